@@ -1,0 +1,79 @@
+"""nbflow: dataflow in notebooks. Activities, workflows, and runs that you can watch and resume."""
+
+from nbflow.__about__ import __version__
+from nbflow.core.activity import Activity, activity
+from nbflow.core.errors import (
+    ActivityCancelled,
+    ActivityError,
+    ActivityTimeout,
+    DefinitionError,
+    FutureMisuse,
+    InternalError,
+    NbflowError,
+    NondeterminismError,
+    RemoteError,
+    RunCancelled,
+    RunError,
+    RunNotFound,
+    StoreConflict,
+    StoreError,
+    StoreUnusable,
+    Unserialisable,
+    WorkerDied,
+)
+from nbflow.core.future import Future
+from nbflow.core.retry import Retry
+from nbflow.core.waiting import (
+    ALL_COMPLETED,
+    FIRST_COMPLETED,
+    FIRST_EXCEPTION,
+    as_completed,
+    gather,
+    wait,
+)
+from nbflow.core.workflow import Workflow, launcher, workflow
+from nbflow.engine.job import context
+from nbflow.running.config import configure
+from nbflow.running.run import Launcher, Run, attach, run, runs, start
+
+launcher[:] = [Launcher()]
+
+__all__ = [
+    "ALL_COMPLETED",
+    "FIRST_COMPLETED",
+    "FIRST_EXCEPTION",
+    "Activity",
+    "ActivityCancelled",
+    "ActivityError",
+    "ActivityTimeout",
+    "DefinitionError",
+    "Future",
+    "FutureMisuse",
+    "InternalError",
+    "NbflowError",
+    "NondeterminismError",
+    "RemoteError",
+    "Retry",
+    "Run",
+    "RunCancelled",
+    "RunError",
+    "RunNotFound",
+    "StoreConflict",
+    "StoreError",
+    "StoreUnusable",
+    "Unserialisable",
+    "WorkerDied",
+    "Workflow",
+    "__version__",
+    "activity",
+    "as_completed",
+    "attach",
+    "configure",
+    "context",
+    "gather",
+    "run",
+    "runs",
+    "start",
+    "wait",
+    "workflow",
+]

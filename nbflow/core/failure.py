@@ -1,0 +1,102 @@
+"""An exception as data: what an event keeps of it, and how it becomes an exception again."""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+from dataclasses import dataclass
+from types import TracebackType
+
+from nbflow.core import payload
+from nbflow.core.errors import NbflowError, RemoteError
+
+_MESSAGE_CHARACTERS = 10_000
+_FRAMES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One line of a traceback: where, and the source text there if it was at hand."""
+
+    file: str
+    line: int
+    function: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What is kept of an exception.
+
+    Attributes:
+        type: Qualified name of its class.
+        bases: Qualified names of all its classes, itself first: retry policies match on these.
+        message: What ``str()`` of it gave, cut at 10,000 characters.
+        frames: The innermost 50 frames of the activity's own code, outermost first.
+        pickled: The exception itself, where it survives a round trip.
+    """
+
+    type: str
+    bases: tuple[str, ...]
+    message: str
+    frames: tuple[Frame, ...] = ()
+    pickled: bytes | None = None
+
+    @classmethod
+    def of(cls, error: BaseException, skip: int = 0) -> Failure:
+        """Make one from a live exception, leaving out the outermost `skip` frames."""
+        return cls(
+            type=_name(type(error)),
+            bases=tuple(_name(base) for base in type(error).__mro__ if base is not object),
+            message=_message(error),
+            frames=_frames(error.__traceback__, skip),
+            pickled=_round_trip(error),
+        )
+
+    def rebuild(self) -> BaseException:
+        """Give an exception to raise: the original where it can be rebuilt, else `RemoteError`."""
+        if self.pickled is not None:
+            try:
+                error = payload.loads(self.pickled)
+            except NbflowError:
+                pass
+            else:
+                if isinstance(error, BaseException):
+                    return error
+        return RemoteError(self.type, self.message)
+
+    def matches(self, kind: type[BaseException]) -> bool:
+        """Whether the exception was of that class, also where it cannot be rebuilt."""
+        return _name(kind) in self.bases
+
+
+def _name(kind: type) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a user's own __str__ may do anything
+        return "(its message could not be read)"
+    return text if len(text) <= _MESSAGE_CHARACTERS else f"{text[:_MESSAGE_CHARACTERS]}… (cut)"
+
+
+def _frames(tb: TracebackType | None, skip: int) -> tuple[Frame, ...]:
+    found: list[Frame] = []
+    for frame, line in traceback.walk_tb(tb):
+        code = frame.f_code
+        source = linecache.getline(code.co_filename, line, frame.f_globals).strip()
+        found.append(Frame(code.co_filename, line, code.co_name, source))
+    return tuple(found[skip:][-_FRAMES:])
+
+
+def _round_trip(error: BaseException) -> bytes | None:
+    """Pickle it and try that it comes back as the same class; None if it does not."""
+    try:
+        data = payload.dumps(error, "the exception")
+        return data if type(payload.loads(data)) is type(error) else None
+    except NbflowError:
+        return None
+    except BaseException:  # noqa: BLE001 - unpickling runs user code, which may even exit
+        return None

@@ -1,0 +1,172 @@
+"""The value that a call will have. Passing it on makes an edge; ``result()`` waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+from nbflow.core.errors import FutureMisuse
+
+if TYPE_CHECKING:
+    from nbflow.core.history import CallState
+    from nbflow.core.interpreter import Interpreter
+
+T = TypeVar("T")
+
+current: ContextVar[Interpreter | None] = ContextVar("nbflow_interpreter", default=None)
+"""The interpreter that runs the workflow code of this context."""
+
+
+class Future(Generic[T]):
+    """The result of a call that may not have happened yet.
+
+    Hand it to another call to make a data edge, put it into the workflow's result, or write
+    ``future.result()`` where the code needs the value itself. Two futures are equal only if they
+    are the same one, so they can live in sets and as keys.
+    """
+
+    __slots__ = ("__weakref__", "_interpreter", "_state")
+
+    def __init__(self, state: CallState, interpreter: Interpreter) -> None:
+        self._state = state
+        self._interpreter = interpreter
+
+    @property
+    def call(self) -> str:
+        """Id of the call, ``name-N``."""
+        return self._state.id
+
+    def result(self) -> T:
+        """Give the call's result, waiting for it; raise the activity's own error if it failed.
+
+        Raises:
+            FutureMisuse: Asked from outside its workflow before it is settled.
+        """
+        return self._interpreter.value(self._state)  # type: ignore[no-any-return]
+
+    def exception(self) -> BaseException | None:
+        """Give the error that the call ended with, waiting for it, or None if it succeeded."""
+        return self._interpreter.exception(self._state)
+
+    def done(self) -> bool:
+        """Whether the call is settled. Only for use outside the workflow that made it.
+
+        Raises:
+            FutureMisuse: Asked by workflow code, whose path must not depend on timing.
+        """
+        if current.get() is self._interpreter:
+            message = (
+                f"{self.call}.done() would let timing decide what the workflow does, so that it "
+                "could not be resumed: write nbflow.wait([...], return_when='FIRST_COMPLETED') or "
+                "nbflow.as_completed([...])"
+            )
+            raise FutureMisuse(message)
+        return self._state.index >= 0
+
+    def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
+        """Call ``fn(future)`` once it is settled, in the workflow's own thread.
+
+        It is called when the workflow next waits for something, in the order in which calls were
+        settled, so that a replay does the same.
+        """
+        self._interpreter.on_settled(self._state, lambda: fn(self))
+
+    def __await__(self) -> Generator[Future[T], T, T]:
+        """Wait for it in an ``async def`` workflow."""
+        return (yield self)
+
+    def __repr__(self) -> str:
+        """Give the call's id and where it stands."""
+        return f"<Future {self.call} {self._state.status}>"
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Teach: attributes belong to the value."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        message = (
+            f"the Future of {self.call} has no attribute {name!r}. If it belongs to the value, "
+            f"write future.result().{name}"
+        )
+        raise AttributeError(message)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse: a Future means something in its own run only."""
+        message = f"the Future of {self.call} cannot be stored: hand it to an activity as it is"
+        raise FutureMisuse(message)
+
+    def _teach(self, *_: object) -> NoReturn:
+        message = (
+            f"the Future of {self.call} has no value yet: write future.result() to wait for it, "
+            "or pass the Future itself to an activity"
+        )
+        raise FutureMisuse(message)
+
+    __bool__ = __iter__ = __len__ = __getitem__ = __contains__ = __call__ = _teach
+    __lt__ = __le__ = __gt__ = __ge__ = _teach
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __rmatmul__ = _teach
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _teach
+    __divmod__ = __rdivmod__ = __pow__ = __rpow__ = __lshift__ = __rshift__ = _teach
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _teach
+    __neg__ = __pos__ = __abs__ = __invert__ = _teach
+    __int__ = __float__ = __complex__ = __index__ = __round__ = __enter__ = _teach
+
+
+class Gathered(Future[list[T]]):
+    """Several futures as one, whose result is the list of theirs. Made by `gather`."""
+
+    __slots__ = ("futures",)
+
+    def __init__(self, futures: Sequence[Future[T]]) -> None:
+        self.futures = list(futures)
+
+    @property
+    def call(self) -> str:
+        """What it stands for, in messages."""
+        return f"gather({', '.join(f.call for f in self.futures[:3])}{', …' * (len(self.futures) > 3)})"
+
+    def result(self) -> list[T]:
+        """Give all results in order, waiting for them; raise the first error in that order."""
+        return [future.result() for future in self.futures]
+
+    def exception(self) -> BaseException | None:
+        """Give the first error in order, waiting for all, or None."""
+        errors = [future.exception() for future in self.futures]
+        return next((error for error in errors if error is not None), None)
+
+    def done(self) -> bool:
+        """Whether all are settled. Only outside a workflow, as `Future.done`."""
+        return all([future.done() for future in self.futures])
+
+    def add_done_callback(self, fn: Callable[[Future[list[T]]], object]) -> None:
+        """Call ``fn(self)`` once all are settled."""
+        left = len(self.futures)
+
+        def one(_: object) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                fn(self)
+
+        for future in self.futures:
+            future.add_done_callback(one)
+
+    def __await__(self) -> Generator[Any, Any, list[T]]:
+        """Wait for all in an ``async def`` workflow."""
+        results = []
+        for future in self.futures:
+            results.append((yield future))
+        return results
+
+    def __reduce__(self) -> tuple[type[list[Any]], tuple[list[Future[T]]]]:  # type: ignore[override]
+        """Store it as the list of its futures."""
+        return list, (self.futures,)
+
+    def __repr__(self) -> str:
+        """Give what it stands for."""
+        return f"<{self.call}>"
+
+
+def call_id(value: object) -> str | None:
+    """Give the call id of a Future and None for anything else, for `payload.pack`."""
+    return value.call if type(value) is Future else None

@@ -1,0 +1,192 @@
+"""The dependency graph of a run, folded from its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from nbflow.core.events import CallScheduled, CallStarted, CallSucceeded, Event
+from nbflow.core.history import CallState, History
+from nbflow.core.interpreter import describe, error_of
+
+EdgeKind = Literal["data", "control"]
+
+STATUSES = ("waiting", "queued", "running", "retrying", "done", "failed", "skipped", "cancelled")
+"""Every status that a call can have, in the order in which it can come to them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One call, as it stands.
+
+    Attributes:
+        id: The call's id.
+        activity: Its activity; "" for a join, the point where the workflow had read several
+            results before it went on.
+        status: One of `STATUSES`.
+        attempt: The latest attempt, 0 before the first.
+        label: The call as it is written in code, arguments cut short.
+        started: When the latest attempt began (seconds, epoch), or None.
+        ended: When the call was settled, or None.
+        worker: Where the latest attempt ran or runs.
+        error: One line on why there is no result, or "".
+    """
+
+    id: str
+    activity: str
+    status: str
+    attempt: int = 0
+    label: str = ""
+    started: float | None = None
+    ended: float | None = None
+    worker: str = ""
+    error: str = ""
+
+    @property
+    def join(self) -> bool:
+        """Whether it only joins control edges."""
+        return not self.activity
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`target` needs `source`: its value (data), or that the workflow had read it (control)."""
+
+    source: str
+    target: str
+    kind: EdgeKind = "data"
+
+
+class Graph:
+    """Calls and what they need of each other.
+
+    Example:
+        >>> graph = Graph.of(run.events())
+        >>> [node.id for node in graph if node.status == "failed"]
+    """
+
+    def __init__(self) -> None:
+        self.history = History()
+        self.edges: list[Edge] = []
+        self.changed: set[str] = set()
+        """Ids of nodes that are new or differ since somebody last emptied this set."""
+        self._joins: dict[str, tuple[str, ...]] = {}
+        self._settled = 0
+        self._targets: dict[str, list[str]] = {}
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> Self:
+        """Fold a whole log."""
+        self = cls()
+        for event in events:
+            self.apply(event)
+        return self
+
+    @property
+    def name(self) -> str:
+        """The workflow's name."""
+        return self.history.started.workflow if self.history.started else ""
+
+    @property
+    def status(self) -> str:
+        """The run's status: ``running completed failed cancelled``."""
+        return self.history.status
+
+    @property
+    def nodes(self) -> list[Node]:
+        """All nodes, calls in the order of the log, joins after them."""
+        return list(self)
+
+    def __iter__(self) -> Iterator[Node]:
+        """Go through the nodes as they stand now."""
+        for state in self.history.calls.values():
+            if state.name:
+                yield _node(state)
+        for join in self._joins:
+            yield self.node(join)
+
+    def __len__(self) -> int:
+        """Count the calls."""
+        return sum(1 for state in self.history.calls.values() if state.name)
+
+    def node(self, id: str) -> Node:  # noqa: A002 - the field's natural name
+        """Give one node.
+
+        Raises:
+            KeyError: There is none of that id.
+        """
+        if id in self._joins:
+            done = all(self.history.calls[c].outcome is not None for c in self._joins[id])
+            return Node(id=id, activity="", status="done" if done else "waiting")
+        return _node(self.history.calls[id])
+
+    def counts(self) -> dict[str, int]:
+        """Count the calls by status, those that occur, in the order of `STATUSES`."""
+        found = dict.fromkeys(STATUSES, 0)
+        for state in self.history.calls.values():
+            if state.name:
+                found[state.status] += 1
+        return {status: count for status, count in found.items() if count}
+
+    def apply(self, event: Event) -> None:
+        """Learn one more event."""
+        self.history.apply(event)
+        call = getattr(event, "call", "")
+        if call:
+            self.changed.add(call)
+        if isinstance(event, CallScheduled):
+            self._connect(event)
+        elif isinstance(event, CallSucceeded):
+            self.changed.update(self._targets.get(event.call, ()))
+        settled = self.history.settled
+        if len(settled) < self._settled:
+            self.changed.update(self.history.calls)
+        else:
+            self.changed.update(state.id for state in settled[self._settled :] if state.name)
+        self._settled = len(settled)
+
+    def _connect(self, event: CallScheduled) -> None:
+        deps = dict.fromkeys(event.deps)
+        for dep in deps:
+            self.edges.append(Edge(dep, event.call))
+            self._targets.setdefault(dep, []).append(event.call)
+        group = [c for c in self.history.groups.get(event.turn, ()) if c not in deps]
+        if not group:
+            return
+        source = group[0] if len(group) == 1 else self._join(event.turn, group)
+        self.edges.append(Edge(source, event.call, "control"))
+
+    def _join(self, turn: int, group: list[str]) -> str:
+        join = f"join {turn}"
+        if join not in self._joins:
+            self._joins[join] = tuple(group)
+            self.edges.extend(Edge(call, join, "control") for call in group)
+            self.changed.add(join)
+        return join
+
+
+def _node(state: CallState) -> Node:
+    outcome = state.outcome
+    report = getattr(outcome, "report", None) if state.because is None else None
+    started = report.started if report else state.started.at if state.started else None
+    ended = report.ended if report else outcome.at if outcome else None
+    error = ""
+    if state.failed:
+        found = error_of(state)
+        error = f"{type(found).__name__}: {found}".splitlines()[0]
+    return Node(
+        id=state.id,
+        activity=state.name,
+        status=state.status,
+        attempt=state.attempt,
+        label=describe(state),
+        started=started,
+        ended=ended,
+        worker=report.worker if report else _worker(state.started),
+        error=error,
+    )
+
+
+def _worker(started: CallStarted | None) -> str:
+    return started.worker if started else ""

@@ -1,0 +1,369 @@
+"""The fold of a run's events: what has been asked for, what is settled, what can start.
+
+One piece of code for every kind of run. A live run, a replay and a decider for a service all
+learn of readiness, retries and failed dependencies here and nowhere else. It is incremental:
+an event costs the calls that it touches, never a scan over the run.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
+
+from nbflow.core.events import (
+    CallCancelled,
+    CallFailed,
+    CallScheduled,
+    CallStarted,
+    CallSucceeded,
+    CancelRequested,
+    Event,
+    RunClosed,
+    RunResumed,
+    RunStarted,
+    TimerCancelled,
+    TimerFired,
+    TimerStarted,
+)
+from nbflow.core.payload import Stored
+
+if TYPE_CHECKING:
+    from nbflow.core.activity import Activity
+
+Outcome = CallSucceeded | CallFailed | CallCancelled | TimerFired | TimerCancelled
+"""The event that settled a call or a timer."""
+
+
+class CallState:
+    """Where one call, or one timer, stands.
+
+    Attributes:
+        id: Its id, ``name-N`` in call order.
+        name: The activity's name; "" for a timer.
+        args: Positional arguments, stored.
+        kwargs: Keyword arguments, stored, or None.
+        deps: Ids of the calls whose results it takes.
+        turn: See `CallScheduled.turn`.
+        after: See `CallScheduled.after`.
+        code: Digest of the activity's source.
+        activity: What to run. None until workflow code has asked for it in this process.
+        scheduled: The event that recorded it; None while it is only asked for.
+        missing: How many of `deps` have not succeeded yet.
+        dependents: The calls that wait for it.
+        attempt: The latest attempt, 0 before the first.
+        started: The event that began the latest attempt.
+        retry_at: When the next attempt is due, while it waits for one.
+        outcome: What settled it; for a call whose dependency failed, that failure.
+        because: The call whose failure settled it, where that was another one.
+        index: Its place in the order of settling, -1 until then.
+        seen: Whether workflow code has looked at how it ended.
+        live: The value itself, where it is handed on without a copy.
+    """
+
+    __slots__ = (
+        "activity",
+        "after",
+        "args",
+        "attempt",
+        "because",
+        "code",
+        "dependents",
+        "deps",
+        "id",
+        "index",
+        "kwargs",
+        "live",
+        "missing",
+        "name",
+        "outcome",
+        "retry_at",
+        "scheduled",
+        "seen",
+        "started",
+        "turn",
+    )
+
+    def __init__(  # noqa: PLR0913 - one argument a field of the event
+        self,
+        id: str,  # noqa: A002 - the field's natural name
+        name: str,
+        args: tuple[Stored, ...] = (),
+        kwargs: dict[str, Stored] | None = None,
+        deps: tuple[str, ...] = (),
+        turn: int = 0,
+        after: tuple[str, ...] = (),
+        code: str = "",
+        activity: Activity[..., Any] | None = None,
+    ) -> None:
+        self.id = id
+        self.name = name
+        self.args = args
+        self.kwargs = kwargs
+        self.deps = deps
+        self.turn = turn
+        self.after = after
+        self.code = code
+        self.activity = activity
+        self.scheduled: CallScheduled | None = None
+        self.missing = 0
+        self.dependents: list[CallState] | None = None
+        self.attempt = 0
+        self.started: CallStarted | None = None
+        self.retry_at: float | None = None
+        self.outcome: Outcome | None = None
+        self.because: CallState | None = None
+        self.index = -1
+        self.seen = False
+        self.live: Any = None
+
+    @classmethod
+    def of(cls, event: CallScheduled) -> Self:
+        """Make the state that a recorded call begins with."""
+        e = event
+        return cls(e.call, e.activity, e.args, e.kwargs, e.deps, e.turn, e.after, e.code)
+
+    def __repr__(self) -> str:
+        """Give the id and the status."""
+        return f"<{self.id} {self.status}>"
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is settled and has no result."""
+        return isinstance(self.outcome, CallFailed | CallCancelled)
+
+    @property
+    def status(self) -> str:
+        """One of ``waiting queued running retrying done failed cancelled skipped``."""
+        match self.outcome:
+            case None:
+                return self._open_status()
+            case CallSucceeded() | TimerFired():
+                return "done"
+            case _ if self.because is not None:
+                return "skipped"
+            case CallFailed():
+                return "failed"
+        return "cancelled"
+
+    def _open_status(self) -> str:
+        if self.retry_at is not None:
+            return "retrying"
+        if self.started is not None:
+            return "running"
+        return "waiting" if self.missing else "queued"
+
+
+class History:
+    """What a run's events amount to so far.
+
+    Attributes:
+        calls: Every call and timer by id, in the order of the log.
+        settled: Those that are settled, in the order in which the log settled them.
+        ready: Calls that can start now: every dependency has succeeded, and workflow code has
+            asked for them. Whoever starts them takes them from here.
+        started: The event that created the run.
+        closed: The event that ended it.
+        cancelling: The request to cancel it.
+        last: The seq of the last event applied.
+        groups: What was read before each turn of the workflow (`CallScheduled.turn`).
+    """
+
+    __slots__ = (
+        "calls",
+        "cancelling",
+        "closed",
+        "groups",
+        "last",
+        "ready",
+        "resumed",
+        "settled",
+        "started",
+    )
+
+    def __init__(self) -> None:
+        self.calls: dict[str, CallState] = {}
+        self.settled: list[CallState] = []
+        self.ready: deque[CallState] = deque()
+        self.started: RunStarted | None = None
+        self.resumed = 0
+        self.closed: RunClosed | None = None
+        self.cancelling: CancelRequested | None = None
+        self.last = 0
+        self.groups: dict[int, tuple[str, ...]] = {}
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> Self:
+        """Fold a whole log."""
+        self = cls()
+        for event in events:
+            self.apply(event)
+        return self
+
+    @property
+    def status(self) -> str:
+        """One of ``running completed failed cancelled``."""
+        return self.closed.status if self.closed else "running"
+
+    def apply(self, event: Event) -> None:
+        """Learn one more event."""
+        self.last = event.seq
+        handler = _HANDLERS.get(type(event))
+        if handler is not None:
+            handler(self, event)
+
+    def admit(self, asked: CallState) -> CallState:
+        """Take in a call that workflow code asks for.
+
+        Gives its state: the log's own where it is known from there. One that is known, is not
+        settled and was asked for differently then is replaced, so that it will be recorded anew.
+        """
+        state = self.calls.get(asked.id)
+        if state is None:
+            state = self.calls[asked.id] = asked
+            self._connect(state)
+        elif state is not asked:
+            self._replace(state, asked)
+        if not state.missing and state.outcome is None:
+            self.ready.append(state)
+        return state
+
+    def _replace(self, state: CallState, asked: CallState) -> None:
+        for dep in dict.fromkeys(state.deps):
+            dependents = self.calls[dep].dependents
+            if dependents and state in dependents:
+                dependents.remove(state)
+        for name in ("name", "args", "kwargs", "deps", "turn", "after", "code", "activity"):
+            setattr(state, name, getattr(asked, name))
+        state.missing = state.attempt = 0
+        state.scheduled = state.retry_at = None
+        self._connect(state)
+
+    # ------------------------------------------------------------------ one method an event
+
+    def _run_started(self, event: RunStarted) -> None:
+        self.started = event
+
+    def _run_resumed(self, _: RunResumed) -> None:
+        """Forget every end that was not a success, so that those calls run anew."""
+        self.resumed += 1
+        self.closed = self.cancelling = None
+        keep = [s for s in self.settled if not s.failed]
+        for index, state in enumerate(keep):
+            state.index = index
+        self.settled = keep
+        for state in self.calls.values():
+            if state.failed:
+                state.outcome = state.because = None
+                state.index = -1
+                state.attempt = 0
+            state.started = None
+
+    def _scheduled(self, event: CallScheduled) -> None:
+        state = self.calls.get(event.call)
+        if state is None:
+            state = self.calls[event.call] = CallState.of(event)
+            state.scheduled = event
+            self._connect(state)
+        else:
+            if state.scheduled is not None:
+                self._replace(state, CallState.of(event))
+            state.scheduled = event
+        if event.after:
+            self.groups[event.turn] = event.after
+
+    def _connect(self, state: CallState) -> None:
+        """Count what it waits for; a dependency that has failed settles it at once."""
+        for dep in dict.fromkeys(state.deps):
+            other = self.calls[dep]
+            if type(other.outcome) is CallSucceeded:
+                continue
+            state.missing += 1
+            if other.dependents is None:
+                other.dependents = [state]
+            else:
+                other.dependents.append(state)
+            if other.outcome is not None and state.outcome is None:
+                self._skip(state, other)
+
+    def _started(self, event: CallStarted) -> None:
+        state = self.calls[event.call]
+        state.started = event
+        state.attempt = event.attempt
+        state.retry_at = None
+
+    def _succeeded(self, event: CallSucceeded) -> None:
+        state = self.calls[event.call]
+        state.attempt = event.attempt
+        self._settle(state, event)
+        if state.dependents is not None:
+            for other in state.dependents:
+                other.missing -= 1
+                if not other.missing and other.activity is not None and other.outcome is None:
+                    self.ready.append(other)
+            state.dependents = None
+
+    def _failed(self, event: CallFailed) -> None:
+        state = self.calls[event.call]
+        state.attempt = event.attempt
+        state.started = None
+        if event.retry_at is not None:
+            state.retry_at = event.retry_at
+            return
+        self._settle(state, event)
+        self._skip_dependents(state)
+
+    def _cancelled(self, event: CallCancelled) -> None:
+        state = self.calls[event.call]
+        self._settle(state, event)
+        self._skip_dependents(state)
+
+    def _settle(self, state: CallState, outcome: Outcome) -> None:
+        state.outcome = outcome
+        state.retry_at = None
+        state.index = len(self.settled)
+        self.settled.append(state)
+
+    def _skip(self, state: CallState, because: CallState) -> None:
+        state.because = because.because or because
+        assert because.outcome is not None  # noqa: S101 - only settled calls make others skip
+        self._settle(state, because.outcome)
+
+    def _skip_dependents(self, failed: CallState) -> None:
+        """Settle all that lies behind a failure, once each, without recursion."""
+        todo = [failed]
+        while todo:
+            state = todo.pop()
+            for other in state.dependents or ():
+                if other.outcome is None:
+                    self._skip(other, state)
+                    todo.append(other)
+
+    def _timer_started(self, event: TimerStarted) -> None:
+        state = self.calls.setdefault(event.timer, CallState(event.timer, ""))
+        state.retry_at = event.due
+
+    def _timer_ended(self, event: TimerFired | TimerCancelled) -> None:
+        self._settle(self.calls[event.timer], event)
+
+    def _cancel_requested(self, event: CancelRequested) -> None:
+        self.cancelling = event
+
+    def _closed(self, event: RunClosed) -> None:
+        self.closed = event
+
+
+_HANDLERS: dict[type[Event], Any] = {
+    RunStarted: History._run_started,  # noqa: SLF001 - the class's own table
+    RunResumed: History._run_resumed,  # noqa: SLF001
+    CallScheduled: History._scheduled,  # noqa: SLF001
+    CallStarted: History._started,  # noqa: SLF001
+    CallSucceeded: History._succeeded,  # noqa: SLF001
+    CallFailed: History._failed,  # noqa: SLF001
+    CallCancelled: History._cancelled,  # noqa: SLF001
+    TimerStarted: History._timer_started,  # noqa: SLF001
+    TimerFired: History._timer_ended,  # noqa: SLF001
+    TimerCancelled: History._timer_ended,  # noqa: SLF001
+    CancelRequested: History._cancel_requested,  # noqa: SLF001
+    RunClosed: History._closed,  # noqa: SLF001
+}

@@ -1,0 +1,395 @@
+"""Runs workflow code against a history.
+
+Live runs, resumed runs and deciders differ in a `Driver` only: what to do with a new call, and
+what to do when a value is not there yet. Everything that decides what the code sees, and in which
+order, is here, so it is the same everywhere.
+
+The code sees the settling of calls one at a time, in the order of the log. `position` says how
+far it has seen. Whatever could depend on timing (`wait`, `as_completed`, callbacks) looks no
+further, so a replay takes the same path.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+from nbflow.core.activity import Activity
+from nbflow.core.errors import ActivityCancelled, FutureMisuse, NondeterminismError
+from nbflow.core.events import CallCancelled, CallFailed, CallSucceeded
+from nbflow.core.future import Future, Gathered, call_id, current
+from nbflow.core.history import CallState, History
+from nbflow.core.payload import BLOB_BYTES, SCALARS, Fetch, Packed, Ref, Stored, pack, spill, unpack
+
+T = TypeVar("T")
+
+
+class Driver(Protocol):
+    """What an interpreter needs from outside."""
+
+    def ask(self, state: CallState) -> None:
+        """Take a call that workflow code asks for; it may be known from the log already."""
+
+    def timer(self, state: CallState, seconds: float) -> None:
+        """Settle `state` after so many seconds."""
+
+    def cancel(self, state: CallState, reason: str) -> None:
+        """Give up a call or a timer."""
+
+    def block(self, state: CallState | None, position: int) -> None:
+        """Return once `state` is settled, or, with None, once more than `position` calls are."""
+
+    def visible(self) -> int:
+        """How many settled calls the code may see: those whose settling is in the log."""
+
+
+class Interpreter:
+    """One execution of a workflow's code.
+
+    Args:
+        history: What is known of the run; whoever owns the run keeps it up to date.
+        driver: What to do with new calls, and how to wait.
+        fetch: Gives the bytes of a blob.
+        run: The run's id, for messages.
+    """
+
+    __slots__ = ("_callbacks", "_counts", "_group", "_read", "_turn", "driver", "fetch", "history", "position", "run")
+
+    def __init__(self, history: History, driver: Driver, fetch: Fetch, run: str = "") -> None:
+        self.history = history
+        self.driver = driver
+        self.fetch = fetch
+        self.run = run
+        self.position = 0
+        self._counts: dict[str, int] = {}
+        self._callbacks: dict[CallState, list[Callable[[], object]]] = {}
+        self._turn = 0
+        self._group: tuple[str, ...] = ()
+        self._read: dict[str, None] = {}
+
+    # ------------------------------------------------------------------ running the code
+
+    def execute(self, fn: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> Stored:
+        """Run `fn` to its end and give its result, stored, every future in it resolved.
+
+        Raises:
+            BaseException: What the code raised, or what a call failed with that nobody looked at.
+        """
+        token = current.set(self)
+        try:
+            result = fn(*args, **kwargs)
+            if inspect.iscoroutine(result):
+                result = self._drive(result)
+            stored = pack(result, "the workflow's result", self._result_ref)
+            self._finish()
+        finally:
+            current.reset(token)
+        return self._resolved(stored)
+
+    def _drive(self, coroutine: Any) -> Any:  # noqa: ANN401 - any coroutine, any result
+        """Run an ``async def`` workflow: each thing it awaits must be a Future of this run."""
+        send, value = coroutine.send, None
+        while True:
+            try:
+                awaited = send(value)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                send, value = coroutine.send, self._awaited(awaited)
+            except Exception as error:  # noqa: BLE001 - handed to the code that awaits
+                send, value = coroutine.throw, error
+
+    def _awaited(self, awaited: object) -> object:
+        if isinstance(awaited, Future):
+            return awaited.result()
+        message = (
+            "a workflow can await the futures of its own calls. Put other awaiting "
+            "(network, sleep) into an activity"
+        )
+        raise FutureMisuse(message)
+
+    def _result_ref(self, value: object) -> str | None:
+        """Wait for each future in the workflow's result; the caller resolves them."""
+        if isinstance(value, Gathered):
+            for future in value.futures:
+                self.value(future._state)  # noqa: SLF001 - the other half of Future
+            return None
+        if isinstance(value, Future):
+            self._own(value)
+            self.value(value._state)  # noqa: SLF001
+            return value.call
+        return None
+
+    def _resolved(self, stored: Stored) -> Stored:
+        """Replace references in the workflow's result by what they stand for."""
+        if isinstance(stored, Ref):
+            outcome = self.history.calls[stored.call].outcome
+            assert isinstance(outcome, CallSucceeded)  # noqa: S101 - just waited for
+            return outcome.result
+        if isinstance(stored, Packed) and self._counts:
+            return pack(self.unpack(stored), "the workflow's result")
+        return stored
+
+    def _finish(self) -> None:
+        """Wait for calls that nobody waited for. An error that nobody looked at fails the run."""
+        for state in list(self.history.calls.values()):
+            if state.activity is not None:
+                self._until(state)
+        for state in self.history.settled:
+            if isinstance(state.outcome, CallFailed) and not state.seen and state.because is None:
+                raise self._error(state)
+
+    # ------------------------------------------------------------------ asking
+
+    def call(
+        self, activity: Activity[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Future[T]:
+        """Ask for a call: the next one of that activity."""
+        activity.check(args, kwargs)
+        name = activity.name
+        number = self._counts[name] = self._counts.get(name, 0) + 1
+        call = f"{name}-{number}"
+        deps: list[str] = []
+        stored = tuple([self._pack(a, call, n, deps) for n, a in enumerate(args)]) if args else ()
+        named = {k: self._pack(a, call, k, deps) for k, a in kwargs.items()} if kwargs else None
+        if self._read:
+            self._turn += 1
+            self._group = tuple(self._read)
+            self._read = {}
+        after, self._group = self._group, ()
+        asked = CallState(
+            call, name, stored, named, tuple(deps), self._turn, after, activity.digest, activity
+        )
+        state = self.history.calls.get(call)
+        if state is None:
+            state = asked
+        elif isinstance(state.outcome, CallSucceeded) or same(state, asked):
+            _compare(self.run, state, asked)
+            state.activity = activity
+            asked = state
+        self.driver.ask(asked)
+        return Future(state, self)
+
+    def _pack(self, value: object, call: str, where: int | str, deps: list[str]) -> Stored:
+        kind = type(value)
+        if kind in SCALARS and (kind is not str or len(value) <= BLOB_BYTES):  # type: ignore[arg-type]
+            return value  # type: ignore[return-value]
+        if kind is Future:
+            self._own(value)  # type: ignore[arg-type]
+            deps.append(value.call)  # type: ignore[attr-defined]
+            return Ref(value.call)  # type: ignore[attr-defined]
+        if kind is Gathered:
+            value = value.futures  # type: ignore[attr-defined]
+
+        def ref(item: object) -> str | None:
+            found = call_id(item)
+            if found is not None:
+                self._own(item)  # type: ignore[arg-type]
+                deps.append(found)
+            return found
+
+        return pack(value, f"argument {where!r} of {call}", ref)
+
+    def _own(self, future: Future[Any]) -> None:
+        other = future._interpreter  # noqa: SLF001 - the other half of Future
+        if other is not self:
+            message = (
+                f"the Future of {future.call} belongs to run {other.run or '?'}, not to {self.run}: "
+                "hand its value over with run.result()"
+            )
+            raise FutureMisuse(message)
+
+    # ------------------------------------------------------------------ seeing
+
+    def value(self, state: CallState) -> Any:  # noqa: ANN401 - any value
+        """Give the result of a call, waiting for it, or raise what it failed with."""
+        self._until(state)
+        self._mark(state)
+        if state.failed:
+            raise self._error(state)
+        return self._result(state)
+
+    def exception(self, state: CallState) -> BaseException | None:
+        """Give what a call failed with, waiting for it, or None."""
+        self._until(state)
+        self._mark(state)
+        return self._error(state) if state.failed else None
+
+    def on_settled(self, state: CallState, fn: Callable[[], object]) -> None:
+        """Call `fn` once the code has seen that `state` is settled."""
+        if 0 <= state.index < self.position:
+            fn()
+        else:
+            self._callbacks.setdefault(state, []).append(fn)
+
+    def unpack(self, stored: Stored) -> Any:  # noqa: ANN401 - any value
+        """Give the value of something stored, references to settled calls included."""
+        return unpack(stored, lambda call: self._result(self.history.calls[call]), self.fetch)
+
+    def wait(
+        self, futures: Sequence[Future[Any]], return_when: str, timeout: float | None
+    ) -> tuple[list[Future[Any]], list[Future[Any]]]:
+        """See `nbflow.wait`."""
+        timer = self._timer(timeout) if timeout else None
+        while True:
+            done = [f for f in futures if self._seen(f._state)]  # noqa: SLF001
+            enough = len(done) == len(futures)
+            if return_when != "ALL_COMPLETED":
+                enough = enough or any(
+                    return_when == "FIRST_COMPLETED" or f._state.failed  # noqa: SLF001
+                    for f in done
+                )
+            if enough or timeout == 0 or (timer is not None and self._seen(timer)):
+                break
+            self._step()
+        if timer is not None and timer.outcome is None:
+            self.driver.cancel(timer, "no longer waited for")
+        self._read.update((f.call, None) for f in done)
+        return done, [f for f in futures if f not in set(done)]
+
+    def as_completed(self, futures: Iterable[Future[T]]) -> Iterator[Future[T]]:
+        """See `nbflow.as_completed`."""
+        waiting = {f._state: f for f in futures}  # noqa: SLF001
+        for state in sorted((s for s in waiting if self._seen(s)), key=lambda s: s.index):
+            yield self._yielded(waiting.pop(state))
+        while waiting:
+            self._step()
+            state = self.history.settled[self.position - 1]
+            if state in waiting:
+                yield self._yielded(waiting.pop(state))
+
+    def _yielded(self, future: Future[T]) -> Future[T]:
+        self._read[future.call] = None
+        return future
+
+    def _seen(self, state: CallState) -> bool:
+        return 0 <= state.index < self.position
+
+    def _until(self, state: CallState) -> None:
+        """Wait until `state` is settled, and see all that was settled before it."""
+        if current.get() is not self:
+            self._outside(state)
+            return
+        driver = self.driver
+        while not 0 <= state.index < driver.visible():
+            driver.block(state, self.position)
+        if not self._callbacks:
+            self.position = max(self.position, state.index + 1)
+            return
+        while self.position <= state.index:
+            self._step()
+
+    def _outside(self, state: CallState) -> None:
+        if not 0 <= state.index < self.driver.visible():
+            message = (
+                f"{state.id} is not settled, and only the workflow that asked for it can wait for "
+                f"it: use run.result() to wait for run {self.run}"
+            )
+            raise FutureMisuse(message)
+
+    def _step(self) -> None:
+        """See one more settled call, waiting for it."""
+        while self.driver.visible() <= self.position:
+            self.driver.block(None, self.position)
+        state = self.history.settled[self.position]
+        self.position += 1
+        for fn in self._callbacks.pop(state, ()):
+            fn()
+
+    def _mark(self, state: CallState) -> None:
+        self._read[state.id] = None
+        state.seen = True
+        if state.because is not None:
+            state.because.seen = True
+
+    def _timer(self, seconds: float) -> CallState:
+        number = self._counts["timer"] = self._counts.get("timer", 0) + 1
+        name = f"timer-{number}"
+        state = self.history.calls.get(name) or CallState(name, "")
+        self.driver.timer(state, seconds)
+        return state
+
+    def _result(self, state: CallState) -> Any:  # noqa: ANN401 - any value
+        if state.live is not None:
+            return state.live
+        outcome = state.outcome
+        assert isinstance(outcome, CallSucceeded)  # noqa: S101 - callers look at `failed` first
+        if type(outcome.result) in SCALARS:
+            return outcome.result
+        return self.unpack(outcome.result)
+
+    def _error(self, state: CallState) -> BaseException:
+        return error_of(state)
+
+
+def error_of(state: CallState) -> BaseException:
+    """Give the exception to raise for a call that has no result."""
+    origin = state.because or state
+    match origin.outcome:
+        case CallFailed() as failed:
+            error = failed.error.rebuild()
+            attempts = f", attempt {failed.attempt}" if failed.attempt > 1 else ""
+            error.add_note(f"in {origin.id}{attempts}")
+        case CallCancelled() as cancelled:
+            reason = f": {cancelled.reason}" if cancelled.reason else ""
+            error = ActivityCancelled(f"{origin.id} was cancelled{reason}")
+        case _:
+            message = f"{state.id} has not failed"
+            raise AssertionError(message)
+    if origin is not state:
+        error.add_note(f"{state.id} did not run: {origin.id}, which it needs, gave no result")
+    return error
+
+
+def same(known: CallState, asked: CallState) -> bool:
+    """Whether a call is asked for as the log says it was."""
+    if known.name != asked.name or known.deps != asked.deps:
+        return False
+    return _opaque(known) or (_values(known) == _values(asked))
+
+
+def _values(state: CallState) -> list[tuple[object, type, Stored]]:
+    """Give the arguments for comparing: by place, type and value, so that 1 is not True."""
+    named: list[tuple[object, Stored]] = [*enumerate(state.args), *(state.kwargs or {}).items()]
+    return [(where, type(a), a) for where, s in named for a in (spill(s),)]
+
+
+def _opaque(state: CallState) -> bool:
+    """Whether an argument is pickled: equal values may have unequal pickles."""
+    stored = (*state.args, *(state.kwargs or {}).values())
+    return any(getattr(s, "codec", "") == "pickle" for s in stored)
+
+
+def _compare(run: str, known: CallState, asked: CallState) -> None:
+    if not same(known, asked):
+        message = (
+            f"run {run} cannot continue: call {asked.id} differs.\n"
+            f"  recorded: {describe(known)}\n"
+            f"  now:      {describe(asked)}\n"
+            "Nothing was executed. You can go back to the code that the run was started with "
+            "and resume it, or start a new run."
+        )
+        raise NondeterminismError(message)
+
+
+def describe(state: CallState) -> str:
+    """Give a call as it is written in code, its arguments cut short."""
+    parts = [_short(a) for a in state.args]
+    parts += [f"{k}={_short(a)}" for k, a in (state.kwargs or {}).items()]
+    return f"{state.name}({', '.join(parts)})"
+
+
+def _short(stored: Stored) -> str:
+    match stored:
+        case Ref():
+            return stored.call
+        case Packed(codec="json"):
+            text = str(stored.data)
+        case Packed() | None:
+            text = "None" if stored is None else f"<{stored.size} bytes>"
+        case str() | bool() | int() | float():
+            text = repr(stored)
+        case _:
+            text = f"<{stored.size} bytes>"
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,257 @@
+"""How values are stored: as themselves, as exact JSON, or as pickle.
+
+A *stored* value is what an event holds. Small scalars stand for themselves. Lists, tuples and
+dicts of them become JSON text when that gives back exactly the same types; everything else is
+pickled by cloudpickle, so that classes and functions of a notebook travel too. Whoever unpacks
+gets a fresh copy, so no consumer can change what another one sees.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import math
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nbflow.core.errors import Unserialisable
+
+BLOB_BYTES = 64 * 1024
+"""Packed values above this size leave the log and go to the store's blobs."""
+
+SCALARS: frozenset[type] = frozenset({type(None), bool, int, float, str})
+"""Types that stand for themselves in an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Stands where a Future stood among the arguments of a call."""
+
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A value as text (codec ``json``) or as bytes (codec ``pickle``)."""
+
+    codec: str
+    data: str | bytes
+
+    @property
+    def size(self) -> int:
+        """Length of the data, in characters or bytes."""
+        return len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A packed value that is kept beside the log, under the digest of its bytes."""
+
+    codec: str
+    digest: str
+    size: int
+
+
+Stored = None | bool | int | float | str | Ref | Packed | Blob
+"""What an event holds in the place of a value."""
+
+RefOf = Callable[[object], "str | None"]
+"""Gives the call id of a Future, and None for anything else."""
+ValueOf = Callable[[str], Any]
+"""Gives the value of a settled call by its id."""
+Fetch = Callable[[str], bytes]
+"""Gives the bytes of a blob by its digest."""
+
+
+class _NotJson(Exception):
+    """This value has no exact JSON form."""
+
+
+def no_ref(_: object) -> None:
+    """Know no futures: for values that come from outside a workflow."""
+
+
+def pack(value: object, what: str, ref: RefOf = no_ref) -> Stored:
+    """Give the stored form of `value`.
+
+    Args:
+        value: Any value; futures in it, at any depth, become references.
+        what: What the value is, for the error: ``"argument rows of fetch-1"``.
+        ref: Tells futures from other things.
+
+    Raises:
+        Unserialisable: The value cannot be stored.
+
+    Example:
+        >>> pack([1, 2], "example")
+        Packed(codec='json', data='[1,2]')
+    """
+    kind = type(value)
+    if kind in SCALARS and (kind is not str or len(value) <= BLOB_BYTES):  # type: ignore[arg-type]
+        return value  # type: ignore[return-value]
+    if (call := ref(value)) is not None:
+        return Ref(call)
+    try:
+        return Packed("json", json.dumps(_exact(value, ref), separators=(",", ":")))
+    except (_NotJson, RecursionError):
+        return Packed("pickle", dumps(value, what, ref))
+
+
+def unpack(stored: Stored, value_of: ValueOf, fetch: Fetch) -> Any:  # noqa: ANN401 - any value
+    """Give a fresh copy of what was stored, with references replaced by values.
+
+    Raises:
+        Unserialisable: The bytes do not give a value here.
+    """
+    match stored:
+        case Ref():
+            return value_of(stored.call)
+        case Packed(codec="json"):
+            return _read_json(stored.data, value_of)
+        case Packed():
+            return loads(stored.data, value_of)  # type: ignore[arg-type]
+        case Blob(codec="json"):
+            return _read_json(fetch(stored.digest), value_of)
+        case Blob():
+            return loads(fetch(stored.digest), value_of)
+        case _:
+            return stored
+
+
+def digest(data: bytes) -> str:
+    """Give the name under which bytes are kept."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def spill(stored: Stored, put: Callable[[bytes], str] = digest) -> Stored:
+    """Move a large packed value to where `put` keeps bytes; give others back as they are."""
+    if type(stored) is not Packed or stored.size <= BLOB_BYTES:
+        return stored
+    data = stored.data.encode() if isinstance(stored.data, str) else stored.data
+    return Blob(stored.codec, put(data), len(data))
+
+
+def _exact(value: object, ref: RefOf) -> object:
+    """Give a structure that JSON brings back exactly, or raise `_NotJson`."""
+    kind = type(value)
+    if kind in SCALARS:
+        if kind is float and not math.isfinite(value):  # type: ignore[arg-type]
+            raise _NotJson
+        return value
+    if kind is list:
+        return [_exact(item, ref) for item in value]  # type: ignore[attr-defined]
+    if kind is tuple:
+        return {"$tuple": [_exact(item, ref) for item in value]}  # type: ignore[attr-defined]
+    if kind is dict:
+        return {_key(k): _exact(v, ref) for k, v in value.items()}  # type: ignore[attr-defined]
+    if (call := ref(value)) is not None:
+        return {"$ref": call}
+    raise _NotJson
+
+
+def _key(key: object) -> str:
+    if type(key) is str and not key.startswith("$"):
+        return key
+    raise _NotJson
+
+
+def _read_json(text: str | bytes, value_of: ValueOf) -> object:
+    def hook(found: dict[str, Any]) -> object:
+        if len(found) == 1:
+            if "$tuple" in found:
+                return tuple(found["$tuple"])
+            if "$ref" in found:
+                return value_of(found["$ref"])
+        return found
+
+    return json.loads(text, object_hook=hook)
+
+
+def dumps(value: object, what: str, ref: RefOf = no_ref) -> bytes:
+    """Pickle `value` by cloudpickle; futures in it become persistent references.
+
+    Raises:
+        Unserialisable: It cannot be pickled. The message names the value and the cause.
+    """
+    import cloudpickle  # noqa: PLC0415 - not needed before the first value that JSON cannot hold
+
+    stop: Exception | None = None
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc, name-defined]
+        def persistent_id(self, obj: object) -> str | None:
+            nonlocal stop
+            try:
+                return ref(obj)
+            except Exception as error:
+                stop = error
+                raise
+
+    buffer = io.BytesIO()
+    pickler = cloudpickle.Pickler(buffer) if ref is no_ref else Pickler(buffer)
+    try:
+        pickler.dump(value)
+    except Exception as error:
+        if stop is not None:
+            raise stop from None
+        message = f"{what} cannot be stored: {type(error).__name__}: {error}"
+        raise Unserialisable(message) from error
+    return buffer.getvalue()
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, data: bytes, value_of: ValueOf) -> None:
+        super().__init__(io.BytesIO(data))
+        self._value_of = value_of
+
+    def persistent_load(self, pid: str) -> object:
+        return self._value_of(pid)
+
+
+def loads(data: bytes, value_of: ValueOf | None = None) -> Any:  # noqa: ANN401 - any value
+    """Unpickle: the one place where nbflow does so.
+
+    Raises:
+        Unserialisable: The bytes do not give a value here.
+    """
+    try:
+        if value_of is None:
+            return pickle.loads(data)  # noqa: S301 - bytes of the user's own runs
+        return _Unpickler(data, value_of).load()
+    except Exception as error:
+        message = f"a stored value cannot be read back: {type(error).__name__}: {error}"
+        raise Unserialisable(message) from error
+
+
+def to_json(stored: object) -> object:
+    """Give the JSON form of a stored value, for `json.dumps(default=...)`."""
+    match stored:
+        case Ref():
+            return {"$ref": stored.call}
+        case Packed(codec="json"):
+            return {"$json": stored.data}
+        case Packed(data=bytes() as data):
+            return {"$pickle": base64.b64encode(data).decode("ascii")}
+        case Blob():
+            return {"$blob": [stored.codec, stored.digest, stored.size]}
+    message = f"{type(stored).__name__} is not a stored value"
+    raise TypeError(message)
+
+
+def from_json(found: dict[str, Any]) -> object:
+    """Undo `to_json`, as an `object_hook` of `json.loads`."""
+    if len(found) == 1:
+        ((tag, value),) = found.items()
+        match tag:
+            case "$ref":
+                return Ref(value)
+            case "$json":
+                return Packed("json", value)
+            case "$pickle":
+                return Packed("pickle", base64.b64decode(value))
+            case "$blob":
+                return Blob(*value)
+    return found

@@ -1,0 +1,325 @@
+"""Where the time of a run went, folded from its events."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
+
+from nbflow.core.events import (
+    CallCancelled,
+    CallFailed,
+    CallScheduled,
+    CallStarted,
+    CallSucceeded,
+    Event,
+    Report,
+    RunClosed,
+    RunResumed,
+    RunStarted,
+)
+
+Because = Literal["start", "dependency", "worker", "workflow"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One attempt of a call in time. Times are seconds since the epoch.
+
+    Attributes:
+        call: The call's id.
+        activity: Its activity.
+        attempt: Which attempt, from 1.
+        worker: Where it ran.
+        ready: When it could have started: its dependencies were there, its back-off was over.
+        started: When the activity's code began.
+        ended: When it returned or raised; None while it runs.
+        packing: Seconds after `ended` that storing the result took.
+        cpu: Seconds of processor time.
+        size: Bytes of the stored result.
+        memory: Peak memory of the worker so far, in bytes; 0 where it is not known.
+        status: ``running``, ``done``, ``failed`` or ``cancelled``.
+        deps: The calls whose results it took.
+    """
+
+    call: str
+    activity: str
+    attempt: int
+    worker: str
+    ready: float
+    started: float
+    ended: float | None = None
+    packing: float = 0.0
+    cpu: float = 0.0
+    size: int = 0
+    memory: int = 0
+    status: str = "running"
+    deps: tuple[str, ...] = ()
+
+    def seconds(self, now: float) -> float:
+        """How long it ran, or has run by `now`."""
+        return max(0.0, (self.ended if self.ended is not None else now) - self.started)
+
+    @property
+    def queued(self) -> float:
+        """Seconds between being ready and being started."""
+        return max(0.0, self.started - self.ready)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One bar of the critical path, and what it had to wait for before it started."""
+
+    bar: Bar
+    because: Because
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivitySummary:
+    """All attempts of one activity. Times are seconds."""
+
+    activity: str
+    calls: int
+    attempts: int
+    failed: int
+    total: float
+    mean: float
+    longest: float
+    queued: float
+    cpu: float
+
+
+@dataclass(slots=True)
+class _Open:
+    """What is known of a call that is not settled."""
+
+    activity: str
+    ready: float
+    deps: tuple[str, ...]
+    missing: int
+
+
+@dataclass(slots=True)
+class Profile:
+    """Attempts in time, and the figures that follow from them.
+
+    Attributes:
+        name: The workflow's name.
+        begun: When the run was created.
+        ended: When it closed; None while it runs.
+        latest: The time of the latest event.
+        bars: Every attempt that has started, in the order of the log.
+
+    Example:
+        >>> profile = Profile.of(run.events())
+        >>> profile.wall(), profile.efficiency()
+        (1.34, 0.78)
+    """
+
+    name: str = ""
+    begun: float = 0.0
+    ended: float | None = None
+    latest: float = 0.0
+    bars: list[Bar] = field(default_factory=list)
+    _running: dict[str, int] = field(default_factory=dict, repr=False)
+    _calls: dict[str, _Open] = field(default_factory=dict, repr=False)
+    _done: dict[str, float] = field(default_factory=dict, repr=False)
+    _dependents: defaultdict[str, list[str]] = field(
+        default_factory=lambda: defaultdict(list), repr=False
+    )
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> Self:
+        """Fold a whole log."""
+        self = cls()
+        for event in events:
+            self.apply(event)
+        return self
+
+    def apply(self, event: Event) -> None:
+        """Learn one more event."""
+        self.latest = max(self.latest, event.at)
+        match event:
+            case RunStarted():
+                self.name, self.begun = event.workflow, event.at
+            case RunResumed():
+                self.ended = None
+                self._interrupt(event.at)
+            case CallScheduled():
+                self._scheduled(event)
+            case CallStarted():
+                self._started(event)
+            case CallSucceeded():
+                self._ended(event.call, event.at, event.report, "done")
+                self._succeeded(event)
+            case CallFailed():
+                self._ended(event.call, event.at, event.report, "failed")
+                if event.retry_at is not None:
+                    self._calls[event.call].ready = event.retry_at
+            case CallCancelled():
+                self._ended(event.call, event.at, None, "cancelled")
+            case RunClosed():
+                self.ended = event.at
+                self._interrupt(event.at)
+
+    # ------------------------------------------------------------------ figures
+
+    def wall(self, now: float | None = None) -> float:
+        """Seconds from the run's start to its end, or to `now`."""
+        end = self.ended if self.ended is not None else now if now is not None else self.latest
+        return max(0.0, end - self.begun)
+
+    def busy(self) -> float:
+        """Seconds of work in all: the bars' lengths together."""
+        return sum(bar.seconds(self.latest) for bar in self.bars)
+
+    def workers(self) -> list[str]:
+        """Names of the workers that ran anything, in the order of their first bar."""
+        return list(dict.fromkeys(bar.worker for bar in self.bars))
+
+    def parallelism(self) -> float:
+        """How many calls ran at once, on the average over the run."""
+        wall = self.wall()
+        return self.busy() / wall if wall else 0.0
+
+    def efficiency(self) -> float:
+        """Which part of the workers' time was work, 0 to 1."""
+        workers = len(self.workers())
+        return min(1.0, self.parallelism() / workers) if workers else 0.0
+
+    def idle(self) -> dict[str, float]:
+        """Seconds that each worker had nothing to do."""
+        wall = self.wall()
+        work: dict[str, float] = defaultdict(float)
+        for bar in self.bars:
+            work[bar.worker] += bar.seconds(self.latest)
+        return {worker: max(0.0, wall - work[worker]) for worker in self.workers()}
+
+    def by_activity(self) -> list[ActivitySummary]:
+        """Sum up each activity, the one with the most work first."""
+        groups: dict[str, list[Bar]] = defaultdict(list)
+        for bar in self.bars:
+            groups[bar.activity].append(bar)
+        found = [_summary(name, bars, self.latest) for name, bars in groups.items()]
+        return sorted(found, key=lambda s: (-s.total, s.activity))
+
+    def critical_path(self) -> list[Step]:
+        """Give the chain of bars that the run's length is made of, first to last.
+
+        Going back from the bar that ended last: what let a bar start is the latest of the end of
+        a dependency, the end of the bar before it on the same worker, and, where neither explains
+        it, whatever ended last before it: the workflow's own code was waiting for that.
+        """
+        ended = sorted((b for b in self.bars if b.ended is not None), key=lambda b: b.ended or 0.0)
+        if not ended:
+            return []
+        last = {bar.call: bar for bar in ended}
+        before = _before(ended)
+        path, bar, seen = [], ended[-1], set[int]()
+        while True:
+            found = _cause(bar, last, before)
+            if found is None or id(found[0]) in seen:
+                path.append(Step(bar=bar, because="start"))
+                return path[::-1]
+            path.append(Step(bar=bar, because=found[1]))
+            seen.add(id(bar))
+            bar = found[0]
+
+    # ------------------------------------------------------------------ one method an event
+
+    def _scheduled(self, event: CallScheduled) -> None:
+        deps = tuple(dict.fromkeys(event.deps))
+        missing = [d for d in deps if d not in self._done]
+        ready = max([event.at, *(self._done[d] for d in deps if d in self._done)])
+        self._calls[event.call] = _Open(event.activity, ready, deps, len(missing))
+        for dep in missing:
+            self._dependents[dep].append(event.call)
+
+    def _started(self, event: CallStarted) -> None:
+        call = self._calls[event.call]
+        self._running[event.call] = len(self.bars)
+        self.bars.append(
+            Bar(
+                call=event.call,
+                activity=call.activity,
+                attempt=event.attempt,
+                worker=event.worker,
+                ready=min(call.ready, event.at),
+                started=event.at,
+                deps=call.deps,
+            )
+        )
+
+    def _ended(self, call: str, at: float, report: Report | None, status: str) -> None:
+        index = self._running.pop(call, None)
+        if index is None:
+            return
+        bar = self.bars[index]
+        if report is None:
+            self.bars[index] = replace(bar, ended=max(at, bar.started), status=status)
+            return
+        self.bars[index] = replace(
+            bar,
+            worker=report.worker,
+            ready=min(bar.ready, report.started),
+            started=report.started,
+            ended=report.ended,
+            packing=report.packing,
+            cpu=report.cpu,
+            size=report.size,
+            memory=report.memory,
+            status=status,
+        )
+
+    def _succeeded(self, event: CallSucceeded) -> None:
+        self._done[event.call] = event.at
+        for other in self._dependents.pop(event.call, ()):
+            call = self._calls[other]
+            call.missing -= 1
+            call.ready = max(call.ready, event.at)
+
+    def _interrupt(self, at: float) -> None:
+        """End the bars of attempts that will never report."""
+        for call in list(self._running):
+            self._ended(call, at, None, "cancelled")
+
+
+def _summary(name: str, bars: list[Bar], now: float) -> ActivitySummary:
+    seconds = [bar.seconds(now) for bar in bars]
+    return ActivitySummary(
+        activity=name,
+        calls=len({bar.call for bar in bars}),
+        attempts=len(bars),
+        failed=sum(bar.status == "failed" for bar in bars),
+        total=sum(seconds),
+        mean=sum(seconds) / len(seconds),
+        longest=max(seconds),
+        queued=sum(bar.queued for bar in bars),
+        cpu=sum(bar.cpu for bar in bars),
+    )
+
+
+def _before(ended: list[Bar]) -> dict[int, Bar]:
+    """Give, for each bar by identity, the one before it on the same worker."""
+    latest: dict[str, Bar] = {}
+    found: dict[int, Bar] = {}
+    for bar in sorted(ended, key=lambda b: b.started):
+        if bar.worker in latest:
+            found[id(bar)] = latest[bar.worker]
+        latest[bar.worker] = bar
+    return found
+
+
+def _cause(bar: Bar, last: dict[str, Bar], before: dict[int, Bar]) -> tuple[Bar, Because] | None:
+    options: list[tuple[float, int, Bar, Because]] = []
+    for dep in bar.deps:
+        if (other := last.get(dep)) is not None and other is not bar:
+            options.append((other.ended or 0.0, 1, other, "dependency"))
+    if (previous := before.get(id(bar))) is not None:
+        options.append((previous.ended or 0.0, 0, previous, "worker"))
+    options = [o for o in options if o[0] <= bar.started + 1e-3]
+    if not options:
+        return None
+    _, _, other, because = max(options, key=lambda o: o[:2])
+    return other, because

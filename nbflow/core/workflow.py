@@ -1,0 +1,262 @@
+"""Workflows: code that calls activities."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
+
+from nbflow.core.activity import Activity
+from nbflow.core.errors import DefinitionError
+from nbflow.core.future import Future, current
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """What a run needs to know of a workflow, whichever way it was written.
+
+    Attributes:
+        name: Its name, and the first part of its runs' ids.
+        version: Told apart from other versions of the same name on a service.
+        task_list: Where a service's deciders look for its runs.
+        fn: The code, as a function of the workflow's own arguments.
+        signature: Of those arguments.
+        doc: Its docstring.
+    """
+
+    name: str
+    version: str
+    task_list: str
+    fn: Callable[..., Any]
+    signature: inspect.Signature
+    doc: str = ""
+
+    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raise TypeError unless the arguments fit the signature."""
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            message = f"{self.name}{self.signature}: {error}"
+            raise TypeError(message) from None
+
+
+class Launcher(Protocol):
+    """Starts runs. The layer that knows executors and stores puts one into `launcher`."""
+
+    def start(self, target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+        """Start a run and give its handle."""
+
+
+launcher: list[Launcher] = []
+"""The one launcher; empty until the package is imported as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where runs of a workflow go: None is the configured place; then its options."""
+
+    on: Any = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[P]):
+    """A workflow with a place: ``revenue.on("processes").start(["eu"])``."""
+
+    target: Target
+    place: Place
+
+    def start(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - nbflow.Run
+        """Start a run there and give its `Run` at once."""
+        return _start(self.target, self.place, args, kwargs)
+
+    __call__ = start
+
+
+@dataclass(slots=True, eq=False)
+class WorkflowFunction(Generic[P, T]):
+    """A workflow made of a function. Make one with `workflow`.
+
+    Called outside a run it starts one and gives its `Run` at once, as ``start`` does.
+    """
+
+    name: str
+    fn: Callable[P, T]
+    version: str = "1"
+    task_list: str = "default"
+    signature: inspect.Signature = field(init=False, repr=False)
+    __doc__: str | None = field(init=False, repr=False, default=None)
+    __wrapped__: Callable[P, T] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Read the signature once."""
+        self.signature = inspect.signature(self.fn)
+        self.__doc__ = self.fn.__doc__
+        self.__wrapped__ = self.fn
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401 - nbflow.Run
+        """Start a run and give its `Run` at once."""
+        return _start(self, Place(), args, kwargs)
+
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401 - nbflow.Run
+        """Start a run and give its `Run` at once."""
+        return _start(self, Place(), args, kwargs)
+
+    def on(self, place: Any, **options: Any) -> Placed[P]:  # noqa: ANN401 - a name or an executor
+        """Say where to run: ``revenue.on("processes", max_workers=4).start(["eu"])``."""
+        return Placed(self, Place(place, options))
+
+    def __repr__(self) -> str:
+        """Give the name and the signature."""
+        return f"<workflow {self.name}{self.signature}>"
+
+
+class Workflow:
+    """Base of workflows written as classes.
+
+    A subclass sets `name`, `version` and `task_list` and writes ``run``. In it,
+    ``self.submit(activity, *args)`` asks for a call, as calling the activity does.
+
+    Example:
+        >>> class Basic(Workflow):
+        ...     name, version, task_list = "basic", "example", "example"
+        ...     def run(self, x, t=30):
+        ...         y = self.submit(increment, x)
+        ...         yy = self.submit(delay, t, y)
+        ...         z = self.submit(double, y)
+        ...         nbflow.wait([yy, z])
+        ...         return z.result()
+        >>> run = Basic.start(1, t=5)
+    """
+
+    name: ClassVar[str] = ""
+    version: ClassVar[str] = "1"
+    task_list: ClassVar[str] = "default"
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the user's own signature
+        """Hold the workflow's code; to be written by the subclass."""
+        message = f"{type(self).__name__} has no run method: write def run(self, ...)"
+        raise DefinitionError(message)
+
+    def submit(self, activity: Activity[..., T] | Callable[..., T], *args: Any, **kwargs: Any) -> Future[T]:  # noqa: ANN401
+        """Ask for a call of `activity` and give its Future."""
+        if not isinstance(activity, Activity):
+            message = f"submit takes an activity, not {activity!r:.60}: decorate it with @activity"
+            raise DefinitionError(message)
+        if current.get() is None:
+            message = f"submit is for the run method of a workflow: start one with {type(self).__name__}.start(...)"
+            raise DefinitionError(message)
+        return activity(*args, **kwargs)
+
+    def map(self, activity: Activity[..., T], items: Iterable[Any]) -> list[Future[T]]:
+        """Ask for one call an item."""
+        return [self.submit(activity, item) for item in items]
+
+    def starmap(self, activity: Activity[..., T], items: Iterable[Iterable[Any]]) -> list[Future[T]]:
+        """Ask for one call an item, each item holding all arguments."""
+        return [self.submit(activity, *item) for item in items]
+
+    @classmethod
+    def start(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - nbflow.Run
+        """Start a run and give its `Run` at once."""
+        return _start(cls, Place(), args, kwargs)
+
+    @classmethod
+    def on(cls, place: Any, **options: Any) -> Placed[Any]:  # noqa: ANN401 - a name or an executor
+        """Say where to run: ``Basic.on("processes").start(1)``."""
+        return Placed(cls, Place(place, options))
+
+
+Target = WorkflowFunction[..., Any] | type[Workflow]
+"""A workflow, whichever way it was written."""
+
+
+def definition(target: object) -> Definition:
+    """Give what a run needs to know of a workflow.
+
+    Raises:
+        DefinitionError: It is no workflow.
+    """
+    if isinstance(target, WorkflowFunction):
+        t = target
+        return Definition(
+            name=t.name,
+            version=t.version,
+            task_list=t.task_list,
+            fn=t.fn,
+            signature=t.signature,
+            doc=t.__doc__ or "",
+        )
+    if isinstance(target, type) and issubclass(target, Workflow):
+        signature = inspect.signature(target.run)
+        own = list(signature.parameters.values())[1:]
+        return Definition(
+            name=target.name or target.__name__,
+            version=target.version,
+            task_list=target.task_list,
+            fn=_ClassBody(target),
+            signature=signature.replace(parameters=own),
+            doc=target.__doc__ or "",
+        )
+    message = f"{target!r:.60} is no workflow: decorate it with @workflow, or subclass Workflow"
+    raise DefinitionError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class _ClassBody:
+    """The code of a class workflow as a function: a new instance for each execution."""
+
+    cls: type[Workflow]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the user's own
+        return self.cls().run(*args, **kwargs)
+
+
+@overload
+def workflow(fn: Callable[P, T], /) -> WorkflowFunction[P, T]: ...
+@overload
+def workflow(
+    *, name: str | None = None, version: str = "1", task_list: str = "default"
+) -> Callable[[Callable[P, T]], WorkflowFunction[P, T]]: ...
+def workflow(
+    fn: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    version: str = "1",
+    task_list: str = "default",
+) -> Any:
+    """Make a workflow of a function, plain or ``async def``.
+
+    Args:
+        fn: The function, when used as bare ``@workflow``.
+        name: Its name; the function's own by default.
+        version: Told apart from other versions of the same name on a service.
+        task_list: Where a service's deciders look for its runs.
+
+    Example:
+        >>> @workflow
+        ... def revenue(regions: list[str], rate: float = 1.08) -> dict:
+        ...     return {r: convert(fetch(r), rate) for r in regions}
+        >>> run = revenue(["eu", "us"])
+        >>> run.result()
+    """
+
+    def make(function: Callable[..., Any]) -> WorkflowFunction[..., Any]:
+        if not inspect.isroutine(function) or inspect.isgeneratorfunction(function):
+            message = f"a workflow is a function, not {type(function).__name__}: {function!r:.60}"
+            raise DefinitionError(message)
+        return WorkflowFunction(name or function.__name__, function, version, task_list)
+
+    return make if fn is None else make(fn)
+
+
+def _start(target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+    if not launcher:
+        message = "runs can be started once nbflow itself is imported: import nbflow"
+        raise DefinitionError(message)
+    return launcher[0].start(target, place, args, kwargs)

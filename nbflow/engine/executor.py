@@ -1,0 +1,54 @@
+"""What an executor is: it runs attempts and says how they ended. It knows nothing of runs.
+
+Retries, timeouts, order and the log are the engine's, so that they are the same everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from nbflow.engine.job import Answer, Job
+
+
+class Inbox(Protocol):
+    """Where an executor answers to. Both methods may be called from any thread."""
+
+    def began(self, job: Job, worker: str, at: float) -> None:
+        """Say that a worker has begun; optional, since the answer says so too, but later."""
+
+    def ended(self, job: Job, answer: Answer) -> None:
+        """Say how the attempt ended: exactly once, unless the job was given up before."""
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Runs attempts.
+
+    Attributes:
+        name: What people call it: ``threads``, ``processes``...
+        slots: How many attempts it runs at once.
+        in_process: Whether activities run in this process, so that they can be handed values
+            without copies.
+    """
+
+    name: str
+    slots: int
+    in_process: bool
+
+    def submit(self, job: Job, inbox: Inbox, /) -> None:
+        """Take a job and return at once. Whatever goes wrong is told to the inbox.
+
+        May be called while the caller holds the run: it must not wait for `inbox`, and may
+        answer from within the call.
+        """
+
+    def give_up(self, job: Job, /) -> bool:
+        """Stop an attempt that is not wanted any more, begun or not.
+
+        Returns:
+            Whether it is certain that its code does not run (any more). False: it could not be
+            stopped and was abandoned; the executor has made room for another one.
+        """
+
+    def close(self) -> None:
+        """End all workers. Jobs that have not ended are given up. May be called twice."""

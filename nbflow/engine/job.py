@@ -1,0 +1,240 @@
+"""What travels to a worker, and the one function that runs it there, whichever worker it is."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from nbflow.core import payload
+from nbflow.core.errors import Unserialisable
+from nbflow.core.events import Report
+from nbflow.core.failure import Failure
+from nbflow.core.future import current
+from nbflow.core.payload import SCALARS, Packed, Ref, Stored
+
+try:
+    import resource
+except ImportError:  # Windows has none: peak memory is then not known
+    resource = None  # type: ignore[assignment]
+
+LIVE_BYTES = 1024 * 1024
+"""Results of at least this size are handed on in the same process without a copy."""
+
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+@dataclass(slots=True)
+class Code:
+    """An activity's function as it is shipped: the function itself, and its pickle on demand.
+
+    Attributes:
+        name: The activity's name.
+        fn: The function, for workers in this process.
+        digest: Of the pickled bytes; workers keep functions they have seen under it.
+    """
+
+    name: str
+    fn: Callable[..., Any]
+    digest: str = ""
+    _blob: bytes | None = None
+
+    def blob(self) -> bytes:
+        """Give the pickled function: by name if it can be imported, else by value.
+
+        Raises:
+            Unserialisable: It cannot be pickled.
+        """
+        if self._blob is None:
+            import hashlib  # noqa: PLC0415 - only needed where code is shipped
+
+            self._blob = payload.dumps(self.fn, f"the code of activity {self.name}")
+            self.digest = hashlib.blake2b(self._blob, digest_size=16).hexdigest()
+        return self._blob
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One attempt of a call, as an executor gets it.
+
+    Attributes:
+        run: Id of the run.
+        call: Id of the call.
+        attempt: Which attempt, from 1.
+        code: What to run.
+        args: Positional arguments, stored; references stand for `inputs`.
+        kwargs: Keyword arguments, likewise.
+        inputs: The stored results of the calls that the arguments refer to.
+        live: Results among them that are handed on as they are, in the same process only.
+        timeout: Seconds the attempt may take. The engine keeps the time; executors only need to
+            be able to give a job up.
+        fetch: Gives the bytes of a blob.
+    """
+
+    run: str
+    call: str
+    attempt: int
+    code: Code
+    args: tuple[Stored, ...]
+    kwargs: dict[str, Stored] | None
+    inputs: dict[str, Stored] | None
+    live: dict[str, Any] | None
+    timeout: float | None
+    fetch: payload.Fetch
+    dropped: bool = False
+    """Set when nobody wants the answer any more: a worker that has not begun need not."""
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What identifies the attempt."""
+        return self.run, self.call, self.attempt
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a worker sends back: a stored result or a failure, and what it measured."""
+
+    report: Report
+    result: Stored = None
+    error: Failure | None = None
+    live: Any = None
+    """The result itself, where it is to be handed on in the same process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an activity can know of the attempt that runs it. See `nbflow.context`."""
+
+    run: str
+    call: str
+    attempt: int
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt of the call, in this kernel or a later one."""
+        return f"{self.run}/{self.call}"
+
+
+_context: ContextVar[Job | None] = ContextVar("nbflow_job", default=None)
+
+
+def context() -> Context:
+    """Tell the running activity which call it is.
+
+    Raises:
+        RuntimeError: Not called by an activity that a run is executing.
+    """
+    job = _context.get()
+    if job is None:
+        message = "nbflow.context() is for code of an activity that a run is executing"
+        raise RuntimeError(message)
+    return Context(job.run, job.call, job.attempt)
+
+
+def run_job(job: Job, worker: str, *, shared: bool = True) -> Answer:
+    """Run one attempt here and now. Never raises: what goes wrong is in the answer.
+
+    Args:
+        job: The attempt.
+        worker: Name of the thread or process that runs it.
+        shared: Whether the answer is used in this process, so that a large result need not be
+            copied.
+    """
+    token, inner = _context.set(job), current.set(None)
+    started, clock, cpu = time.time(), time.perf_counter(), time.thread_time()
+    try:
+        value = job.code.fn(*arguments(job), **keywords(job))
+        if inspect.iscoroutine(value):
+            value = asyncio.run(value)
+    except BaseException as error:  # noqa: BLE001 - SystemExit of an activity must not end a worker
+        ended = started + time.perf_counter() - clock
+        cpu = time.thread_time() - cpu
+        return Answer(
+            Report(worker=worker, started=started, ended=ended, cpu=cpu, memory=peak_memory()),
+            error=Failure.of(error, skip=1),
+        )
+    finally:
+        current.reset(inner)
+        _context.reset(token)
+    ended = started + time.perf_counter() - clock
+    cpu = time.thread_time() - cpu
+    return answer(job, value, worker, (started, ended, cpu), shared=shared)
+
+
+def answer(
+    job: Job, value: object, worker: str, times: tuple[float, float, float], *, shared: bool
+) -> Answer:
+    """Turn an activity's value into an answer; `times` are start, end and processor time."""
+    started, ended, cpu = times
+    if type(value) in SCALARS and not (type(value) is str and len(value) > payload.BLOB_BYTES):
+        report = Report(worker=worker, started=started, ended=ended, cpu=cpu, memory=peak_memory())
+        return Answer(report, value)  # type: ignore[arg-type]
+    clock = time.perf_counter()
+    try:
+        stored = payload.pack(_storable(value), f"the result of {job.call}")
+    except Unserialisable as error:
+        error.add_note("The activity ran to its end, so its side effects have happened.")
+        report = Report(worker=worker, started=started, ended=ended, cpu=cpu, memory=peak_memory())
+        return Answer(report, error=Failure.of(error))
+    size = stored.size if isinstance(stored, Packed) else 0
+    report = Report(
+        worker=worker,
+        started=started,
+        ended=ended,
+        cpu=cpu,
+        packing=time.perf_counter() - clock,
+        size=size,
+        memory=peak_memory(),
+    )
+    return Answer(report, stored, live=value if shared and size >= LIVE_BYTES else None)
+
+
+def _storable(value: object) -> object:
+    """Refuse what pickles but cannot be a result, saying what to do."""
+    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+        message = "the result is a generator, which can be read only once: return list(...)"
+        raise Unserialisable(message)
+    return value
+
+
+def arguments(job: Job) -> tuple[Any, ...]:
+    """Give fresh positional arguments, references replaced by values."""
+    if job.inputs is None and not any(type(a) not in SCALARS for a in job.args):
+        return job.args
+    return tuple([_value(job, a) for a in job.args])
+
+
+def keywords(job: Job) -> dict[str, Any]:
+    """Give fresh keyword arguments, likewise."""
+    return {k: _value(job, a) for k, a in job.kwargs.items()} if job.kwargs else {}
+
+
+def _value(job: Job, stored: Stored) -> Any:  # noqa: ANN401 - any value
+    if type(stored) in SCALARS:
+        return stored
+    return payload.unpack(stored, lambda call: _input(job, call), job.fetch)
+
+
+def _input(job: Job, call: str) -> Any:  # noqa: ANN401 - any value
+    if job.live is not None and call in job.live:
+        return job.live[call]
+    stored = (job.inputs or {})[call]
+    assert not isinstance(stored, Ref)  # noqa: S101 - results hold no references
+    return payload.unpack(stored, _no_refs, job.fetch)
+
+
+def _no_refs(call: str) -> object:
+    message = f"the result of a call refers to {call}"
+    raise Unserialisable(message)
+
+
+def peak_memory() -> int:
+    """Give the most memory that this process has used so far, in bytes; 0 if it is not known."""
+    if resource is None:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT

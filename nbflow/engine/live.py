@@ -1,0 +1,488 @@
+"""Drives one run in this process.
+
+One owner at a time, whichever thread that is (flat combining): whoever has something to say puts
+it into the inbox and tries to become the owner; the owner empties the inbox for everybody. What
+it took at once is one *turn*: the events that follow are appended to the log in one transaction,
+and only then do their consequences leave the owner - calls start, waiting code wakes up. So
+nothing that anyone was shown, or that any code has built upon, can be missing from the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from queue import SimpleQueue
+from typing import Any
+
+from nbflow.core import payload
+from nbflow.core.activity import Activity
+from nbflow.core.errors import ActivityTimeout, Cancelled, StoreError
+from nbflow.core.events import (
+    CallCancelled,
+    CallFailed,
+    CallScheduled,
+    CallStarted,
+    CallSucceeded,
+    CancelRequested,
+    Event,
+    Report,
+    RunClosed,
+    RunResumed,
+    TimerCancelled,
+    TimerFired,
+    TimerStarted,
+)
+from nbflow.core.failure import Failure
+from nbflow.core.history import CallState, History
+from nbflow.core.payload import Packed, Stored
+from nbflow.engine.executor import Executor
+from nbflow.engine.job import Answer, Code, Job
+from nbflow.engine.timekeeper import timekeeper
+from nbflow.store.base import Store
+
+_log = logging.getLogger("nbflow")
+
+TICK = 0.05
+"""Seconds after which what nobody was in a hurry to say is written at the latest."""
+_BATCH = 512
+_CANCEL_GRACE = 2.0
+
+
+class Live:
+    """The owner's side of a run: its inbox, its history and its executors.
+
+    It is the `Driver` of the run's interpreter and the `Inbox` of its executors.
+
+    Args:
+        store: Where the log is.
+        run: Id of the run, which is in the store already.
+        history: The fold of its events so far.
+        resolve: Gives the executor for an activity's ``executor`` option, None for the run's own.
+    """
+
+    def __init__(
+        self, store: Store, run: str, history: History, resolve: Callable[[Any], Executor]
+    ) -> None:
+        self.store = store
+        self.run = run
+        self.history = history
+        self._resolve = resolve
+        self._own = resolve(None)
+        self._hungry = 2 * self._own.slots
+        self._inline: Any = self._own if hasattr(self._own, "work") else None
+        self._inbox: deque[Any] = deque()
+        self._lock = threading.Lock()
+        self._batch: list[Event] = []
+        self._seq = history.last
+        self._open: dict[str, tuple[Job, Executor]] = {}
+        self._codes: dict[Activity[..., Any], Code] = {}
+        self._visible = len(history.settled)
+        self._gate: SimpleQueue[None] = SimpleQueue()
+        self._want: tuple[CallState | None, int] | None = None
+        self._ticking = False
+        self._stop: BaseException | None = None
+        self.closed = threading.Event()
+        self.on_closed: list[Callable[[], object]] = []
+
+    # ------------------------------------------------------------ Driver: the workflow's thread
+
+    def ask(self, state: CallState) -> None:
+        """Take a call. Written and started at once while workers are hungry, else soon."""
+        if self._stop is not None:
+            raise self._stop
+        if any(type(a) is Packed for a in state.args):
+            state.args = tuple([self._spilled(a) for a in state.args])
+        if state.kwargs:
+            state.kwargs = {k: self._spilled(a) for k, a in state.kwargs.items()}
+        self._inbox.append(state)
+        if len(self._open) < self._hungry or len(self._inbox) >= _BATCH:
+            self._drain()
+        elif not self._ticking:
+            self._tick_later()
+
+    def timer(self, state: CallState, seconds: float) -> None:
+        """Settle `state` after so many seconds."""
+        self.post(partial(self._timer, state, seconds))
+
+    def cancel(self, state: CallState, reason: str) -> None:
+        """Give up a call or a timer."""
+        self.post(partial(self._cancel_call, state.id, reason))
+
+    def block(self, state: CallState | None, position: int) -> None:
+        """Wait for `state`, or for anything past `position`; work meanwhile if calls are inline."""
+        self._want = (state, position)
+        self._drain()
+        while self._stop is None and not self._satisfied(state, position):
+            if self._inline is not None and self._inline.work():
+                continue
+            self._gate.get()
+        self._want = None
+        if self._stop is not None:
+            raise self._stop
+
+    def visible(self) -> int:
+        """How many settled calls are in the log."""
+        return self._visible
+
+    def _satisfied(self, state: CallState | None, position: int) -> bool:
+        if state is None:
+            return self._visible > position
+        return 0 <= state.index < self._visible
+
+    def close(self, status: str, result: Stored = None, error: Failure | None = None) -> None:
+        """Write the end of the run, and return once it is written."""
+        self.post(partial(self._close, status, self._spilled(result), error))
+        while not self.closed.wait(0.5):
+            if self._stop is not None and not isinstance(self._stop, Cancelled):
+                raise self._stop
+
+    # ------------------------------------------------------------ Inbox: the workers' threads
+
+    def began(self, job: Job, worker: str, at: float) -> None:
+        """Note that an attempt runs. Written with the next turn, within a tick at the latest."""
+        self._inbox.append((job, worker, at or time.time()))
+        if job.timeout is not None:
+            self._drain()
+        elif not self._ticking:
+            self._tick_later()
+
+    def ended(self, job: Job, answer: Answer) -> None:
+        """Take an answer. Large results go to the store here, outside the owner's turn."""
+        try:
+            answer.result = self._spilled(answer.result)
+        except (StoreError, OSError) as error:
+            answer.result, answer.error = None, Failure.of(error)
+        self._inbox.append((job, answer))
+        self._drain()
+
+    def _spilled(self, stored: Stored) -> Stored:
+        return payload.spill(stored, self.store.put)
+
+    # ------------------------------------------------------------ anybody's thread
+
+    def post(self, action: Callable[[], object]) -> None:
+        """Have the owner do something."""
+        self._inbox.append(action)
+        self._drain()
+
+    def cancel_run(self, reason: str) -> None:
+        """Give up every call and stop the workflow's code where it next waits or calls."""
+        self.post(partial(self._cancel_run, reason))
+
+    def cancel_call(self, call: str, reason: str) -> None:
+        """Give up one call; what depends on it is skipped."""
+        self.post(partial(self._cancel_call, call, reason))
+
+    def resumed(self, reason: str) -> None:
+        """Write that the run is driven again."""
+        self.post(lambda: self._emit(RunResumed(seq=self._next(), at=time.time(), reason=reason)))
+
+    def _tick_later(self) -> None:
+        self._ticking = True
+        timekeeper.after(TICK, self._tick)
+
+    def _tick(self) -> None:
+        self._ticking = False
+        self._drain()
+
+    # ------------------------------------------------------------ the owner
+
+    def _drain(self) -> None:
+        """Become the owner if nobody is, and empty the inbox. An owner never waits for another."""
+        while self._inbox:
+            if not self._lock.acquire(blocking=False):
+                return
+            try:
+                while self._inbox:
+                    self._turn()
+            finally:
+                self._lock.release()
+
+    def _turn(self) -> None:
+        inbox, taken = self._inbox, 0
+        while inbox and taken < _BATCH:
+            item = inbox.popleft()
+            taken += 1
+            if self.history.closed is not None:
+                continue  # late answers of a run that is over
+            if type(item) is CallState:
+                self._asked(item)
+            elif type(item) is tuple:
+                if len(item) == 2:  # noqa: PLR2004 - (job, answer), else (job, worker, at)
+                    self._ended(*item)
+                else:
+                    self._began(*item)
+            else:
+                item()
+        self._publish()
+
+    def _publish(self) -> None:
+        """Write the turn's events; then, and only then, let others see what follows from them."""
+        batch, self._batch = self._batch, []
+        if batch and self._stop_unless_written(batch):
+            return
+        self._visible = len(self.history.settled)
+        ready = self.history.ready
+        while ready:
+            self._start(ready.popleft())
+        want = self._want
+        if want is not None and (self._stop is not None or self._satisfied(*want)):
+            self._want = None
+            self._gate.put(None)
+        if self.history.closed is not None and not self.closed.is_set():
+            self._tell_closed()
+
+    def _stop_unless_written(self, batch: list[Event]) -> bool:
+        """Append; if that fails, stop driving the run: it stays as the log has it."""
+        try:
+            self.store.append(self.run, batch)
+        except StoreError as error:
+            error.add_note(
+                f"run {self.run} is kept as it was at event {batch[0].seq - 1}; "
+                "calls that were under way will run again when it is resumed"
+            )
+            self.halt(error)
+            return True
+        return False
+
+    @property
+    def stopped(self) -> BaseException | None:
+        """Why the run is no longer driven, or None."""
+        return self._stop
+
+    def halt(self, error: BaseException) -> None:
+        """Stop driving the run, leaving it as its log has it."""
+        self._stop = error
+        self._inbox.clear()
+        for job, executor in self._open.values():
+            job.dropped = True
+            executor.give_up(job)
+        self._open.clear()
+        self.history.ready.clear()
+        self._want = None
+        self._gate.put(None)
+
+    def _tell_closed(self) -> None:
+        self.closed.set()
+        for fn in self.on_closed:
+            fn()
+
+    def _next(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def _emit(self, event: Event) -> None:
+        self._batch.append(event)
+        self.history.apply(event)
+
+    # ------------------------------------------------------------ what the owner does
+
+    def _asked(self, asked: CallState) -> None:
+        state = self.history.admit(asked)
+        if state.scheduled is None:
+            self._emit(
+                CallScheduled(
+                    seq=self._next(),
+                    at=time.time(),
+                    call=state.id,
+                    activity=state.name,
+                    args=state.args,
+                    kwargs=state.kwargs,
+                    deps=state.deps,
+                    turn=state.turn,
+                    after=state.after,
+                    code=state.code,
+                )
+            )
+
+    def _start(self, state: CallState) -> None:
+        """Hand a ready call to its executor, or wait until its back-off is over."""
+        if state.outcome is not None or state.id in self._open or self._stop is not None:
+            return
+        if state.retry_at is not None:
+            again = partial(self.post, partial(self._retry, state, state.attempt))
+            timekeeper.after(max(0.0, state.retry_at - time.time()), again)
+            return
+        activity = state.activity
+        assert activity is not None  # noqa: S101 - only admitted calls become ready
+        wanted = activity.settings.executor
+        if wanted is None and activity.is_async and not self._own.in_process:
+            executor = self._own
+        elif wanted is None and activity.is_async and self._inline is None:
+            executor = self._resolve("asyncio")
+        else:
+            executor = self._own if wanted is None else self._resolve(wanted)
+        job = self._job(state, activity)
+        self._open[state.id] = (job, executor)
+        executor.submit(job, self)
+
+    def _job(self, state: CallState, activity: Activity[..., Any]) -> Job:
+        code = self._codes.get(activity)
+        if code is None:
+            code = self._codes[activity] = Code(activity.name, activity.fn)
+        inputs = live = None
+        if state.deps:
+            calls = self.history.calls
+            inputs = {dep: calls[dep].outcome.result for dep in state.deps}  # type: ignore[union-attr]
+            live = {d: v for d in state.deps if (v := calls[d].live) is not None} or None
+        return Job(
+            self.run,
+            state.id,
+            state.attempt + 1,
+            code,
+            state.args,
+            state.kwargs,
+            inputs,
+            live,
+            activity.settings.timeout,
+            self.store.get,
+        )
+
+    def _began(self, job: Job, worker: str, at: float) -> None:
+        entry = self._open.get(job.call)
+        if entry is None or entry[0] is not job:
+            return
+        self._emit(
+            CallStarted(
+                seq=self._next(), at=at, call=job.call, attempt=job.attempt, worker=worker
+            )
+        )
+        if job.timeout is not None:
+            left = job.timeout - (time.time() - at)
+            timekeeper.after(max(0.0, left), partial(self.post, partial(self._expired, job)))
+
+    def _ended(self, job: Job, answer: Answer) -> None:
+        entry = self._open.get(job.call)
+        if entry is None or entry[0] is not job:
+            return  # given up: nobody waits for it any more
+        del self._open[job.call]
+        state = self.history.calls[job.call]
+        report = answer.report
+        if state.started is None:
+            self._emit(
+                CallStarted(
+                    seq=self._next(),
+                    at=report.started,
+                    call=job.call,
+                    attempt=job.attempt,
+                    worker=report.worker,
+                )
+            )
+        if answer.error is not None:
+            self._failed(state, answer.error, report)
+            return
+        if answer.live is not None:
+            state.live = answer.live
+        self._emit(
+            CallSucceeded(
+                seq=self._next(),
+                at=time.time(),
+                call=job.call,
+                attempt=job.attempt,
+                result=answer.result,
+                report=report,
+            )
+        )
+
+    def _failed(
+        self, state: CallState, error: Failure, report: Report | None, *, abandoned: bool = False
+    ) -> None:
+        activity = state.activity
+        assert activity is not None  # noqa: S101 - it ran
+        attempt = max(state.attempt, 1)
+        delay = self._delay(activity, error, attempt)
+        now = time.time()
+        self._emit(
+            CallFailed(
+                seq=self._next(),
+                at=now,
+                call=state.id,
+                attempt=attempt,
+                error=error,
+                retry_at=None if delay is None else now + delay,
+                report=report,
+                abandoned=abandoned,
+            )
+        )
+        if delay is not None:
+            self.history.ready.append(state)  # `_start` sees that it is not due yet
+
+    def _delay(self, activity: Activity[..., Any], error: Failure, attempt: int) -> float | None:
+        try:
+            return activity.settings.retry.delay(error, attempt)
+        except Exception:
+            _log.exception("nbflow: the retry function of %s failed: no retry", activity.name)
+            return None
+
+    def _retry(self, state: CallState, attempt: int) -> None:
+        if state.outcome is None and state.attempt == attempt and state.id not in self._open:
+            state.retry_at = None
+            self.history.ready.append(state)
+
+    def _expired(self, job: Job) -> None:
+        entry = self._open.get(job.call)
+        if entry is None or entry[0] is not job:
+            return
+        stopped = self._give_up(job.call)
+        what = "" if stopped else " It runs in a thread, which cannot be stopped: it is abandoned."
+        error = ActivityTimeout(f"{job.call} took longer than its {job.timeout:g} s.{what}")
+        state = self.history.calls[job.call]
+        self._failed(state, Failure.of(error), None, abandoned=not stopped)
+
+    def _give_up(self, call: str) -> bool:
+        """Stop the open attempt of a call, if there is one; tell whether it surely stopped."""
+        entry = self._open.pop(call, None)
+        if entry is None:
+            return True
+        job, executor = entry
+        job.dropped = True
+        return executor.give_up(job)
+
+    def _timer(self, state: CallState, seconds: float) -> None:
+        known = self.history.calls.setdefault(state.id, state)
+        if known.outcome is not None:
+            return
+        if known.retry_at is None:
+            due = time.time() + seconds
+            self._emit(TimerStarted(seq=self._next(), at=time.time(), timer=state.id, due=due))
+        assert known.retry_at is not None  # noqa: S101 - set by the event
+        fire = partial(self.post, partial(self._fire, known))
+        timekeeper.after(max(0.0, known.retry_at - time.time()), fire)
+
+    def _fire(self, state: CallState) -> None:
+        if state.outcome is None:
+            self._emit(TimerFired(seq=self._next(), at=time.time(), timer=state.id))
+
+    def _cancel_call(self, call: str, reason: str) -> None:
+        state = self.history.calls.get(call)
+        if state is None or state.outcome is not None:
+            return
+        if not state.name:
+            self._emit(TimerCancelled(seq=self._next(), at=time.time(), timer=call))
+            return
+        stopped = self._give_up(call)
+        self._emit(
+            CallCancelled(
+                seq=self._next(), at=time.time(), call=call, reason=reason, abandoned=not stopped
+            )
+        )
+
+    def _cancel_run(self, reason: str) -> None:
+        if self._stop is not None:
+            return
+        self._emit(CancelRequested(seq=self._next(), at=time.time(), reason=reason))
+        for call, state in list(self.history.calls.items()):
+            if state.outcome is None:
+                self._cancel_call(call, reason)
+        self._stop = Cancelled(reason)
+        grace = partial(self.post, partial(self._close, "cancelled", None, None))
+        timekeeper.after(_CANCEL_GRACE, grace)
+
+    def _close(self, status: str, result: Stored, error: Failure | None) -> None:
+        self._emit(
+            RunClosed(seq=self._next(), at=time.time(), status=status, result=result, error=error)
+        )

@@ -1,0 +1,141 @@
+"""Any `concurrent.futures.Executor`: the standard library's, loky, ipyparallel's, Dask's..."""
+
+from __future__ import annotations
+
+import concurrent.futures as cf
+import functools
+import os
+import threading
+import time
+from dataclasses import replace
+from typing import Any
+
+from nbflow.core import payload
+from nbflow.core.errors import NbflowError, WorkerDied
+from nbflow.core.events import Report
+from nbflow.core.failure import Failure
+from nbflow.core.payload import Blob, Packed, Stored
+from nbflow.engine.executor import Inbox
+from nbflow.engine.job import Answer, Code, Job, run_job
+
+
+class Futures:
+    """Runs attempts on somebody else's executor.
+
+    What it cannot do, nbflow cannot do with it: a running attempt is abandoned rather than
+    stopped, and in a stock process pool a worker that dies takes the pool with it.
+
+    Args:
+        pool: The executor. It is not shut down by nbflow: whoever made it owns it.
+        slots: How many attempts it runs at once, where the pool does not say.
+    """
+
+    def __init__(self, pool: cf.Executor, slots: int | None = None) -> None:
+        self.pool = pool
+        self.name = type(pool).__name__
+        self.in_process = isinstance(pool, cf.ThreadPoolExecutor)
+        known = getattr(pool, "_max_workers", None)
+        self.slots = slots or (known if isinstance(known, int) else os.cpu_count() or 1)
+        self._futures: dict[int, cf.Future[Any]] = {}
+        self._lock = threading.Lock()
+
+    def submit(self, job: Job, inbox: Inbox, /) -> None:
+        """Submit a job and answer when its Future is done."""
+        try:
+            future = self._submitted(job, inbox)
+        except Exception as error:  # noqa: BLE001 - a foreign pool may refuse in any way
+            inbox.ended(job, _died(error))
+            return
+        with self._lock:
+            self._futures[id(job)] = future
+        future.add_done_callback(functools.partial(self._done, job, inbox))
+
+    def _submitted(self, job: Job, inbox: Inbox) -> cf.Future[Any]:
+        if self.in_process:
+            return self.pool.submit(_here, job, inbox)
+        # The code travels as bytes, so that the pool's own pickler never sees the function.
+        shipped = replace(
+            job,
+            code=Shipped(job.code.name, job.code.blob()),
+            args=tuple(_inlined(a, job) for a in job.args),
+            kwargs={k: _inlined(a, job) for k, a in (job.kwargs or {}).items()},
+            inputs={k: _inlined(a, job) for k, a in (job.inputs or {}).items()},
+            live=None,
+            fetch=_no_blobs,
+        )
+        return self.pool.submit(_there, shipped)
+
+    def _done(self, job: Job, inbox: Inbox, future: cf.Future[Any]) -> None:
+        with self._lock:
+            wanted = self._futures.pop(id(job), None) is not None
+        if not wanted or future.cancelled():
+            return
+        error = future.exception()
+        inbox.ended(job, future.result() if error is None else _died(error))
+
+    def give_up(self, job: Job, /) -> bool:
+        """Cancel the Future; what runs already cannot be stopped."""
+        with self._lock:
+            future = self._futures.pop(id(job), None)
+        return future is None or future.cancel()
+
+    def close(self) -> None:
+        """Leave the pool to its owner."""
+
+
+class Shipped(Code):
+    """Code as bytes, unpickled in the worker when it is first wanted."""
+
+    __slots__ = ("_bytes",)
+
+    def __init__(self, name: str, blob: bytes) -> None:
+        self.name = name
+        self._bytes = blob
+        self.digest = ""
+        self._blob = blob
+
+    @property
+    def fn(self) -> Any:  # type: ignore[override]  # noqa: ANN401 - any function
+        """The function."""
+        return _function(self._bytes)
+
+    def __reduce__(self) -> tuple[type[Shipped], tuple[str, bytes]]:
+        """Travel as name and bytes."""
+        return Shipped, (self.name, self._bytes)
+
+
+@functools.lru_cache(maxsize=256)
+def _function(blob: bytes) -> Any:  # noqa: ANN401 - any function
+    return payload.loads(blob)
+
+
+def _here(job: Job, inbox: Inbox) -> Answer:
+    worker = threading.current_thread().name
+    inbox.began(job, worker, 0.0)
+    return run_job(job, worker)
+
+
+def _there(job: Job) -> Answer:
+    return run_job(job, f"process {os.getpid()}", shared=False)
+
+
+def _inlined(stored: Stored, job: Job) -> Stored:
+    """Put the bytes of a blob in its place: workers have no store."""
+    if isinstance(stored, Blob):
+        data = job.fetch(stored.digest)
+        return Packed(stored.codec, data.decode() if stored.codec == "json" else data)
+    return stored
+
+
+def _no_blobs(digest: str) -> bytes:
+    message = f"blob {digest} was not shipped with the call"
+    raise NbflowError(message)
+
+
+def _died(error: BaseException) -> Answer:
+    now = time.time()
+    report = Report(worker="?", started=now, ended=now)
+    if isinstance(error, NbflowError):
+        return Answer(report, error=Failure.of(error))
+    message = f"the pool could not run it: {type(error).__name__}: {error}"
+    return Answer(report, error=Failure.of(WorkerDied(message)))

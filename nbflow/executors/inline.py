@@ -1,0 +1,90 @@
+"""The workflow's own thread: one call at a time, in order, under a debugger if you like."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import Any
+
+from nbflow.core.errors import NbflowError
+from nbflow.engine.executor import Inbox
+from nbflow.engine.job import Job, run_job
+
+
+class Inline:
+    """Runs attempts in the thread of the workflow's code, whenever that code waits.
+
+    With it a run is driven by the thread that starts it, so ``breakpoint()`` in an activity works.
+
+    Args:
+        nested: Run ``async def`` activities in the caller's own thread even where an event loop
+            is running already (a notebook cell), so that a debugger and context variables
+            behave. This patches that loop with nest-asyncio, for good; only for debugging.
+
+    Raises:
+        NbflowError: `nested` is asked for on a kernel that nest-asyncio would break.
+    """
+
+    name = "inline"
+    in_process = True
+    slots = 1
+
+    def __init__(self, *, nested: bool = False) -> None:
+        self._queue: deque[tuple[Job, Inbox]] = deque()
+        if nested:
+            _patch_loop()
+
+    def submit(self, job: Job, inbox: Inbox, /) -> None:
+        """Keep a job until the workflow waits."""
+        self._queue.append((job, inbox))
+
+    def work(self) -> bool:
+        """Run one queued job, if there is one, in the calling thread; tell whether there was."""
+        try:
+            job, inbox = self._queue.popleft()
+        except IndexError:
+            return False
+        inbox.began(job, self.name, 0.0)
+        inbox.ended(job, run_job(job, self.name))
+        return True
+
+    def give_up(self, job: Job, /) -> bool:
+        """Drop a queued job. One that runs is running in this very thread: it cannot be stopped."""
+        for item in list(self._queue):
+            if item[0] is job:
+                with contextlib.suppress(ValueError):
+                    self._queue.remove(item)
+                return True
+        return False
+
+    def close(self) -> None:
+        """Drop what is queued."""
+        self._queue.clear()
+
+
+def _patch_loop() -> None:
+    try:
+        loop: Any = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if not _safe_kernel():
+        message = (
+            "nest-asyncio breaks this version of ipykernel (7.1 and later): later cells would "
+            "never run. Debug the activity outside the kernel's loop, as a plain function"
+        )
+        raise NbflowError(message)
+    import nest_asyncio  # noqa: PLC0415 - patches on import of nothing; wanted here only
+
+    nest_asyncio.apply(loop)
+
+
+def _safe_kernel() -> bool:
+    from importlib import metadata  # noqa: PLC0415 - only for this rare question
+
+    try:
+        version = metadata.version("ipykernel")
+    except metadata.PackageNotFoundError:
+        return True
+    major, minor = (int(part) for part in version.split(".")[:2])
+    return (major, minor) < (7, 1)

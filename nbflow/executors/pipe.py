@@ -1,0 +1,211 @@
+"""The wire between the pool and its workers: how messages are framed, and what is in them.
+
+A message is plain data: numbers, text, bytes, and the dataclasses of the core. Code, arguments
+and results travel as bytes within it, so that no class of a user's can break the wire itself.
+"""
+
+from __future__ import annotations
+
+import linecache
+import pickle
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from nbflow.core import payload
+from nbflow.core.errors import NbflowError
+from nbflow.core.events import Report
+from nbflow.core.failure import Failure
+from nbflow.core.payload import Blob, Packed, Stored
+from nbflow.engine.job import Answer, Code, Job
+
+CODES = 256
+"""How many functions a worker keeps. Both ends count alike, so neither needs to tell the other."""
+
+_HEADER = struct.Struct("<Q")
+_SMALL = 64 * 1024
+_LARGE = 1024 * 1024
+
+
+class Place(NamedTuple):
+    """Where activities run: the working directory, and where modules are imported from."""
+
+    cwd: str
+    path: tuple[str, ...]
+
+
+class Request(NamedTuple):
+    """A job on its way to a worker.
+
+    Attributes:
+        place: Where to run from now on; None: as before.
+        code: The activity's name and the digest of its code.
+        blob: The code itself; None: the worker has it.
+        job: Run, call and attempt.
+        args: As in `Job`, without any `Blob`: workers have no store.
+        kwargs: Likewise.
+        inputs: Likewise.
+    """
+
+    place: Place | None
+    code: tuple[str, str]
+    blob: bytes | None
+    job: tuple[str, str, int]
+    args: tuple[Stored, ...]
+    kwargs: dict[str, Stored] | None
+    inputs: dict[str, Stored] | None
+
+
+class Channel:
+    """One end of a connection on which messages take turns: a request, then its answer."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def fileno(self) -> int:
+        """Give the descriptor, for `select`."""
+        return self._sock.fileno()
+
+    def send(self, message: tuple[object, ...]) -> None:
+        """Send a message and wait until the other end has taken most of it.
+
+        Raises:
+            OSError: The other end is closed.
+        """
+        body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+        head = _HEADER.pack(len(body))
+        if len(body) < _SMALL:
+            self._sock.sendall(head + body)
+        else:
+            self._sock.sendall(head)
+            self._sock.sendall(body)
+
+    def receive(self) -> Any:  # noqa: ANN401 - the tuple that the other end sent
+        """Wait for a message.
+
+        Raises:
+            EOFError: The other end is closed.
+            OSError: The connection broke.
+            Unserialisable: What came is no message.
+        """
+        data = self._some(_SMALL)
+        while len(data) < _HEADER.size:
+            data += self._some(_SMALL)
+        missing = _HEADER.unpack_from(data)[0] - (len(data) - _HEADER.size)
+        chunks = [data[_HEADER.size :]]
+        while missing > 0:
+            chunks.append(self._some(min(missing, _LARGE)))
+            missing -= len(chunks[-1])
+        return payload.loads(b"".join(chunks) if len(chunks) > 1 else chunks[0])
+
+    def _some(self, most: int) -> bytes:
+        if data := self._sock.recv(most):
+            return data
+        raise EOFError
+
+    def close(self) -> None:
+        """Close this end; the other one then reads the end of file."""
+        self._sock.close()
+
+
+def request(job: Job, known: set[str], place: Place | None) -> Request:
+    """Make the message for a job; `known` are the digests of the code that the worker has.
+
+    Pickles the code and reads blobs from the store, so that it may take its time, and raise
+    whatever these raise.
+    """
+    code, blob = job.code, job.code.blob()
+    return Request(
+        place,
+        (code.name, code.digest),
+        None if code.digest in known else blob,
+        (job.run, job.call, job.attempt),
+        tuple([_inlined(a, job) for a in job.args]),
+        {k: _inlined(a, job) for k, a in job.kwargs.items()} if job.kwargs else None,
+        {k: _inlined(a, job) for k, a in job.inputs.items()} if job.inputs else None,
+    )
+
+
+def _inlined(stored: Stored, job: Job) -> Stored:
+    """Put the bytes of a blob in its place."""
+    if isinstance(stored, Blob):
+        data = job.fetch(stored.digest)
+        return Packed(stored.codec, data.decode() if stored.codec == "json" else data)
+    return stored
+
+
+class Shipped(Code):
+    """Code that came as bytes, unpickled when it is first called.
+
+    An error in doing so is then the call's own. It is tried again at the next call: the module
+    that was missing may be there by then.
+    """
+
+    __slots__ = ("_loaded",)
+
+    def __init__(self, name: str, digest: str, blob: bytes) -> None:
+        self.name = name
+        self.digest = digest
+        self._blob: bytes | None = blob
+        self._loaded: Callable[..., Any] | None = None
+
+    @property
+    def fn(self) -> Callable[..., Any]:  # type: ignore[override]
+        """The function."""
+        if self._loaded is None:
+            assert self._blob is not None  # noqa: S101 - given up only for the function
+            self._loaded = payload.loads(self._blob)
+            self._blob = None
+        return self._loaded
+
+
+def job_of(request: Request, code: Code) -> Job:
+    """Make the job of a request again, in the worker."""
+    return Job(
+        *request.job,
+        code,
+        request.args,
+        request.kwargs,
+        request.inputs,
+        live=None,
+        timeout=None,
+        fetch=_no_blobs,
+    )
+
+
+def _no_blobs(digest: str) -> bytes:
+    message = f"blob {digest} was not shipped with the call"
+    raise NbflowError(message)
+
+
+def reply(answer: Answer) -> tuple[object, ...]:
+    """Make the message for an answer. A flat tuple: half the time of pickling the dataclasses."""
+    r = answer.report
+    times = (r.started, r.ended, r.cpu, r.packing, r.size, r.memory)
+    return (*times, answer.result, answer.error)
+
+
+def answer_of(reply: Any, worker: str) -> Answer:  # noqa: ANN401 - what `reply` made
+    """Make the answer of a reply again, in the pool's process."""
+    started, ended, cpu, packing, size, memory, result, error = reply
+    report = Report(
+        worker=worker,
+        started=started,
+        ended=ended,
+        cpu=cpu,
+        packing=packing,
+        size=size,
+        memory=memory,
+    )
+    return Answer(report, result, None if error is None else _with_sources(error))
+
+
+def _with_sources(failure: Failure) -> Failure:
+    """Fill in the source lines of notebook cells, which only this process has."""
+    frames = tuple(
+        f if f.source else replace(f, source=linecache.getline(f.file, f.line).strip())
+        for f in failure.frames
+    )
+    return replace(failure, frames=frames)

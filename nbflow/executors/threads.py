@@ -1,0 +1,102 @@
+"""Threads of this process: the default place. Cheap, and every value is at hand."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from queue import SimpleQueue
+
+from nbflow.engine.executor import Inbox
+from nbflow.engine.job import Job, run_job
+
+_Item = tuple[Job, Inbox]
+
+
+class Threads:
+    """Runs attempts on daemon threads, which are started when they are first needed.
+
+    A thread cannot be stopped. One whose attempt was given up is abandoned: it ends by itself
+    when the activity returns, what it returns is dropped, and another takes its place.
+
+    Args:
+        max_workers: How many attempts run at once; by default as in `concurrent.futures`.
+    """
+
+    name = "threads"
+    in_process = True
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        self.slots = max_workers or min(32, (os.cpu_count() or 1) + 4)
+        self._queue: SimpleQueue[_Item | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._free = deque(range(1, self.slots + 1))
+        self._idle = 0
+        self._running: dict[int, tuple[Job, _Thread]] = {}
+        self._closed = False
+
+    def submit(self, job: Job, inbox: Inbox, /) -> None:
+        """Queue a job; start a thread for it if none is free and there may be one more."""
+        self._queue.put((job, inbox))
+        # More queued than threads waiting: one more thread could help. Read without the lock,
+        # since once all threads are there it is always false.
+        if self._free and self._queue.qsize() > self._idle:
+            self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._free and not self._closed:
+                _Thread(self, self._free.popleft()).start()
+
+    def give_up(self, job: Job, /) -> bool:
+        """Drop a queued job; abandon the thread of a running one."""
+        with self._lock:
+            running = self._running.get(id(job))
+            if running is None:
+                return True  # not begun: `job.dropped` keeps it from beginning
+            thread = running[1]
+            if not thread.abandoned:
+                thread.abandoned = True
+                self._free.append(thread.slot)
+        if self._queue.qsize():
+            self._start()
+        return False
+
+    def close(self) -> None:
+        """Let every thread end once its present attempt does."""
+        with self._lock:
+            self._closed = True
+            threads = self.slots - len(self._free)
+        for _ in range(threads):
+            self._queue.put(None)
+
+
+class _Thread(threading.Thread):
+    def __init__(self, pool: Threads, slot: int) -> None:
+        super().__init__(name=f"thread-{slot}", daemon=True)
+        self.pool = pool
+        self.slot = slot
+        self.abandoned = False
+
+    def run(self) -> None:
+        pool, get, name = self.pool, self.pool._queue.get, self.name  # noqa: SLF001
+        running = pool._running  # noqa: SLF001
+        while not self.abandoned:
+            pool._idle += 1  # noqa: SLF001 - a hint: a lost update only starts a thread early
+            item = get()
+            pool._idle -= 1  # noqa: SLF001
+            if item is None:
+                return
+            job, inbox = item
+            key = id(job)
+            running[key] = (job, self)
+            if job.dropped:
+                running.pop(key, None)
+                continue
+            inbox.began(job, name, 0.0)
+            answer = run_job(job, name)
+            running.pop(key, None)
+            if not self.abandoned:
+                inbox.ended(job, answer)
+            # Let go of the job and its values before waiting for the next one.
+            del item, job, inbox, answer

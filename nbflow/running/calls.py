@@ -1,0 +1,135 @@
+"""The calls of a run, as people look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nbflow.core.activity import Activity
+from nbflow.core.errors import RunError
+from nbflow.core.events import CallFailed, CallSucceeded
+from nbflow.core.failure import Failure
+from nbflow.core.history import CallState, History
+from nbflow.core.interpreter import describe, error_of
+from nbflow.core.payload import unpack
+from nbflow.store.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """One call of a run."""
+
+    _state: CallState
+    _history: History
+    _store: Store
+    _activity: Activity[..., Any] | None
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self._state.id
+
+    @property
+    def activity(self) -> str:
+        """Name of its activity."""
+        return self._state.name
+
+    @property
+    def status(self) -> str:
+        """One of ``waiting queued running retrying done failed skipped cancelled``."""
+        return self._state.status
+
+    @property
+    def attempt(self) -> int:
+        """The latest attempt, 0 before the first."""
+        return self._state.attempt
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """Its positional arguments; those that come from other calls as values."""
+        return tuple(self._value(a) for a in self._state.args)
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """Its keyword arguments, likewise."""
+        return {k: self._value(a) for k, a in (self._state.kwargs or {}).items()}
+
+    @property
+    def result(self) -> Any:  # noqa: ANN401 - any value
+        """What it gave.
+
+        Raises:
+            RunError: It has no result (yet).
+        """
+        outcome = self._state.outcome
+        if not isinstance(outcome, CallSucceeded):
+            message = f"{self.id} has no result: it is {self.status}"
+            raise RunError(message)
+        return unpack(outcome.result, self._result_of, self._store.get)
+
+    @property
+    def error(self) -> BaseException | None:
+        """What it failed with, or None."""
+        return error_of(self._state) if self._state.failed else None
+
+    @property
+    def failure(self) -> Failure | None:
+        """What is kept of its error, frames included, or None."""
+        outcome = (self._state.because or self._state).outcome
+        return outcome.error if isinstance(outcome, CallFailed) else None
+
+    def reproduce(self) -> Any:  # noqa: ANN401 - any value
+        """Call the activity's function here and now with the same arguments, outside any run.
+
+        So a debugger, or a ``print`` in the mended cell, sees what the call saw.
+
+        Raises:
+            RunError: The activity's code is not known in this process.
+        """
+        if self._activity is None:
+            message = f"the code of {self.activity} is not known here: it ran in another process"
+            raise RunError(message)
+        return self._activity.fn(*self.args, **self.kwargs)
+
+    def _value(self, stored: Any) -> Any:  # noqa: ANN401 - any value
+        return unpack(stored, self._result_of, self._store.get)
+
+    def _result_of(self, call: str) -> Any:  # noqa: ANN401 - any value
+        return CallView(self._history.calls[call], self._history, self._store, None).result
+
+    def __repr__(self) -> str:
+        """Give the call as written, and its status."""
+        return f"<{self.id} {describe(self._state)} {self.status}>"
+
+
+class Calls(Mapping[str, CallView]):
+    """The calls of a run by id, in the order in which they were asked for."""
+
+    def __init__(self, history: History, store: Store, activities: dict[str, Any]) -> None:
+        self._history = history
+        self._store = store
+        self._activities = activities
+
+    def __getitem__(self, call: str) -> CallView:
+        """Give one call.
+
+        Raises:
+            KeyError: There is none of that id.
+        """
+        state = self._history.calls[call]
+        return CallView(state, self._history, self._store, self._activities.get(call))
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the ids."""
+        return (s.id for s in list(self._history.calls.values()) if s.name)
+
+    def __len__(self) -> int:
+        """Count them."""
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        """Give a line a call, the first 20."""
+        lines = [repr(self[call]) for call in self]
+        more = f"\n(+{len(lines) - 20} more)" if len(lines) > 20 else ""  # noqa: PLR2004
+        return "\n".join(lines[:20]) + more

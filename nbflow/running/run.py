@@ -1,0 +1,352 @@
+"""The handle of a run: what people hold in a notebook."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import time
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from nbflow.core.errors import (
+    RunCancelled,
+    RunError,
+)
+from nbflow.core.events import CallFailed, Event
+from nbflow.core.history import History
+from nbflow.core.payload import unpack
+from nbflow.core.workflow import Place, Target
+from nbflow.engine.timekeeper import timekeeper
+from nbflow.running import session as _session
+from nbflow.running.calls import CallView, Calls
+from nbflow.running.config import settings
+from nbflow.store.base import RunRow, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbflow.viz.views import GraphView, ProfileView
+
+T = TypeVar("T")
+
+_POLL = 0.2
+
+
+class Run(Generic[T]):
+    """One execution of a workflow, under way or over, of this process or of another one.
+
+    Attributes:
+        id: The run's id.
+    """
+
+    def __init__(self, id: str, store: Store) -> None:  # noqa: A002 - the field's natural name
+        self.id = id
+        self._store = store
+        self._session = _session.sessions.get(id)
+        self._viewed: History | None = None
+
+    # ------------------------------------------------------------ how it stands
+
+    @property
+    def status(self) -> str:
+        """``running``, ``completed``, ``failed`` or ``cancelled``.
+
+        A run whose driver has stopped without ending it is ``running`` in its log; `done` tells.
+        """
+        return self._history().status
+
+    @property
+    def workflow(self) -> str:
+        """Name of the workflow."""
+        started = self._history().started
+        return started.workflow if started else ""
+
+    def done(self) -> bool:
+        """Whether it is over, or at least no longer driven in this process."""
+        if self._session is not None:
+            return self._session.done.done()
+        return self._history().closed is not None
+
+    def counts(self) -> dict[str, int]:
+        """Count its calls by status."""
+        found: dict[str, int] = {}
+        for state in list(self._history().calls.values()):
+            if state.name:
+                found[state.status] = found.get(state.status, 0) + 1
+        return found
+
+    def events(self, after: int = 0) -> Iterator[Event]:
+        """Give its log, from the event after that number."""
+        return self._store.events(self.id, after)
+
+    @property
+    def graph(self) -> GraphView:
+        """The dependency graph, as it stands now."""
+        from nbflow.viz.views import GraphView  # noqa: PLC0415 - pictures only when asked for
+
+        return GraphView.of(self.events())
+
+    @property
+    def profile(self) -> ProfileView:
+        """Where its time went, so far."""
+        from nbflow.viz.views import ProfileView  # noqa: PLC0415 - pictures only when asked for
+
+        return ProfileView.of(self.events())
+
+    @property
+    def calls(self) -> Calls:
+        """Its calls by id: ``run.calls["fetch-2"].result``."""
+        return Calls(self._history(), self._store, self._activities())
+
+    @property
+    def failed(self) -> list[CallView]:
+        """The calls that failed themselves, in the order in which they did."""
+        history = self._history()
+        calls = self.calls
+        return [
+            calls[state.id]
+            for state in history.settled
+            if isinstance(state.outcome, CallFailed) and state.because is None
+        ]
+
+    @property
+    def captured(self) -> tuple[str, ...]:
+        """What the run took from the notebook when it was started, as ``name: what it is``."""
+        started = self._history().started
+        return started.captured if started else ()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Give a DataFrame with a row an attempt. Needs pandas."""
+        return self.profile.to_pandas()
+
+    # ------------------------------------------------------------ its value
+
+    def result(self, timeout: float | None = None) -> T:
+        """Wait for the run and give the workflow's result.
+
+        Args:
+            timeout: Wait no longer than so many seconds.
+
+        Raises:
+            TimeoutError: It is not over by then. It goes on.
+            RunCancelled: It was cancelled.
+            Exception: What the workflow failed with, as itself.
+        """
+        self.wait(timeout)
+        error = self.exception()
+        if error is not None:
+            raise error
+        return self._value()
+
+    def exception(self) -> BaseException | None:
+        """Give what the run failed with, or None if it did not. Does not wait.
+
+        Raises:
+            RunError: It is not over.
+        """
+        history = self._history()
+        closed = history.closed
+        if closed is None:
+            if self._session is not None and self._session.error is not None:
+                return self._session.error
+            message = f"run {self.id} is not over"
+            raise RunError(message)
+        if closed.status == "cancelled":
+            reason = history.cancelling.reason if history.cancelling else ""
+            return RunCancelled(f"run {self.id} was cancelled{': ' if reason else ''}{reason}")
+        if closed.error is None:
+            return None
+        error = closed.error.rebuild()
+        error.__dict__["nbflow_run"] = self
+        return error
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is over; interrupting the wait leaves the run alone.
+
+        Raises:
+            TimeoutError: It is not over after `timeout` seconds.
+        """
+        if self._session is not None:
+            try:
+                self._session.done.result(timeout)
+            except concurrent.futures.TimeoutError:
+                self._late(timeout)
+            return True
+        end = None if timeout is None else time.monotonic() + timeout
+        tick = concurrent.futures.Future[None]
+        while not self.done():
+            if end is not None and time.monotonic() >= end:
+                self._late(timeout)
+            pause = tick()
+            timekeeper.after(_POLL, lambda p=pause: p.set_result(None))  # type: ignore[misc]
+            pause.result()
+        return True
+
+    def _late(self, timeout: float | None) -> None:
+        counts = ", ".join(f"{n} {status}" for status, n in self.counts().items())
+        message = f"run {self.id} is not over after {timeout:g} s and goes on ({counts})"
+        raise TimeoutError(message) from None
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait for the result in an ``async`` cell or function, holding up no loop."""
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> T:
+        if self._session is not None:
+            await asyncio.shield(asyncio.wrap_future(self._session.done))
+        else:
+            while not self.done():
+                await asyncio.sleep(_POLL)
+        return self.result()
+
+    def _value(self) -> T:
+        closed = self._history().closed
+        assert closed is not None  # noqa: S101 - `result` waited
+        return unpack(closed.result, _no_ref, self._store.get)  # type: ignore[no-any-return]
+
+    # ------------------------------------------------------------ acting on it
+
+    def cancel(self, reason: str = "") -> None:
+        """Stop it: open calls are given up, and its code is stopped where it next waits.
+
+        Processes are ended. A thread cannot be stopped: it is abandoned, and what it gives back
+        is dropped. Cancelling a run that is over does nothing.
+
+        Raises:
+            RunError: It is driven by another process.
+        """
+        if self._session is None:
+            if self.done():
+                return
+            message = f"run {self.id} is not driven by this process, so it cannot be cancelled here"
+            raise RunError(message)
+        self._session.live.cancel_run(reason)
+
+    def resume(self, workflow: Target | None = None, reason: str = "") -> Run[T]:
+        """Go on with a run that failed, was cancelled, or lost its process.
+
+        What succeeded is kept; everything else runs anew, with the code as it is now.
+
+        Args:
+            workflow: The workflow, if it is not defined in this notebook or script.
+            reason: To be noted in the log.
+
+        Returns:
+            This same handle.
+
+        Raises:
+            RunError: It is under way, or has completed.
+        """
+        history = self._history()
+        if history.closed is not None and history.closed.status == "completed":
+            message = f"run {self.id} has completed: start a new run to compute anything again"
+            raise RunError(message)
+        old, started = self._session, history.started
+        target = workflow or self._latest_target()
+        place = old.place if old is not None else Place(started.on if started else None)
+        self._viewed = None
+        self._session = _session.resume(self.id, target, self._store, place, reason)
+        return self
+
+    def _latest_target(self) -> Target:
+        """Prefer the notebook's present definition: it may have been mended since."""
+        try:
+            return _session.find_target(self.workflow)
+        except Exception:
+            if self._session is not None:
+                return self._session.target
+            raise
+
+    # ------------------------------------------------------------ inside
+
+    def _history(self) -> History:
+        """Give the fold: the engine's own where it is driven here, else one read from the log."""
+        if self._session is not None:
+            return self._session.history
+        if self._viewed is None:
+            self._viewed = History()
+        for event in self._store.events(self.id, self._viewed.last):
+            self._viewed.apply(event)
+        return self._viewed
+
+    def _activities(self) -> dict[str, Any]:
+        history = self._history()
+        return {s.id: s.activity for s in history.calls.values() if s.activity is not None}
+
+    def __repr__(self) -> str:
+        """Give id, status and how many calls are done."""
+        counts = self.counts()
+        done = counts.get("done", 0)
+        return f"<Run {self.id} {self.status} {done}/{sum(counts.values())}>"
+
+
+def _no_ref(call: str) -> object:
+    message = f"the result refers to {call}"
+    raise RunError(message)
+
+
+# ---------------------------------------------------------------- functions
+
+
+class Launcher:
+    """What workflows start runs by."""
+
+    def start(
+        self, target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Run[Any]:
+        session = _session.start(target, place, args, kwargs)
+        return Run(session.run, session.store)
+
+
+def start(target: Target, /, *args: Any, **kwargs: Any) -> Run[Any]:  # noqa: ANN401
+    """Start a run of a workflow, of either shape, and give its handle at once.
+
+    Example:
+        >>> run = nbflow.start(revenue, ["eu", "us"], rate=1.1)
+    """
+    return Launcher().start(target, Place(), args, kwargs)
+
+
+def run(target: Target, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    """Start a run of a workflow, of either shape, wait for it, and give its result.
+
+    Interrupting it cancels the run.
+
+    Example:
+        >>> nbflow.run(revenue, ["eu", "us"])
+    """
+    handle = start(target, *args, **kwargs)
+    try:
+        return handle.result()
+    except KeyboardInterrupt:
+        handle.cancel("interrupted")
+        raise
+
+
+def attach(run: str, store: Store | None = None) -> Run[Any]:
+    """Give the handle of a run by its id, or by the beginning of its id if only one has it.
+
+    Args:
+        run: The id, of a run of this process or of any other that uses the store.
+        store: Where its log is; by default the configured store.
+
+    Raises:
+        RunNotFound: The store has no such run; the message names the nearest ones.
+    """
+    from nbflow.running.listing import complete  # noqa: PLC0415 - reads the list only here
+
+    place = store or settings.open_store()
+    live = _session.sessions.get(run)
+    if live is not None and store is None:
+        return Run(run, live.store)
+    return Run(complete(run, place), place)
+
+
+def runs(limit: int | None = 20, store: Store | None = None) -> list[RunRow]:
+    """List the runs of a store, the latest first.
+
+    Args:
+        limit: How many at most; None for all.
+        store: Which store; by default the configured one.
+    """
+    return (store or settings.open_store()).runs(limit)

@@ -1,0 +1,196 @@
+"""One drive of one run in this process: the thread of its workflow's code, and its engine."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextvars
+import secrets
+import sys
+import threading
+import time
+import weakref
+from typing import Any
+
+from nbflow.core.capture import Captured, capture
+from nbflow.core.errors import (
+    Cancelled,
+    DefinitionError,
+    NondeterminismError,
+    RunError,
+    StoreConflict,
+    StoreError,
+)
+from nbflow.core.events import RunStarted
+from nbflow.core.failure import Failure
+from nbflow.core.history import History
+from nbflow.core.interpreter import Interpreter
+from nbflow.core.payload import Stored, pack, spill
+from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction
+from nbflow.engine.live import Live
+from nbflow.running.config import settings
+from nbflow.store.base import Store
+
+sessions: weakref.WeakValueDictionary[str, Session] = weakref.WeakValueDictionary()
+"""The runs that this process drives or has driven and still has a handle of, by id."""
+
+
+class Session:
+    """Drives a run from its log's present end to its close.
+
+    Attributes:
+        run: The run's id.
+        target: The workflow as the user defined it.
+        done: Done when the run is closed, or no longer driven here.
+        error: Why it is no longer driven here though it is not closed, or None.
+    """
+
+    def __init__(self, run: str, target: Target, frozen: Captured, store: Store, place: Place) -> None:
+        self.run = run
+        self.target = target
+        self.place = place
+        self.store = store
+        self.frozen = frozen
+        self.done: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self.error: BaseException | None = None
+        self.history = History.of(store.events(run))
+        own = settings.executor(place)
+
+        def resolve(wanted: Any) -> Any:  # noqa: ANN401 - an executor option
+            return own if wanted is None else settings.executor(Place(wanted))
+
+        self.live = Live(store, run, self.history, resolve)
+        self.live.on_closed.append(self._settle)
+        self.interpreter = Interpreter(self.history, self.live, store.get, run)
+        self.inline = own.name == "inline"
+        sessions[run] = self
+
+    def begin(self) -> None:
+        """Run the workflow's code: in a thread of its own, or here if its calls are inline."""
+        if self.inline:
+            self._drive()
+            return
+        run = contextvars.copy_context().run
+        name = f"nbflow {self.run}"
+        threading.Thread(target=run, args=(self._drive,), name=name, daemon=True).start()
+
+    def _drive(self) -> None:
+        started = self.history.started
+        assert started is not None  # noqa: S101 - every log begins with it
+        live, unpack = self.live, self.interpreter.unpack
+        try:
+            args = [unpack(a) for a in started.args]
+            kwargs = {k: unpack(v) for k, v in started.kwargs.items()}
+            result = self.interpreter.execute(self.frozen.definition.fn, args, kwargs)
+        except Cancelled:
+            live.close("cancelled")
+        except (NondeterminismError, StoreError) as error:
+            self._halt(error)
+        except BaseException as error:  # noqa: BLE001 - whatever user code raises fails the run
+            live.close("failed", error=Failure.of(error))
+        else:
+            try:
+                live.close("completed", result)
+            except StoreError as error:
+                self._halt(error)
+        self._settle()
+
+    def _halt(self, error: BaseException) -> None:
+        self.error = error
+        self.live.halt(error)
+
+    def _settle(self) -> None:
+        if self.error is None and self.history.closed is None:
+            self.error = self.live.stopped
+        if not self.done.done():
+            try:
+                self.done.set_result(None)
+            except concurrent.futures.InvalidStateError:
+                pass  # closed by a cancel at the same moment
+
+
+def start(target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Session:
+    """Create a run and begin it.
+
+    Raises:
+        DefinitionError: `target` is no workflow, or the place makes no sense.
+        TypeError: The arguments do not fit its signature.
+        Unserialisable: An argument cannot be stored.
+        StoreError: The run cannot be written. Nothing has run.
+    """
+    frozen = capture(target)
+    frozen.definition.check(args, kwargs)
+    executor = settings.executor(place)
+    store = settings.open_store()
+    name = frozen.definition.name
+    event = RunStarted(
+        seq=1,
+        at=time.time(),
+        workflow=name,
+        args=tuple(_stored(store, a, f"argument {n} of {name}") for n, a in enumerate(args)),
+        kwargs={k: _stored(store, v, f"argument {k} of {name}") for k, v in kwargs.items()},
+        on=executor.name,
+        code=frozen.code,
+        captured=frozen.names,
+    )
+    session = Session(_create(store, name, event), target, frozen, store, place)
+    session.begin()
+    return session
+
+
+def resume(run: str, target: Target, store: Store, place: Place, reason: str) -> Session:
+    """Go on with a run where its log ends, with what `target` is now.
+
+    Raises:
+        RunError: It is being driven in this process.
+        DefinitionError: `target` is another workflow.
+    """
+    old = sessions.get(run)
+    if old is not None and not old.done.done():
+        message = f"run {run} is under way: wait for it, or cancel it first"
+        raise RunError(message)
+    frozen = capture(target)
+    session = Session(run, target, frozen, store, place)
+    started = session.history.started
+    if started is None or started.workflow != frozen.definition.name:
+        message = (
+            f"run {run} is one of workflow {started.workflow if started else '?'}, "
+            f"not of {frozen.definition.name}"
+        )
+        raise DefinitionError(message)
+    session.live.resumed(reason)
+    session.begin()
+    return session
+
+
+def _stored(store: Store, value: object, what: str) -> Stored:
+    return spill(pack(value, what), store.put)
+
+
+def _create(store: Store, workflow: str, event: RunStarted) -> str:
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in workflow)
+    while True:
+        run = f"{safe.strip('._-') or 'run'}-{secrets.token_hex(4)}"
+        try:
+            store.create(run, event)
+        except StoreConflict:
+            continue
+        return run
+
+
+def find_target(workflow: str) -> Target:
+    """Find a workflow of that name among those defined in the notebook or script.
+
+    Raises:
+        DefinitionError: There is none.
+    """
+    for found in vars(sys.modules["__main__"]).values():
+        if isinstance(found, WorkflowFunction) and found.name == workflow:
+            return found
+        if isinstance(found, type) and issubclass(found, Workflow) and found is not Workflow:
+            if (found.name or found.__name__) == workflow:
+                return found
+    message = (
+        f"workflow {workflow} is not defined here: run the cell that defines it, or pass it, as in "
+        f"run.resume(workflow={workflow})"
+    )
+    raise DefinitionError(message)

@@ -1,0 +1,1 @@
+"""Where logs are kept: in memory, or in an SQLite file."""

@@ -1,0 +1,81 @@
+"""Logs that live as long as the process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from nbflow.core import payload
+from nbflow.core.errors import RunNotFound, StoreConflict, StoreError
+from nbflow.core.events import Event, RunClosed, RunResumed, RunStarted
+from nbflow.store.base import RunRow
+
+
+class MemoryStore:
+    """Keeps everything in this process: for tests, trials, and runs that nobody will resume."""
+
+    path = ":memory:"
+
+    def __init__(self) -> None:
+        self._logs: dict[str, list[Event]] = {}
+        self._rows: dict[str, RunRow] = {}
+        self._blobs: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+
+    def create(self, run: str, event: RunStarted) -> None:
+        """See `Store.create`."""
+        with self._lock:
+            if run in self._logs:
+                message = f"a run {run} exists already"
+                raise StoreConflict(message)
+            self._logs[run] = [event]
+            self._rows[run] = RunRow(
+                run=run, workflow=event.workflow, status="running", on=event.on, created=event.at
+            )
+
+    def append(self, run: str, events: Sequence[Event]) -> None:
+        """See `Store.append`."""
+        with self._lock:
+            log = self._log(run)
+            if events[0].seq != len(log) + 1:
+                message = f"run {run} is at event {len(log)}: somebody else wrote to it"
+                raise StoreConflict(message)
+            log.extend(events)
+            last = events[-1]
+            if isinstance(last, RunClosed):
+                self._rows[run] = replace(self._rows[run], status=last.status, closed=last.at)
+            elif isinstance(events[0], RunResumed):
+                self._rows[run] = replace(self._rows[run], status="running", closed=None)
+
+    def events(self, run: str, after: int = 0) -> Iterator[Event]:
+        """See `Store.events`."""
+        return iter(self._log(run)[after:])
+
+    def runs(self, limit: int | None = None) -> list[RunRow]:
+        """See `Store.runs`."""
+        return list(reversed(self._rows.values()))[:limit]
+
+    def put(self, data: bytes) -> str:
+        """See `Store.put`."""
+        name = payload.digest(data)
+        self._blobs.setdefault(name, data)
+        return name
+
+    def get(self, digest: str) -> bytes:
+        """See `Store.get`."""
+        try:
+            return self._blobs[digest]
+        except KeyError:
+            message = f"blob {digest} is not in this store"
+            raise StoreError(message) from None
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _log(self, run: str) -> list[Event]:
+        try:
+            return self._logs[run]
+        except KeyError:
+            message = f"no run {run} in this store"
+            raise RunNotFound(message) from None

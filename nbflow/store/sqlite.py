@@ -1,0 +1,321 @@
+"""Logs in an SQLite file, blobs in files beside it.
+
+One row of ``log`` is one append: the events of a turn as one text. So an append is one statement,
+which SQLite makes one transaction, and its key ``(run, first seq)`` refuses a second writer: rows
+of a run follow each other without a gap, so whoever does not know the latest row picks a key that
+is taken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from nbflow.core import payload
+from nbflow.core.errors import RunNotFound, StoreConflict, StoreError, StoreUnusable
+from nbflow.core.events import Event, RunClosed, RunResumed, RunStarted, decode, encode
+from nbflow.store.base import RunRow
+
+SCHEMA: Final = 1
+"""The version of the tables, kept in the file as ``user_version``."""
+
+_APPLICATION: Final = 0x6E62666C  # "nbfl": tells our files from other SQLite files
+_TABLES: Final = """
+CREATE TABLE run(
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    workflow TEXT NOT NULL,
+    place TEXT NOT NULL,
+    status TEXT NOT NULL,
+    created REAL NOT NULL,
+    closed REAL
+);
+CREATE TABLE log(
+    run INTEGER NOT NULL REFERENCES run(id),
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    events TEXT NOT NULL,
+    PRIMARY KEY(run, first)
+) WITHOUT ROWID;
+"""
+_PAGE: Final = 200
+_BUSY_SECONDS: Final = 30.0
+
+
+class SqliteStore:
+    """Keeps logs in ``log.sqlite`` in a directory of its own.
+
+    Ordinary appends survive the end of the process, however it comes. A run's creation and its
+    end are synced to the disk as well, so they survive a power cut.
+
+    Args:
+        directory: Where to keep everything; made if it is missing.
+
+    Raises:
+        StoreUnusable: What is there is no nbflow store, or one of a newer nbflow.
+        StoreError: It cannot be opened.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        self.directory = Path(directory).absolute()
+        self.path = str(self.directory)
+        self._file = self.directory / "log.sqlite"
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._ids: dict[str, int] = {}
+        self._closed = False
+        try:
+            self._prepare()
+            self._db = self._connect()
+            self._set_up()
+        except sqlite3.DatabaseError as error:
+            raise self._error("opened", error) from error
+        except OSError as error:
+            message = f"the store {self.path} cannot be opened: {error}"
+            raise StoreError(message) from error
+
+    def _prepare(self) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignore = self.directory / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            self._file, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
+        )
+        db.execute("PRAGMA synchronous=NORMAL")
+        return db
+
+    def _set_up(self) -> None:
+        db = self._db
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            self._create_tables()
+        elif version > SCHEMA:
+            message = (
+                f"the store {self.path} has schema {version}, and this nbflow knows schemas up to "
+                f"{SCHEMA}: upgrade with pip install -U jupyter-nbflow, or use another store"
+            )
+            raise StoreUnusable(message)
+        db.execute("PRAGMA journal_mode=WAL")
+
+    def _create_tables(self) -> None:
+        db = self._db
+        with self._transaction():
+            if db.execute("PRAGMA user_version").fetchone() != (0,):
+                return  # another process was quicker
+            if db.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
+                message = f"{self._file} is an SQLite file of something else: use another store"
+                raise StoreUnusable(message)
+            for statement in _TABLES.split(";")[:-1]:
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id={_APPLICATION}")
+            db.execute(f"PRAGMA user_version={SCHEMA}")
+
+    # ------------------------------------------------------------ writing
+
+    def create(self, run: str, event: RunStarted) -> None:
+        """See `Store.create`."""
+        with self._writing(run), self._synced(), self._transaction():
+            try:
+                cursor = self._db.execute(
+                    "INSERT INTO run(name, workflow, place, status, created) VALUES (?,?,?,?,?)",
+                    (run, event.workflow, event.on, "running", event.at),
+                )
+            except sqlite3.IntegrityError:
+                message = f"a run {run} exists already"
+                raise StoreConflict(message) from None
+            row = cursor.lastrowid
+            assert row is not None  # noqa: S101 - an INSERT has one
+            self._insert(row, [event])
+            self._ids[run] = row
+
+    def append(self, run: str, events: Sequence[Event]) -> None:
+        """See `Store.append`."""
+        with self._writing(run):
+            row = self._id(run)
+            first, last = events[0], events[-1]
+            if not isinstance(last, RunClosed) and not isinstance(first, RunResumed):
+                self._insert(row, events)
+                return
+            closed = isinstance(last, RunClosed)
+            with self._synced(), self._transaction():
+                self._insert(row, events)
+                self._db.execute(
+                    "UPDATE run SET status = ?, closed = ? WHERE id = ?",
+                    (last.status, last.at, row)  # type: ignore[attr-defined]
+                    if closed
+                    else ("running", None, row),
+                )
+
+    def _insert(self, row: int, events: Sequence[Event]) -> None:
+        self._db.execute(
+            "INSERT INTO log VALUES (?,?,?,?)",
+            (row, events[0].seq, events[-1].seq, encode(events)),
+        )
+
+    @contextlib.contextmanager
+    def _writing(self, run: str) -> Iterator[None]:
+        if self._pid != os.getpid():
+            message = "a store cannot be used in a forked process: open it there anew"
+            raise StoreError(message)
+        with self._lock:
+            if self._closed:
+                message = f"the store {self.path} is closed"
+                raise StoreError(message)
+            try:
+                yield
+            except sqlite3.IntegrityError as error:
+                message = f"somebody else wrote to run {run}: it has one owner at a time"
+                raise StoreConflict(message) from error
+            except sqlite3.Error as error:
+                raise self._error("written", error) from error
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        # IMMEDIATE: a transaction that reads before it writes fails at once otherwise when
+        # another process writes in between, whatever the time limit.
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _synced(self) -> Iterator[None]:
+        self._db.execute("PRAGMA synchronous=FULL")
+        try:
+            yield
+        finally:
+            self._db.execute("PRAGMA synchronous=NORMAL")
+
+    # ------------------------------------------------------------ reading
+
+    def events(self, run: str, after: int = 0) -> Iterator[Event]:
+        """See `Store.events`. Reads page by page, so that a long log needs no more memory."""
+        with self._reading():
+            row = self._id(run)
+        return self._pages(row, after)
+
+    def _pages(self, row: int, after: int) -> Iterator[Event]:
+        while True:
+            with self._reading():
+                page = self._db.execute(
+                    "SELECT first, last, events FROM log WHERE run = ? AND first >= "
+                    "coalesce((SELECT max(first) FROM log WHERE run = ? AND first <= ?), 0) "
+                    "AND last > ? ORDER BY first LIMIT ?",
+                    (row, row, after + 1, after, _PAGE),
+                ).fetchall()
+            if not page:
+                return
+            for first, _, text in page:
+                for event in decode(text, first):
+                    if event.seq > after:
+                        yield event
+            after = page[-1][1]
+
+    def runs(self, limit: int | None = None) -> list[RunRow]:
+        """See `Store.runs`."""
+        with self._reading():
+            rows = self._db.execute(
+                "SELECT name, workflow, status, place, created, closed FROM run "
+                "ORDER BY id DESC LIMIT ?",
+                (-1 if limit is None else limit,),
+            ).fetchall()
+        return [
+            RunRow(run=name, workflow=workflow, status=status, on=on, created=at, closed=closed)
+            for name, workflow, status, on, at, closed in rows
+        ]
+
+    def _id(self, run: str) -> int:
+        row = self._ids.get(run)
+        if row is None:
+            found = self._db.execute("SELECT id FROM run WHERE name = ?", (run,)).fetchone()
+            if found is None:
+                message = f"no run {run} in {self.path}"
+                raise RunNotFound(message)
+            row = self._ids[run] = found[0]
+        return row
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._lock:
+            if self._closed:
+                message = f"the store {self.path} is closed"
+                raise StoreError(message)
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise self._error("read", error) from error
+
+    # ------------------------------------------------------------ blobs
+
+    def put(self, data: bytes) -> str:
+        """See `Store.put`. The file is whole and on the disk before this returns."""
+        name = payload.digest(data)
+        path = self._blob(name)
+        if path.exists():
+            return name
+        temporary = path.with_name(f"{name}.{os.getpid()}.{threading.get_ident()}")
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            message = f"a value of {len(data)} bytes cannot be kept in {self.path}: {error}"
+            raise StoreError(message) from error
+        return name
+
+    def get(self, digest: str) -> bytes:
+        """See `Store.get`."""
+        try:
+            data = self._blob(digest).read_bytes()
+        except OSError as error:
+            message = f"blob {digest} is missing from {self.path}: {error}"
+            raise StoreError(message) from error
+        if payload.digest(data) != digest:
+            message = f"blob {digest} in {self.path} is damaged"
+            raise StoreError(message)
+        return data
+
+    def _blob(self, digest: str) -> Path:
+        if not (digest.isalnum() and digest.isascii()):
+            message = f"{digest!r} is not the name of a blob"
+            raise StoreError(message)
+        return self.directory / "blobs" / digest[:2] / digest
+
+    # ------------------------------------------------------------ end
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._db.close()
+
+    def _error(self, what: str, error: sqlite3.Error) -> StoreError:
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        if name in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
+            message = (
+                f"{self._file} is not an SQLite file, or is damaged ({error}). Nothing in it was "
+                "changed: move it away to begin anew, or restore it from a copy"
+            )
+            return StoreUnusable(message)
+        if name == "SQLITE_BUSY":
+            message = f"the store {self.path} was busy for {_BUSY_SECONDS:g} s: who writes to it?"
+            return StoreError(message)
+        message = f"the store {self.path} cannot be {what}: {error} ({name})"
+        return StoreError(message)

@@ -1,0 +1,265 @@
+"""A graph and a profile as text: for terminals, logs and front ends without pictures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from nbflow.core.graph import Graph, Node
+from nbflow.core.profile import Bar, Profile
+from nbflow.viz.groups import Group, grouped
+from nbflow.viz.lanes import Lane, figures, lanes, span, ticks
+from nbflow.viz.palette import ANSI, MARKS
+from nbflow.viz.wording import clean, columns, cut, cut_start, duration, fill, many
+
+_INDENTS = 8
+_LABEL = 16
+
+
+def graph_text(graph: Graph, *, width: int = 100, lines: int = 60, color: bool = False) -> str:
+    """Write a graph: a line a call with what it needs, or a line an activity where it is big.
+
+    Args:
+        graph: The graph.
+        width: How many columns there are.
+        lines: How many lines there may be.
+        color: Whether to write ANSI colours.
+
+    Example:
+        >>> print(graph_text(run.graph))
+        revenue  ✓ completed  ✓ 2 done
+          ✓ fetch('eu')          1.02 s
+            ✓ convert(fetch-1)   290 ms
+    """
+    width, lines = max(30, width), max(8, lines)
+    paint = _painter(color)
+    calls = [node for node in graph.nodes if not node.join]
+    head = [_head(graph.name or "workflow", graph.status, graph.counts(), width, paint)]
+    if len(calls) <= lines - 1:
+        return "\n".join(head + _calls(graph, calls, width, paint))
+    return "\n".join(head + _activities(graph, calls, width, lines - 1, paint))
+
+
+class _Painter:
+    """Writes marks in the colour of their status, or plainly."""
+
+    def mark(self, status: str) -> str:
+        return MARKS.get(status, "?")
+
+    def dim(self, text: str) -> str:
+        return text
+
+
+class _ColorPainter(_Painter):
+    def mark(self, status: str) -> str:
+        return f"\x1b[{ANSI.get(status, '0')}m{super().mark(status)}\x1b[0m"
+
+    def dim(self, text: str) -> str:
+        return f"\x1b[2m{text}\x1b[0m" if text else text
+
+
+def _painter(color: bool) -> _Painter:  # noqa: FBT001 - the public keyword, handed on
+    return _ColorPainter() if color else _Painter()
+
+
+def _head(
+    name: str, status: str, counts: Mapping[str, int], width: int, paint: _Painter
+) -> str:
+    found = "  ".join(f"{paint.mark(s)} {count:,} {s}" for s, count in counts.items())
+    title = cut(clean(name), max(10, width // 3))
+    return f"{title}  {paint.mark(status)} {status}" + (f"  {found}" if found else "")
+
+
+def _calls(graph: Graph, calls: list[Node], width: int, paint: _Painter) -> list[str]:
+    """Write a line a call, indented by how many calls lie before it."""
+    data, control = _needs(graph)
+    depth: dict[str, int] = {}
+    for node in graph.nodes:
+        before = [*data.get(node.id, ()), *control.get(node.id, ())]
+        depth[node.id] = 1 + max((depth.get(b, -1) for b in before), default=-1)
+    named = [(2 + 2 * min(_INDENTS, depth[n.id]), n, clean(n.label or n.id)) for n in calls]
+    label = min(width * 3 // 5, max((indent + columns(t) + 2 for indent, _, t in named), default=0))
+    found = []
+    for indent, node, text in named:
+        start = fill(text, label - indent - 2)
+        line = f"{' ' * indent}{paint.mark(node.status)} {start}  {_seconds(node):>8}"
+        room = width - label - 10
+        note = _note(node, data.get(node.id, ()), control.get(node.id, ()), room - 2)
+        found.append(f"{line}  {paint.dim(note)}".rstrip() if note else line.rstrip())
+    return found
+
+
+def _seconds(node: Node) -> str:
+    if node.started is None or node.ended is None or node.status == "skipped":
+        return ""
+    return duration(max(0.0, node.ended - node.started))
+
+
+def _note(node: Node, data: Iterable[str], control: Iterable[str], room: int) -> str:
+    parts = []
+    if node.error and node.status != "skipped":
+        parts.append(clean(node.error))
+    if node.attempt > 1:
+        parts.append(f"attempt {node.attempt}")
+    if data:
+        parts.append("← " + ", ".join(map(clean, data)))
+    if control:
+        parts.append("after " + ", ".join(map(clean, control)))
+    return cut("  ".join(parts), room) if room > 3 else ""
+
+
+def _needs(graph: Graph) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Give what each node needs: values, and calls that were read before."""
+    data: defaultdict[str, list[str]] = defaultdict(list)
+    control: defaultdict[str, list[str]] = defaultdict(list)
+    for edge in graph.edges:
+        (data if edge.kind == "data" else control)[edge.target].append(edge.source)
+    joins = {node.id: control[node.id] for node in graph.nodes if node.join}
+    for sources in control.values():
+        sources[:] = [c for source in sources for c in joins.get(source, [source])]
+    return data, control
+
+
+def _activities(
+    graph: Graph, calls: list[Node], width: int, lines: int, paint: _Painter
+) -> list[str]:
+    """Write a line an activity, then the calls that failed."""
+    summary = grouped(graph, most=max(4, lines * 2 // 3))
+    sources: defaultdict[str, list[str]] = defaultdict(list)
+    for edge in summary.edges:
+        sources[edge.target].append(clean(edge.source))
+    names = [f"{clean(group.activity)} × {group.calls:,}" for group in summary.nodes]
+    label = min(width * 2 // 5, max(map(columns, names), default=0))
+    found = [
+        _activity(group, fill(name, label), sources[group.id], width, paint)
+        for group, name in zip(summary.nodes, names, strict=True)
+    ]
+    failed = [node for node in calls if node.status == "failed"]
+    room = lines - len(found) - 1
+    shown = failed if len(failed) <= room else failed[: max(0, room - 1)]
+    for node in shown:
+        line = cut(f"{clean(node.label)}  {clean(node.error)}", width - 4)
+        found.append(f"  {paint.mark('failed')} {line}")
+    rest = len(calls) - len(shown)
+    found.append(paint.dim(f"  … {many(rest, 'call')} not listed one by one"))
+    return found
+
+
+def _activity(
+    group: Group, name: str, sources: list[str], width: int, paint: _Painter
+) -> str:
+    counts = "  ".join(f"{paint.mark(s)} {count:,}" for s, count in group.counts.items())
+    plain = "  ".join(f"x {count:,}" for count in group.counts.values())
+    time = duration(group.seconds) if group.seconds else ""
+    line = f"  {paint.mark(group.status)} {name}  {counts}"
+    used = 6 + columns(name) + len(plain)
+    if time and used + len(time) + 2 <= width:
+        line, used = f"{line}  {time}", used + len(time) + 2
+    room = width - used - 4
+    return f"{line}  {paint.dim(cut('← ' + ', '.join(sources), room))}" if sources and room > 6 else line
+
+
+# ---------------------------------------------------------------------- profile
+
+
+def profile_text(
+    profile: Profile, *, width: int = 100, lines: int = 60, color: bool = False
+) -> str:
+    """Write a profile: a Gantt chart in block characters, its figures, a table of activities.
+
+    Args:
+        profile: The profile.
+        width: How many columns there are.
+        lines: How many lines there may be.
+        color: Whether to write ANSI colours.
+    """
+    width, lines = max(40, width), max(14, lines)
+    paint = _painter(color)
+    head = [cut(f"{clean(profile.name) or 'workflow'}  " + " · ".join(figures(profile)), width)]
+    if not profile.bars:
+        return "\n".join([*head, "  no call has started yet"])
+    table = _table(profile, width, max(4, lines // 3))
+    chart = _chart(profile, width, lines - len(table) - 4, paint)
+    return "\n".join([*head, *chart, *_path(profile, width), *table])
+
+
+def _chart(profile: Profile, width: int, most: int, paint: _Painter) -> list[str]:
+    rows = lanes(profile, most=10**9)
+    begin, end = span(profile)
+    label = min(_LABEL, max(columns(clean(lane.worker)) for lane in rows))
+    room = width - label - 3
+    found = []
+    for lane in rows[: most if len(rows) <= most else most - 1]:
+        name = cut_start(clean(lane.worker), label) if not lane.slot else ""
+        found.append(f"{fill(name, label)} │{_bars(lane, begin, end, room)}".rstrip())
+    if len(found) < len(rows):
+        found.append(paint.dim(f"{' ' * label} … {many(len(rows) - len(found), 'more lane')}"))
+    return [*found, *_axis(end - begin, label, room)]
+
+
+def _bars(lane: Lane, begin: float, end: float, room: int) -> str:
+    """Draw a lane: neighbouring bars in two shades, failed ones light, waiting as a line."""
+    cells = [" "] * room
+    scale = room / (end - begin)
+
+    def column(at: float) -> int:
+        return min(room - 1, max(0, int((at - begin) * scale)))
+
+    for bar in lane.bars:
+        for c in range(column(bar.ready), column(bar.started)):
+            cells[c] = "─" if cells[c] == " " else cells[c]
+    for number, bar in enumerate(lane.bars):
+        stop = bar.ended if bar.ended is not None else end
+        first = column(bar.started)
+        last = max(first, min(room - 1, round((stop - begin) * scale) - 1))
+        for c in range(first, last + 1):
+            cells[c] = _shade(bar, number)
+        if bar.status in {"running", "failed", "cancelled"}:
+            cells[last] = MARKS[bar.status]
+    return "".join(cells)
+
+
+def _shade(bar: Bar, number: int) -> str:
+    if bar.status in {"failed", "cancelled"}:
+        return "░"
+    return "█▓"[number % 2]
+
+
+def _axis(length: float, label: int, room: int) -> list[str]:
+    line, words = ["─"] * room, [" "] * (room + 1)
+    for value, word in ticks(length, max(2, room // 12)):
+        c = min(room - 1, int(value / length * room))
+        line[c] = "┬"
+        start = min(c, room + 1 - len(word))
+        if all(char == " " for char in words[max(0, start - 1) : start + len(word)]):
+            words[start : start + len(word)] = word
+    return [f"{' ' * label} └{''.join(line)}", f"{' ' * label}  {''.join(words)}".rstrip()]
+
+
+def _path(profile: Profile, width: int) -> list[str]:
+    steps = profile.critical_path()
+    if not steps:
+        return []
+    words = [f"{clean(s.bar.call)} {duration(s.bar.seconds(profile.latest))}" for s in steps[:20]]
+    more = f" → … {len(steps) - 20:,} more" if len(steps) > 20 else ""
+    return [cut("critical path: " + " → ".join(words) + more, width)]
+
+
+def _table(profile: Profile, width: int, most: int) -> list[str]:
+    """Write a line an activity, the one with the most work first."""
+    summaries = profile.by_activity()
+    shown = summaries if len(summaries) < most else summaries[: most - 2]
+    room = max(10, width - 56)
+    label = min(room, max([8, *(columns(clean(s.activity)) for s in shown)]))
+    found = [
+        f"{fill('activity', label)} {'calls':>7} {'failed':>7} {'total':>9} {'mean':>9}"
+        f" {'longest':>9} {'queued':>9}"
+    ]
+    found += [
+        f"{fill(clean(s.activity), label)} {s.calls:>7,} {s.failed:>7,} {duration(s.total):>9}"
+        f" {duration(s.mean):>9} {duration(s.longest):>9} {duration(s.queued):>9}"
+        for s in shown
+    ]
+    if len(shown) < len(summaries):
+        found.append(f"… {len(summaries) - len(shown):,} more activities")
+    return found
