@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, ParamSpec, TypeVar, overload
@@ -35,24 +36,6 @@ class Options:
     version: str = "1"
 
 
-@dataclass(frozen=True, slots=True)
-class _Arity:
-    """Enough of a signature to let a plain call through without binding it."""
-
-    low: int
-    high: int
-
-    @classmethod
-    def of(cls, signature: inspect.Signature) -> _Arity:
-        parameters = signature.parameters.values()
-        if any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
-            return cls(1, 0)
-        positional = [p for p in parameters if p.kind in _POSITIONAL]
-        low = sum(p.default is p.empty for p in positional)
-        unbounded = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        return cls(low, 1_000_000 if unbounded else len(positional))
-
-
 @dataclass(slots=True, eq=False)
 class Activity(Generic[P, T]):
     """A function that workflows can call. Make one with `activity`.
@@ -66,6 +49,10 @@ class Activity(Generic[P, T]):
         fn: The function itself.
         settings: How it is run.
         digest: Of its code and, in a run, of the notebook's globals that it reaches.
+        signature: Of the function.
+        is_async: Whether it is an ``async def``.
+        low: A call with positional arguments only fits the signature if it has at least so many,
+        high: and at most so many of them.
     """
 
     name: str
@@ -74,7 +61,8 @@ class Activity(Generic[P, T]):
     digest: str = ""
     signature: inspect.Signature = field(init=False, repr=False)
     is_async: bool = field(init=False, repr=False)
-    _arity: _Arity = field(init=False, repr=False)
+    low: int = field(init=False, repr=False)
+    high: int = field(init=False, repr=False)
     __doc__: str | None = field(init=False, repr=False, default=None)
     __wrapped__: Callable[P, T] = field(init=False, repr=False)
 
@@ -83,7 +71,7 @@ class Activity(Generic[P, T]):
         self.signature = inspect.signature(self.fn)
         self.is_async = inspect.iscoroutinefunction(self.fn)
         self.digest = self.digest or fingerprint(self.fn)
-        self._arity = _Arity.of(self.signature)
+        self.low, self.high = _arity(self.signature)
         self.__doc__ = self.fn.__doc__
         self.__wrapped__ = self.fn
 
@@ -119,7 +107,7 @@ class Activity(Generic[P, T]):
 
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise TypeError unless the arguments fit the signature."""
-        if not kwargs and self._arity.low <= len(args) <= self._arity.high:
+        if not kwargs and self.low <= len(args) <= self.high:
             return
         try:
             self.signature.bind(*args, **kwargs)
@@ -181,6 +169,17 @@ def activity(
         return Activity(name or _own_name(function), _callable(function), _checked(options))
 
     return make if fn is None else make(fn)
+
+
+def _arity(signature: inspect.Signature) -> tuple[int, int]:
+    """Give how many arguments, all positional, fit: most calls need not be bound to be checked."""
+    parameters = signature.parameters.values()
+    if any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
+        return 1, 0
+    positional = [p for p in parameters if p.kind in _POSITIONAL]
+    unbounded = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    low = sum(p.default is p.empty for p in positional)
+    return low, sys.maxsize if unbounded else len(positional)
 
 
 def _callable(fn: object) -> Callable[..., Any]:

@@ -173,8 +173,7 @@ def _node(state: CallState) -> Node:
     ended = report.ended if report else outcome.at if outcome else None
     error = ""
     if state.failed:
-        found = error_of(state)
-        error = f"{type(found).__name__}: {found}".splitlines()[0]
+        error = _reason(state)
     return Node(
         id=state.id,
         activity=state.name,
@@ -190,3 +189,11 @@ def _node(state: CallState) -> Node:
 
 def _worker(started: CallStarted | None) -> str:
     return started.worker if started else ""
+
+
+def _reason(state: CallState) -> str:
+    """Say on one line why a call has no result, without bringing the user's exception to life."""
+    failure = getattr((state.because or state).outcome, "error", None)
+    if failure is None:
+        return f"ActivityCancelled: {error_of(state)}"
+    return f"{failure.type.rpartition('.')[2]}: {failure.message}".splitlines()[0]

@@ -273,7 +273,12 @@ class History:
             self.groups[event.turn] = event.after
 
     def _connect(self, state: CallState) -> None:
-        """Count what it waits for; a dependency that has failed settles it at once."""
+        """Count what it waits for; a dependency that has failed settles it at once.
+
+        Of several, the one that failed first: so it is the same whether they failed before or
+        after it was asked for.
+        """
+        failed: CallState | None = None
         for dep in dict.fromkeys(state.deps):
             other = self.calls[dep]
             if type(other.outcome) is CallSucceeded:
@@ -283,8 +288,10 @@ class History:
                 other.dependents = [state]
             else:
                 other.dependents.append(state)
-            if other.outcome is not None and state.outcome is None:
-                self._skip(state, other)
+            if other.outcome is not None and (failed is None or other.index < failed.index):
+                failed = other
+        if failed is not None:
+            self._skip(state, failed)
 
     def _started(self, event: CallStarted) -> None:
         state = self.calls[event.call]

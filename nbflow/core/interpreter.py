@@ -12,6 +12,7 @@ further, so a replay takes the same path.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -23,6 +24,8 @@ from nbflow.core.history import CallState, History
 from nbflow.core.payload import BLOB_BYTES, SCALARS, Fetch, Packed, Ref, Stored, pack, spill, unpack
 
 T = TypeVar("T")
+
+_REF = re.compile(r'\{"\$ref":"([^"]*)"\}')
 
 
 class Driver(Protocol):
@@ -54,7 +57,18 @@ class Interpreter:
         run: The run's id, for messages.
     """
 
-    __slots__ = ("_callbacks", "_counts", "_group", "_read", "_turn", "driver", "fetch", "history", "position", "run")
+    __slots__ = (
+        "_asked",
+        "_callbacks",
+        "_counts",
+        "_read",
+        "_turn",
+        "driver",
+        "fetch",
+        "history",
+        "position",
+        "run",
+    )
 
     def __init__(self, history: History, driver: Driver, fetch: Fetch, run: str = "") -> None:
         self.history = history
@@ -62,10 +76,10 @@ class Interpreter:
         self.fetch = fetch
         self.run = run
         self.position = 0
+        self._asked: list[CallState] = []
         self._counts: dict[str, int] = {}
         self._callbacks: dict[CallState, list[Callable[[], object]]] = {}
         self._turn = 0
-        self._group: tuple[str, ...] = ()
         self._read: dict[str, None] = {}
 
     # ------------------------------------------------------------------ running the code
@@ -133,9 +147,8 @@ class Interpreter:
 
     def _finish(self) -> None:
         """Wait for calls that nobody waited for. An error that nobody looked at fails the run."""
-        for state in list(self.history.calls.values()):
-            if state.activity is not None:
-                self._until(state)
+        for state in self._asked:
+            self._until(state)
         for state in self.history.settled:
             if isinstance(state.outcome, CallFailed) and not state.seen and state.because is None:
                 raise self._error(state)
@@ -146,18 +159,15 @@ class Interpreter:
         self, activity: Activity[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Future[T]:
         """Ask for a call: the next one of that activity."""
-        activity.check(args, kwargs)
+        if kwargs or not activity.low <= len(args) <= activity.high:
+            activity.check(args, kwargs)
         name = activity.name
         number = self._counts[name] = self._counts.get(name, 0) + 1
         call = f"{name}-{number}"
         deps: list[str] = []
-        stored = tuple([self._pack(a, call, n, deps) for n, a in enumerate(args)]) if args else ()
+        stored = tuple([self._pack(a, call, n, deps) for n, a in enumerate(args)])
         named = {k: self._pack(a, call, k, deps) for k, a in kwargs.items()} if kwargs else None
-        if self._read:
-            self._turn += 1
-            self._group = tuple(self._read)
-            self._read = {}
-        after, self._group = self._group, ()
+        after = self._new_turn() if self._read else ()
         asked = CallState(
             call, name, stored, named, tuple(deps), self._turn, after, activity.digest, activity
         )
@@ -168,8 +178,15 @@ class Interpreter:
             _compare(self.run, state, asked)
             state.activity = activity
             asked = state
+        self._asked.append(state)
         self.driver.ask(asked)
         return Future(state, self)
+
+    def _new_turn(self) -> tuple[str, ...]:
+        """Note that the code has read results since it last asked: control edges begin here."""
+        self._turn += 1
+        after, self._read = tuple(self._read), {}
+        return after
 
     def _pack(self, value: object, call: str, where: int | str, deps: list[str]) -> Stored:
         kind = type(value)
@@ -385,7 +402,7 @@ def _short(stored: Stored) -> str:
         case Ref():
             return stored.call
         case Packed(codec="json"):
-            text = str(stored.data)
+            text = _REF.sub(r"\1", str(stored.data)[:1000])
         case Packed() | None:
             text = "None" if stored is None else f"<{stored.size} bytes>"
         case str() | bool() | int() | float():

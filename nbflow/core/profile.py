@@ -149,11 +149,13 @@ class Profile:
             case CallScheduled():
                 self._scheduled(event)
             case CallStarted():
-                self._started(event)
+                self._begin(event.call, event.attempt, event.worker, event.at)
             case CallSucceeded():
+                self._seen(event)
                 self._ended(event.call, event.at, event.report, "done")
                 self._succeeded(event)
             case CallFailed():
+                self._seen(event)
                 self._ended(event.call, event.at, event.report, "failed")
                 if event.retry_at is not None:
                     self._calls[event.call].ready = event.retry_at
@@ -236,18 +238,24 @@ class Profile:
         for dep in missing:
             self._dependents[dep].append(event.call)
 
-    def _started(self, event: CallStarted) -> None:
-        call = self._calls[event.call]
-        self._running[event.call] = len(self.bars)
+    def _seen(self, event: CallSucceeded | CallFailed) -> None:
+        """Begin the bar of an attempt that ended before anybody saw it run."""
+        report = event.report
+        if report is not None and event.call not in self._running:
+            self._begin(event.call, event.attempt, report.worker, report.started)
+
+    def _begin(self, call: str, attempt: int, worker: str, started: float) -> None:
+        known = self._calls[call]
+        self._running[call] = len(self.bars)
         self.bars.append(
             Bar(
-                call=event.call,
-                activity=call.activity,
-                attempt=event.attempt,
-                worker=event.worker,
-                ready=min(call.ready, event.at),
-                started=event.at,
-                deps=call.deps,
+                call=call,
+                activity=known.activity,
+                attempt=attempt,
+                worker=worker,
+                ready=min(known.ready, started),
+                started=started,
+                deps=known.deps,
             )
         )
 

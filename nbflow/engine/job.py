@@ -15,8 +15,8 @@ from nbflow.core import payload
 from nbflow.core.errors import Unserialisable
 from nbflow.core.events import Report
 from nbflow.core.failure import Failure
-from nbflow.core.future import current
 from nbflow.core.payload import SCALARS, Packed, Ref, Stored
+from nbflow.engine.loop import private_loop
 
 try:
     import resource
@@ -26,6 +26,9 @@ except ImportError:  # Windows has none: peak memory is then not known
 LIVE_BYTES = 1024 * 1024
 """Results of at least this size are handed on in the same process without a copy."""
 
+_PEAK_SECONDS = 0.001
+_peak = 0
+_peak_at = -1.0
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
@@ -53,8 +56,10 @@ class Code:
         if self._blob is None:
             import hashlib  # noqa: PLC0415 - only needed where code is shipped
 
-            self._blob = payload.dumps(self.fn, f"the code of activity {self.name}")
-            self.digest = hashlib.blake2b(self._blob, digest_size=16).hexdigest()
+            blob = payload.dumps(self.fn, f"the code of activity {self.name}")
+            # The digest first: other threads may see the blob as soon as it is there.
+            self.digest = hashlib.blake2b(blob, digest_size=16).hexdigest()
+            self._blob = blob
         return self._blob
 
 
@@ -74,6 +79,7 @@ class Job:
         timeout: Seconds the attempt may take. The engine keeps the time; executors only need to
             be able to give a job up.
         fetch: Gives the bytes of a blob.
+        plain: Whether `args` are the values themselves and there is nothing else.
     """
 
     run: str
@@ -86,6 +92,7 @@ class Job:
     live: dict[str, Any] | None
     timeout: float | None
     fetch: payload.Fetch
+    plain: bool = False
     dropped: bool = False
     """Set when nobody wants the answer any more: a worker that has not begun need not."""
 
@@ -145,25 +152,41 @@ def run_job(job: Job, worker: str, *, shared: bool = True) -> Answer:
         shared: Whether the answer is used in this process, so that a large result need not be
             copied.
     """
-    token, inner = _context.set(job), current.set(None)
+    _context.set(job)
     started, clock, cpu = time.time(), time.perf_counter(), time.thread_time()
     try:
-        value = job.code.fn(*arguments(job), **keywords(job))
+        if job.plain:
+            value = job.code.fn(*job.args)
+        else:
+            value = job.code.fn(*arguments(job), **keywords(job))
         if inspect.iscoroutine(value):
-            value = asyncio.run(value)
+            value = _awaited(value)
     except BaseException as error:  # noqa: BLE001 - SystemExit of an activity must not end a worker
         ended = started + time.perf_counter() - clock
-        cpu = time.thread_time() - cpu
-        return Answer(
-            Report(worker=worker, started=started, ended=ended, cpu=cpu, memory=peak_memory()),
-            error=Failure.of(error, skip=1),
-        )
+        times = (started, ended, time.thread_time() - cpu)
+        return failed(error, worker, times)
     finally:
-        current.reset(inner)
-        _context.reset(token)
+        _context.set(None)
     ended = started + time.perf_counter() - clock
-    cpu = time.thread_time() - cpu
-    return answer(job, value, worker, (started, ended, cpu), shared=shared)
+    return answer(job, value, worker, (started, ended, time.thread_time() - cpu), shared=shared)
+
+
+def _awaited(coroutine: Any) -> Any:  # noqa: ANN401 - any coroutine, any result
+    """Run an ``async def`` activity to its end, without touching a loop that runs here."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    if getattr(asyncio, "_nest_patched", False):
+        return asyncio.run(coroutine)  # the user asked for it: see `Inline`
+    return asyncio.run_coroutine_threadsafe(coroutine, private_loop()).result()
+
+
+def failed(error: BaseException, worker: str, times: tuple[float, float, float]) -> Answer:
+    """Turn what an activity raised into an answer; `times` as in `answer`."""
+    started, ended, cpu = times
+    report = Report(worker, started, ended, cpu, 0.0, 0, peak_memory())
+    return Answer(report, error=Failure.of(error, skip=1))
 
 
 def answer(
@@ -171,26 +194,18 @@ def answer(
 ) -> Answer:
     """Turn an activity's value into an answer; `times` are start, end and processor time."""
     started, ended, cpu = times
-    if type(value) in SCALARS and not (type(value) is str and len(value) > payload.BLOB_BYTES):
-        report = Report(worker=worker, started=started, ended=ended, cpu=cpu, memory=peak_memory())
-        return Answer(report, value)  # type: ignore[arg-type]
+    kind = type(value)
+    if kind in SCALARS and (kind is not str or len(value) <= payload.BLOB_BYTES):  # type: ignore[arg-type]
+        return Answer(Report(worker, started, ended, cpu, 0.0, 0, peak_memory()), value)  # type: ignore[arg-type]
     clock = time.perf_counter()
     try:
         stored = payload.pack(_storable(value), f"the result of {job.call}")
-    except Unserialisable as error:
+    except BaseException as error:  # noqa: BLE001 - pickling runs code of the result's own
         error.add_note("The activity ran to its end, so its side effects have happened.")
-        report = Report(worker=worker, started=started, ended=ended, cpu=cpu, memory=peak_memory())
-        return Answer(report, error=Failure.of(error))
+        return failed(error, worker, times)
     size = stored.size if isinstance(stored, Packed) else 0
-    report = Report(
-        worker=worker,
-        started=started,
-        ended=ended,
-        cpu=cpu,
-        packing=time.perf_counter() - clock,
-        size=size,
-        memory=peak_memory(),
-    )
+    packing = time.perf_counter() - clock
+    report = Report(worker, started, ended, cpu, packing, size, peak_memory())
     return Answer(report, stored, live=value if shared and size >= LIVE_BYTES else None)
 
 
@@ -204,8 +219,6 @@ def _storable(value: object) -> object:
 
 def arguments(job: Job) -> tuple[Any, ...]:
     """Give fresh positional arguments, references replaced by values."""
-    if job.inputs is None and not any(type(a) not in SCALARS for a in job.args):
-        return job.args
     return tuple([_value(job, a) for a in job.args])
 
 
@@ -234,7 +247,13 @@ def _no_refs(call: str) -> object:
 
 
 def peak_memory() -> int:
-    """Give the most memory that this process has used so far, in bytes; 0 if it is not known."""
-    if resource is None:
-        return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+    """Give the most memory that this process has used so far, in bytes; 0 if it is not known.
+
+    Asked anew at most every millisecond: asking takes longer than a small activity.
+    """
+    global _peak, _peak_at  # noqa: PLW0603 - a cache of one figure of the process
+    now = time.perf_counter()
+    if now - _peak_at > _PEAK_SECONDS and resource is not None:
+        _peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+        _peak_at = now
+    return _peak

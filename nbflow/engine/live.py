@@ -38,7 +38,7 @@ from nbflow.core.events import (
 )
 from nbflow.core.failure import Failure
 from nbflow.core.history import CallState, History
-from nbflow.core.payload import Packed, Stored
+from nbflow.core.payload import SCALARS, Packed, Ref, Stored
 from nbflow.engine.executor import Executor
 from nbflow.engine.job import Answer, Code, Job
 from nbflow.engine.timekeeper import timekeeper
@@ -49,6 +49,8 @@ _log = logging.getLogger("nbflow")
 TICK = 0.05
 """Seconds after which what nobody was in a hurry to say is written at the latest."""
 _BATCH = 512
+_PAUSE = 0.001
+_MOMENT = 0.005
 _CANCEL_GRACE = 2.0
 
 
@@ -75,6 +77,7 @@ class Live:
         self._hungry = 2 * self._own.slots
         self._inline: Any = self._own if hasattr(self._own, "work") else None
         self._inbox: deque[Any] = deque()
+        self._begun: list[tuple[Job, str, float]] = []
         self._lock = threading.Lock()
         self._batch: list[Event] = []
         self._seq = history.last
@@ -83,7 +86,8 @@ class Live:
         self._visible = len(history.settled)
         self._gate: SimpleQueue[None] = SimpleQueue()
         self._want: tuple[CallState | None, int] | None = None
-        self._ticking = False
+        self._ticking = self._flushing = False
+        self._turned = 0.0
         self._stop: BaseException | None = None
         self.closed = threading.Event()
         self.on_closed: list[Callable[[], object]] = []
@@ -91,18 +95,18 @@ class Live:
     # ------------------------------------------------------------ Driver: the workflow's thread
 
     def ask(self, state: CallState) -> None:
-        """Take a call. Written and started at once while workers are hungry, else soon."""
+        """Take a call: written and started at once if a worker could begin it, else soon."""
         if self._stop is not None:
             raise self._stop
-        if any(type(a) is Packed for a in state.args):
-            state.args = tuple([self._spilled(a) for a in state.args])
+        for stored in state.args:
+            if type(stored) is Packed:
+                state.args = tuple([self._spilled(a) for a in state.args])
+                break
         if state.kwargs:
             state.kwargs = {k: self._spilled(a) for k, a in state.kwargs.items()}
         self._inbox.append(state)
-        if len(self._open) < self._hungry or len(self._inbox) >= _BATCH:
-            self._drain()
-        elif not self._ticking:
-            self._tick_later()
+        hungry = not state.deps and len(self._open) < self._hungry
+        self._soon(hurry=hungry or len(self._inbox) >= _BATCH)
 
     def timer(self, state: CallState, seconds: float) -> None:
         """Settle `state` after so many seconds."""
@@ -143,21 +147,26 @@ class Live:
     # ------------------------------------------------------------ Inbox: the workers' threads
 
     def began(self, job: Job, worker: str, at: float) -> None:
-        """Note that an attempt runs. Written with the next turn, within a tick at the latest."""
-        self._inbox.append((job, worker, at or time.time()))
+        """Note that an attempt runs: written at the next tick, if it still runs then."""
         if job.timeout is not None:
-            self._drain()
-        elif not self._ticking:
-            self._tick_later()
+            self.post(partial(self._began, job, worker, at or time.time()))
+            return
+        self._begun.append((job, worker, at or time.time()))
+        if not self._ticking:
+            self._tick_later(TICK)
 
     def ended(self, job: Job, answer: Answer) -> None:
         """Take an answer. Large results go to the store here, outside the owner's turn."""
-        try:
-            answer.result = self._spilled(answer.result)
-        except (StoreError, OSError) as error:
-            answer.result, answer.error = None, Failure.of(error)
+        if type(answer.result) is Packed:
+            try:
+                answer.result = self._spilled(answer.result)
+            except StoreError as error:
+                answer.result, answer.error = None, Failure.of(error)
         self._inbox.append((job, answer))
-        self._drain()
+        if len(self._open) <= self._hungry:
+            self._drain()
+        else:
+            self._soon(hurry=True)
 
     def _spilled(self, stored: Stored) -> Stored:
         return payload.spill(stored, self.store.put)
@@ -178,16 +187,44 @@ class Live:
         self.post(partial(self._cancel_call, call, reason))
 
     def resumed(self, reason: str) -> None:
-        """Write that the run is driven again."""
-        self.post(lambda: self._emit(RunResumed(seq=self._next(), at=time.time(), reason=reason)))
+        """Write that the run is driven again, before anything else.
 
-    def _tick_later(self) -> None:
+        Raises:
+            StoreError: It could not be written: perhaps somebody else drives the run.
+        """
+        with self._lock:
+            self._emit(RunResumed(self._next(), time.time(), reason))
+            self._publish()
+        if self._stop is not None:
+            raise self._stop
+
+    def _soon(self, *, hurry: bool) -> None:
+        """Empty the inbox now if that is urgent and was not just done, else within a moment.
+
+        While many small calls come and go, a turn a call costs more than the calls themselves.
+        """
+        if hurry and time.perf_counter() - self._turned > _PAUSE:
+            self._drain()
+        elif not self._flushing:
+            self._flushing = True
+            timekeeper.after(_MOMENT, self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self._drain()
+
+    def _tick_later(self, seconds: float) -> None:
         self._ticking = True
-        timekeeper.after(TICK, self._tick)
+        timekeeper.after(seconds, self._tick)
 
     def _tick(self) -> None:
         self._ticking = False
-        self._drain()
+        begun, self._begun = self._begun, []
+        self.post(partial(self._still_running, begun))
+
+    def _still_running(self, begun: list[tuple[Job, str, float]]) -> None:
+        for job, worker, at in begun:
+            self._began(job, worker, at)
 
     # ------------------------------------------------------------ the owner
 
@@ -212,13 +249,11 @@ class Live:
             if type(item) is CallState:
                 self._asked(item)
             elif type(item) is tuple:
-                if len(item) == 2:  # noqa: PLR2004 - (job, answer), else (job, worker, at)
-                    self._ended(*item)
-                else:
-                    self._began(*item)
+                self._ended(item[0], item[1])
             else:
                 item()
         self._publish()
+        self._turned = time.perf_counter()
 
     def _publish(self) -> None:
         """Write the turn's events; then, and only then, let others see what follows from them."""
@@ -284,18 +319,19 @@ class Live:
     def _asked(self, asked: CallState) -> None:
         state = self.history.admit(asked)
         if state.scheduled is None:
+            s = state
             self._emit(
                 CallScheduled(
-                    seq=self._next(),
-                    at=time.time(),
-                    call=state.id,
-                    activity=state.name,
-                    args=state.args,
-                    kwargs=state.kwargs,
-                    deps=state.deps,
-                    turn=state.turn,
-                    after=state.after,
-                    code=state.code,
+                    self._next(),
+                    time.time(),
+                    s.id,
+                    s.name,
+                    s.args,
+                    s.kwargs,
+                    s.deps,
+                    s.turn,
+                    s.after,
+                    s.code,
                 )
             )
 
@@ -324,8 +360,9 @@ class Live:
         code = self._codes.get(activity)
         if code is None:
             code = self._codes[activity] = Code(activity.name, activity.fn)
+        args, plain = self._resolved(state)
         inputs = live = None
-        if state.deps:
+        if not plain and state.deps:
             calls = self.history.calls
             inputs = {dep: calls[dep].outcome.result for dep in state.deps}  # type: ignore[union-attr]
             live = {d: v for d in state.deps if (v := calls[d].live) is not None} or None
@@ -334,13 +371,28 @@ class Live:
             state.id,
             state.attempt + 1,
             code,
-            state.args,
+            args,
             state.kwargs,
             inputs,
             live,
             activity.settings.timeout,
             self.store.get,
+            plain,
         )
+
+    def _resolved(self, state: CallState) -> tuple[tuple[Stored, ...], bool]:
+        """Give the arguments as values if they are small scalars all; tell whether they are."""
+        if state.kwargs:
+            return state.args, False
+        args = []
+        for stored in state.args:
+            value = stored
+            if type(value) is Ref:
+                value = self.history.calls[value.call].outcome.result  # type: ignore[union-attr]
+            if type(value) not in SCALARS:
+                return state.args, False
+            args.append(value)
+        return tuple(args), True
 
     def _began(self, job: Job, worker: str, at: float) -> None:
         entry = self._open.get(job.call)
@@ -362,38 +414,28 @@ class Live:
         del self._open[job.call]
         state = self.history.calls[job.call]
         report = answer.report
-        if state.started is None:
-            self._emit(
-                CallStarted(
-                    seq=self._next(),
-                    at=report.started,
-                    call=job.call,
-                    attempt=job.attempt,
-                    worker=report.worker,
-                )
-            )
         if answer.error is not None:
-            self._failed(state, answer.error, report)
+            self._failed(state, job.attempt, answer.error, report)
             return
         if answer.live is not None:
             state.live = answer.live
         self._emit(
             CallSucceeded(
-                seq=self._next(),
-                at=time.time(),
-                call=job.call,
-                attempt=job.attempt,
-                result=answer.result,
-                report=report,
+                self._next(), time.time(), job.call, job.attempt, answer.result, *report
             )
         )
 
     def _failed(
-        self, state: CallState, error: Failure, report: Report | None, *, abandoned: bool = False
+        self,
+        state: CallState,
+        attempt: int,
+        error: Failure,
+        report: Report | None,
+        *,
+        abandoned: bool = False,
     ) -> None:
         activity = state.activity
         assert activity is not None  # noqa: S101 - it ran
-        attempt = max(state.attempt, 1)
         delay = self._delay(activity, error, attempt)
         now = time.time()
         self._emit(
@@ -431,7 +473,7 @@ class Live:
         what = "" if stopped else " It runs in a thread, which cannot be stopped: it is abandoned."
         error = ActivityTimeout(f"{job.call} took longer than its {job.timeout:g} s.{what}")
         state = self.history.calls[job.call]
-        self._failed(state, Failure.of(error), None, abandoned=not stopped)
+        self._failed(state, job.attempt, Failure.of(error), None, abandoned=not stopped)
 
     def _give_up(self, call: str) -> bool:
         """Stop the open attempt of a call, if there is one; tell whether it surely stopped."""

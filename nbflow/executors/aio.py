@@ -7,9 +7,6 @@ import threading
 import time
 from typing import Any
 
-from nbflow.core.failure import Failure
-from nbflow.core.events import Report
-from nbflow.core.future import current
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import (
     Answer,
@@ -17,8 +14,8 @@ from nbflow.engine.job import (
     _context,
     answer,
     arguments,
+    failed,
     keywords,
-    peak_memory,
     run_job,
 )
 from nbflow.engine.loop import private_loop
@@ -92,23 +89,16 @@ async def _attempt(job: Job, worker: str) -> Answer:
     if not asyncio.iscoroutinefunction(fn):
         return run_job(job, worker)
     _context.set(job)
-    current.set(None)
     started, clock = time.time(), time.perf_counter()
+    # Processor time cannot be told apart among tasks of one thread: 0.
     try:
         value = await fn(*arguments(job), **keywords(job))
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        return _failed(error, worker, started, clock)
+        return failed(error, worker, (started, started + time.perf_counter() - clock, 0.0))
     except BaseException as error:  # noqa: BLE001 - nothing an activity raises may end the loop
-        return _failed(error, worker, started, clock)
-    # Processor time cannot be told apart among tasks of one thread.
+        return failed(error, worker, (started, started + time.perf_counter() - clock, 0.0))
     times = (started, started + time.perf_counter() - clock, 0.0)
     return answer(job, value, worker, times, shared=True)
-
-
-def _failed(error: BaseException, worker: str, started: float, clock: float) -> Answer:
-    ended = started + time.perf_counter() - clock
-    report = Report(worker=worker, started=started, ended=ended, memory=peak_memory())
-    return Answer(report, error=Failure.of(error, skip=1))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from nbflow.core.errors import NbflowError, WorkerDied
 from nbflow.executors.pipe import Channel, Place
@@ -22,8 +22,8 @@ from nbflow.executors.pipe import Channel, Place
 # works in notebooks and in scripts without a guard, and a kernel full of threads is not forked.
 _BOOT = """\
 import sys
-name, *fds = sys.argv[1:5]
-sys.path[:] = sys.argv[5:]
+name, *fds = sys.argv[1:6]
+sys.path[:] = sys.argv[6:]
 del sys.argv[1:]
 from nbflow.executors.worker import main
 main(name, *map(int, fds))
@@ -33,7 +33,8 @@ _ROOT = str(Path(__file__).parents[2])
 _START_SECONDS = 60.0
 _GRACE_SECONDS = 1.0
 _LOOK_MS = 1000
-_LOG_CHARACTERS = 2000
+_LOG_BYTES = 2000
+_BUFFER = 256 * 1024
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
@@ -41,86 +42,108 @@ class Gone(Exception):
     """The process does not answer any more."""
 
 
-def here() -> Place | None:
-    """Give the present working directory and import path; None if the directory is gone."""
+def here(last: Place | None = None) -> Place | None:
+    """Give the present working directory and import path; `last` itself if that is still true.
+
+    Without a working directory, since it was deleted, there is no place: then the last one stays.
+    """
     try:
-        cwd = os.getcwd()
+        cwd = os.getcwd()  # noqa: PTH109 - asked before each call: a Path takes five times as long
     except OSError:
-        return None
-    return Place(cwd, tuple([entry for entry in sys.path if isinstance(entry, str)]))
+        return last
+    if last is not None and last.cwd == cwd and last.path == sys.path:
+        return last
+    return Place(cwd, list(sys.path))
 
 
 class Child:
-    """A worker process.
+    """A worker process. It is used by one thread; only `kill` may be called from any.
 
     Attributes:
         name: The worker's name in reports.
         pid: Its process id, which is also the id of its process group.
         known: Digests of the code that it has.
         place: Where it runs activities.
-        memory: Its peak memory in bytes, known once it was buried.
+        killed: Whether `kill` was called.
+        tickets: How many requests it was sent while it was busy.
+        memory: Its peak memory in bytes, known once it has ended.
+
+    Raises:
+        WorkerDied: No process could be started.
     """
 
     def __init__(self, name: str) -> None:
-        """Start it and wait until it is ready.
-
-        Raises:
-            WorkerDied: It could not be started; the message ends with what it said.
-        """
         self.name = name
         self.known: set[str] = set()
         self.place = here()
+        self.killed = False
+        self.tickets = 0
         self.memory = 0
+        self._how = ""
         self._lock = threading.Lock()
-        self._buried = False
-        with tempfile.TemporaryFile() as log:
-            try:
-                self._spawn(log)
-            except (OSError, TypeError, ValueError) as error:
-                message = f"{name} could not be started with {sys.executable!r}: {error}"
-                raise WorkerDied(message) from error
-            self._poll = select.poll()
-            self._poll.register(self._channel, select.POLLIN)
-            try:
-                self._ready()
-            except Gone as error:
-                how = self.bury()
-                message = f"{name} (pid {self.pid}) {how} while starting{_tail(log)}"
-                raise WorkerDied(message) from error
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed once it is ready, or buried
+        try:
+            self._spawn()
+        except (OSError, TypeError, ValueError) as error:
+            self._log.close()
+            message = f"{name} could not be started with {sys.executable!r}: {error}"
+            raise WorkerDied(message) from error
 
-    def _spawn(self, log: IO[bytes]) -> None:
-        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as mine:
+    def _spawn(self) -> None:
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
             near, far = socket.socketpair()
+            for sock in (near, far):
+                # So much that a light request is sent at once, even to a busy worker.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
             theirs.callback(far.close)
-            mine.callback(near.close)
+            ours.callback(near.close)
             life, self._life = os.pipe()
             theirs.callback(os.close, life)
-            mine.callback(os.close, self._life)
+            ours.callback(os.close, self._life)
+            # Both ends stay here, too: the ticket of a request may be taken back.
+            self._tickets = os.pipe()
+            for end in self._tickets:
+                ours.callback(os.close, end)
+            os.set_blocking(self._tickets[0], False)
             stderr = _stderr()
             theirs.callback(os.close, stderr)
-            fds = (far.fileno(), life, stderr)
-            path = [*(self.place.path if self.place else sys.path), _ROOT]
+            fds = (far.fileno(), self._tickets[0], life, stderr)
+            path = [*map(str, sys.path), _ROOT]
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-c", _BOOT, self.name, *map(str, fds), *path],
                 stdin=subprocess.DEVNULL,
-                stderr=log,
+                stderr=self._log,
                 pass_fds=fds,
                 start_new_session=True,
             )
-            mine.pop_all()
+            ours.pop_all()
         self.pid = self._process.pid
         self._channel = Channel(near)
 
-    def _ready(self) -> None:
-        end = time.monotonic() + _START_SECONDS
-        while not self._poll.poll(_LOOK_MS):
-            if self._exited() or time.monotonic() > end:
-                raise Gone
-        self.receive()
+    def ready(self) -> None:
+        """Wait until it can take requests.
+
+        Raises:
+            WorkerDied: It ended before; the message ends with what it wrote.
+        """
+        try:
+            self._receive(_START_SECONDS)
+        except Gone as error:
+            how = self._gone()
+            message = f"{self.name} (pid {self.pid}) {how} while it was starting{self._said()}"
+            raise WorkerDied(message) from error
+        self._log.close()
+
+    def _said(self) -> str:
+        """Give the end of what it wrote while starting."""
+        self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - _LOG_BYTES))
+        text = self._log.read().decode(errors="replace").strip()
+        return f":\n{text}" if text else ""
 
     def idle(self) -> bool:
         """Whether it is still there, while it has nothing to do and so nothing to say."""
-        return not self._poll.poll(0)
+        return not self._channel.waiting()
 
     def send(self, message: tuple[object, ...]) -> None:
         """Send a request.
@@ -133,15 +156,31 @@ class Child:
         except OSError as error:
             raise Gone from error
 
+    def put_ticket(self) -> None:
+        """Allow it to begin the request that is sent to it next while it is busy."""
+        self.tickets += 1
+        os.write(self._tickets[1], b"t")
+
+    def take_ticket(self) -> bool:
+        """Take that back; whether it was in time. It will pass the request over."""
+        try:
+            return bool(os.read(self._tickets[0], 1))
+        except BlockingIOError:
+            return False
+
     def receive(self) -> Any:  # noqa: ANN401 - what the worker sent
         """Wait for its answer, however long that takes.
 
         Raises:
             Gone: The process ended without one.
         """
-        # Something that the activity started may hold the connection of a dead worker open.
-        while not self._poll.poll(_LOOK_MS):
-            if self._exited():
+        return self._receive(math.inf)
+
+    def _receive(self, seconds: float) -> Any:  # noqa: ANN401 - what the worker sent
+        end = time.monotonic() + seconds
+        while not self._channel.waiting(_LOOK_MS):
+            # Something that the activity started may hold the connection of a dead worker open.
+            if self._exited() or time.monotonic() > end:
                 raise Gone
         try:
             return self._channel.receive()
@@ -150,9 +189,10 @@ class Child:
 
     def kill(self) -> None:
         """Kill the process and those it started, at once. From any thread, at any time."""
+        self.killed = True
         with self._lock:
-            # Once waited for, its id may be another's.
-            if not self._buried:
+            # Once it was waited for, its id may be another's.
+            if not self._how:
                 self._kill_group()
 
     def _kill_group(self) -> None:
@@ -160,53 +200,30 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
 
     def end(self) -> None:
-        """Ask it to end, which it does once its activity returns; kill it if it does not."""
+        """Ask it to end, which it does if it has nothing to do; kill it if it does not."""
         self._channel.close()
-        self._exits_within(_GRACE_SECONDS)
         self.bury()
 
     def bury(self) -> str:
-        """Make sure that it and those it started are gone. To be called once, by its user.
+        """Make sure that it and those it started are gone, and let go of it.
 
         Returns:
             How it ended: ``exited with code 3``.
         """
-        # Its connection is closed just before it is gone: wait, to learn its own way to end.
-        alone = self._exits_within(_GRACE_SECONDS)
-        with self._lock:
-            self._kill_group()
-            self._buried = True
-        how = self._wait()
+        how = self._gone()
         self._channel.close()
-        os.close(self._life)
-        return how if alone else "lost its connection to the pool"
+        self._log.close()
+        for end in (self._life, *self._tickets):
+            os.close(end)
+        return how
 
-    def _wait(self) -> str:
-        try:
-            _, status, usage = os.wait4(self.pid, 0)
-        except ChildProcessError:
-            self._process.returncode = 0
-            return "ended in a way that is not known: something else waited for it"
-        self.memory = usage.ru_maxrss * _RSS_UNIT
-        code = self._process.returncode = os.waitstatus_to_exitcode(status)
-        if code >= 0:
-            return f"exited with code {code}"
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = str(-code)
-        hint = " (often because memory ran out)" if -code == signal.SIGKILL else ""
-        return f"was killed by signal {name}{hint}"
-
-    def _exited(self) -> bool:
-        """Whether it has ended, leaving it to be waited for."""
-        if not hasattr(os, "waitid"):  # pragma: no cover - macOS before Python 3.13
-            return True
-        try:
-            flags = os.WEXITED | os.WNOWAIT | os.WNOHANG
-            return os.waitid(os.P_PID, self.pid, flags) is not None
-        except ChildProcessError:
-            return True
+    def _gone(self) -> str:
+        # A connection is closed just before its process is gone: wait, to learn how that ended.
+        if self._exits_within(_GRACE_SECONDS):
+            return self._how
+        self.kill()
+        self._exits_within(math.inf)
+        return "closed its connection to the pool"
 
     def _exits_within(self, seconds: float) -> bool:
         end, pause = time.monotonic() + seconds, 0.0005
@@ -217,6 +234,37 @@ class Child:
             pause = min(2 * pause, 0.02)
         return True
 
+    def _exited(self) -> bool:
+        """Whether it has ended; then take note of how, and end those it started."""
+        with self._lock:
+            if not self._how:
+                try:
+                    pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+                except ChildProcessError:
+                    self._process.returncode = 0
+                    self._how = "ended, and something else took note of how"
+                else:
+                    if not pid:
+                        return False
+                    self.memory = usage.ru_maxrss * _RSS_UNIT
+                    self._process.returncode = os.waitstatus_to_exitcode(status)
+                    self._how = _how(self._process.returncode)
+                # The id of a group stays taken as long as one of its processes is there.
+                self._kill_group()
+            return True
+
+
+def _how(code: int) -> str:
+    """Say how a process ended."""
+    if code >= 0:
+        return f"exited with code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = str(-code)
+    hint = " (often because memory ran out)" if -code == signal.SIGKILL else ""
+    return f"was killed by signal {name}{hint}"
+
 
 def _stderr() -> int:
     """Give a copy of this process's error output, or of nothing if it has none."""
@@ -224,9 +272,3 @@ def _stderr() -> int:
         return os.dup(2)
     except OSError:
         return os.open(os.devnull, os.O_WRONLY)
-
-
-def _tail(log: IO[bytes]) -> str:
-    log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_CHARACTERS))
-    text = log.read().decode(errors="replace").strip()
-    return f":\n{text}" if text else ""

@@ -8,6 +8,7 @@ from collections import deque
 from typing import Any
 
 from nbflow.core.errors import NbflowError
+from nbflow.core.future import current
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Job, run_job
 
@@ -46,7 +47,12 @@ class Inline:
         except IndexError:
             return False
         inbox.began(job, self.name, 0.0)
-        inbox.ended(job, run_job(job, self.name))
+        token = current.set(None)  # an activity's code is not workflow code
+        try:
+            answer = run_job(job, self.name)
+        finally:
+            current.reset(token)
+        inbox.ended(job, answer)
         return True
 
     def give_up(self, job: Job, /) -> bool:

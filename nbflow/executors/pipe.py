@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import linecache
 import pickle
+import select
 import socket
 import struct
 from collections.abc import Callable
@@ -27,13 +28,15 @@ CODES = 256
 _HEADER = struct.Struct("<Q")
 _SMALL = 64 * 1024
 _LARGE = 1024 * 1024
+_LIGHT = 8 * 1024
+_FIXED = 64
 
 
 class Place(NamedTuple):
     """Where activities run: the working directory, and where modules are imported from."""
 
     cwd: str
-    path: tuple[str, ...]
+    path: list[str]
 
 
 class Request(NamedTuple):
@@ -47,6 +50,8 @@ class Request(NamedTuple):
         args: As in `Job`, without any `Blob`: workers have no store.
         kwargs: Likewise.
         inputs: Likewise.
+        early: It was sent while another one runs. The worker may begin it only if its ticket is
+            still there.
     """
 
     place: Place | None
@@ -56,17 +61,21 @@ class Request(NamedTuple):
     args: tuple[Stored, ...]
     kwargs: dict[str, Stored] | None
     inputs: dict[str, Stored] | None
+    early: bool
 
 
 class Channel:
-    """One end of a connection on which messages take turns: a request, then its answer."""
+    """One end of a connection."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._rest = b""
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
 
-    def fileno(self) -> int:
-        """Give the descriptor, for `select`."""
-        return self._sock.fileno()
+    def waiting(self, milliseconds: float = 0) -> bool:
+        """Whether a message, or the end, is there or comes within that time."""
+        return bool(self._rest or self._poll.poll(milliseconds))
 
     def send(self, message: tuple[object, ...]) -> None:
         """Send a message and wait until the other end has taken most of it.
@@ -90,15 +99,19 @@ class Channel:
             OSError: The connection broke.
             Unserialisable: What came is no message.
         """
-        data = self._some(_SMALL)
+        data, self._rest = self._rest or self._some(_SMALL), b""
         while len(data) < _HEADER.size:
             data += self._some(_SMALL)
-        missing = _HEADER.unpack_from(data)[0] - (len(data) - _HEADER.size)
-        chunks = [data[_HEADER.size :]]
-        while missing > 0:
-            chunks.append(self._some(min(missing, _LARGE)))
-            missing -= len(chunks[-1])
-        return payload.loads(b"".join(chunks) if len(chunks) > 1 else chunks[0])
+        end = _HEADER.size + _HEADER.unpack_from(data)[0]
+        body, self._rest = data[_HEADER.size : end], data[end:]
+        missing = end - len(data)
+        if missing > 0:
+            chunks = [body]
+            while missing > 0:
+                chunks.append(self._some(min(missing, _LARGE)))
+                missing -= len(chunks[-1])
+            body = b"".join(chunks)
+        return payload.loads(body)
 
     def _some(self, most: int) -> bytes:
         if data := self._sock.recv(most):
@@ -121,11 +134,37 @@ def request(job: Job, known: set[str], place: Place | None) -> Request:
         place,
         (code.name, code.digest),
         None if code.digest in known else blob,
-        (job.run, job.call, job.attempt),
+        job.key,
         tuple([_inlined(a, job) for a in job.args]),
         {k: _inlined(a, job) for k, a in job.kwargs.items()} if job.kwargs else None,
         {k: _inlined(a, job) for k, a in job.inputs.items()} if job.inputs else None,
+        early=False,
     )
+
+
+def early(job: Job) -> Request:
+    """Make the message for a light job that is sent while another one runs."""
+    code = (job.code.name, job.code.digest)
+    return Request(None, code, None, job.key, job.args, job.kwargs, job.inputs, early=True)
+
+
+def light(job: Job) -> bool:
+    """Whether the message for a job is at once made and sent, given that its code is known."""
+    values = [*job.args]
+    if job.kwargs:
+        values += job.kwargs.values()
+    if job.inputs:
+        values += job.inputs.values()
+    weight = 0
+    for value in values:
+        if isinstance(value, Blob):
+            return False
+        weight += _FIXED
+        if isinstance(value, Packed):
+            weight += value.size
+        elif isinstance(value, str):
+            weight += len(value)
+    return weight <= _LIGHT
 
 
 def _inlined(stored: Stored, job: Job) -> Stored:
@@ -180,16 +219,21 @@ def _no_blobs(digest: str) -> bytes:
     raise NbflowError(message)
 
 
-def reply(answer: Answer) -> tuple[object, ...]:
-    """Make the message for an answer. A flat tuple: half the time of pickling the dataclasses."""
+def reply(answer: Answer, read: int) -> tuple[object, ...]:
+    """Make the message for an answer. A flat tuple: half the time of pickling the dataclasses.
+
+    Args:
+        answer: What came of the job.
+        read: How many early requests the worker has read so far.
+    """
     r = answer.report
     times = (r.started, r.ended, r.cpu, r.packing, r.size, r.memory)
-    return (*times, answer.result, answer.error)
+    return (read, *times, answer.result, answer.error)
 
 
-def answer_of(reply: Any, worker: str) -> Answer:  # noqa: ANN401 - what `reply` made
-    """Make the answer of a reply again, in the pool's process."""
-    started, ended, cpu, packing, size, memory, result, error = reply
+def answer_of(reply: Any, worker: str) -> tuple[Answer, int]:  # noqa: ANN401 - what `reply` made
+    """Take a reply apart again, in the pool's process."""
+    read, started, ended, cpu, packing, size, memory, result, error = reply
     report = Report(
         worker=worker,
         started=started,
@@ -199,7 +243,7 @@ def answer_of(reply: Any, worker: str) -> Answer:  # noqa: ANN401 - what `reply`
         size=size,
         memory=memory,
     )
-    return Answer(report, result, None if error is None else _with_sources(error))
+    return Answer(report, result, None if error is None else _with_sources(error)), read
 
 
 def _with_sources(failure: Failure) -> Failure:

@@ -2,30 +2,39 @@
 
 Each slot is a *lane*: a thread of this process and, once there is something to do, one worker
 process, joined by one socket. The thread takes a job, makes the message, waits for the answer and
-passes it on; so jobs never wait for one another's pickling, and a process that dies takes only
+passes it on; so jobs do not wait for one another's pickling, and a process that dies takes only
 its own call with it.
+
+While calls are short, a lane sends the next job *early*, so that its process need not wait for
+this one. Early jobs can be taken back as long as they have not begun, and are: when their process
+dies or is killed, when a lane has nothing else to do, or when the call before them turns out long.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import threading
 import time
 import weakref
-from collections import OrderedDict, deque
 from queue import SimpleQueue
 
-from nbflow.core.errors import DefinitionError, WorkerDied
+from nbflow.core.errors import DefinitionError, NbflowError, WorkerDied
 from nbflow.core.events import Report
 from nbflow.core.failure import Failure
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Answer, Job
 from nbflow.executors.child import Child, Gone, here
-from nbflow.executors.pipe import CODES, answer_of, request
+from nbflow.executors.dispatch import Dispatch, Item
+from nbflow.executors.pipe import CODES, answer_of, early, request
+
+SHORT_SECONDS = 0.005
+"""Jobs are sent early while calls take less than this on average."""
 
 _CLOSE_SECONDS = 5.0
 
-_Item = tuple[Job, Inbox]
+_logger = logging.getLogger(__name__)
 
 
 class Processes:
@@ -40,6 +49,7 @@ class Processes:
 
     Raises:
         DefinitionError: This is Windows, which lacks what the pool is built on.
+        ValueError: `max_workers` is less than 1.
     """
 
     name = "processes"
@@ -52,129 +62,29 @@ class Processes:
                 "over a concurrent.futures.ProcessPoolExecutor"
             )
             raise DefinitionError(message)
+        if max_workers is not None and max_workers < 1:
+            message = f"max_workers is {max_workers}: it takes at least one"
+            raise ValueError(message)
         self.slots = max_workers or os.cpu_count() or 1
-        # Lanes know the pool's inside only, so that they do not keep alive a pool that nobody
-        # uses any more.
-        self._pool = _Pool(self.slots)
-        self._drop = weakref.finalize(self, self._pool.drop)
+        # Lanes know the dispatch only, so that they do not keep alive a pool that nobody uses.
+        self._dispatch: Dispatch[_Lane] = Dispatch(self.slots, _Lane)
+        self._drop = weakref.finalize(self, self._dispatch.drop)
 
     def submit(self, job: Job, inbox: Inbox, /) -> None:
         """Hand a job to an idle lane, or queue it."""
-        self._pool.submit(job, inbox)
+        if not self._dispatch.submit((job, inbox)):
+            inbox.ended(job, _failed(WorkerDied("the pool of processes is closed"), self.name))
 
     def give_up(self, job: Job, /) -> bool:
         """Drop a queued job; kill the process of a running one."""
-        self._pool.give_up(job)
+        self._dispatch.give_up(job)
         return True
 
     def close(self) -> None:
         """Kill the workers that are busy, end the others, and wait until they are gone."""
         self._drop.detach()
-        self._pool.close()
-
-
-class _Pool:
-    """The queue and the lanes.
-
-    Attributes:
-        queued: Jobs that no lane has taken, by identity, oldest first.
-        running: The lane of each job that one has taken.
-        idle: Lanes that wait for a job.
-        coming: How many lanes will look into the queue shortly: those that were just started
-            or are passing on an answer. Passing on an answer often submits the next call, for
-            which no further process shall be started.
-    """
-
-    def __init__(self, slots: int) -> None:
-        self.lock = threading.Lock()
-        self.free = deque(range(1, slots + 1))
-        self.lanes: set[_Lane] = set()
-        self.queued: OrderedDict[int, _Item] = OrderedDict()
-        self.running: dict[int, _Lane] = {}
-        self.idle: list[_Lane] = []
-        self.coming = 0
-        self.closed = False
-
-    def submit(self, job: Job, inbox: Inbox) -> None:
-        with self.lock:
-            if closed := self.closed:
-                pass
-            elif self.idle:
-                lane = self.idle.pop()
-                self.running[id(job)] = lane
-                lane.wake.put((job, inbox))
-            else:
-                self.queued[id(job)] = (job, inbox)
-                self._more()
-        if closed:
-            inbox.ended(job, _failed(WorkerDied("the pool of processes is closed"), self.name(job)))
-
-    def _more(self) -> None:
-        """Start a lane if the queue has work for it. With the lock held."""
-        if self.free and len(self.queued) > self.coming:
-            lane = _Lane(self, self.free.popleft())
-            self.lanes.add(lane)
-            self.coming += 1
-            lane.start()
-
-    @staticmethod
-    def name(_: Job) -> str:
-        return Processes.name
-
-    def next(self, lane: _Lane) -> _Item | None:
-        """Wait for the lane's next job; None: it shall end."""
-        with self.lock:
-            self.coming -= 1
-            if self.queued:
-                key, item = self.queued.popitem(last=False)
-                self.running[key] = lane
-                return item
-            self.idle.append(lane)
-            # Looked at after the lane was made known: `drop` does it the other way round.
-            if self.closed:
-                return None
-        return lane.wake.get()
-
-    def done(self, lane: _Lane, job: Job) -> bool:
-        """Take note that the lane is through with a job, and say whether it is still wanted."""
-        with self.lock:
-            self.running.pop(id(job), None)
-            self.coming += 1
-            wanted, lane.given_up = not lane.given_up, False
-            return wanted
-
-    def give_up(self, job: Job) -> None:
-        with self.lock:
-            if self.queued.pop(id(job), None) is None and (lane := self.running.get(id(job))):
-                lane.give_up()
-
-    def left(self, lane: _Lane) -> None:
-        """Take note that the lane's thread ends."""
-        with self.lock:
-            self.lanes.discard(lane)
-            self.free.append(lane.slot)
-            if not self.closed:
-                # An inbox raised: the lane never came back for the next job.
-                self.coming -= 1
-                self._more()
-
-    def drop(self) -> None:
-        """End the lanes once the queue is empty. Called by the garbage collector: takes no lock."""
-        self.closed = True
-        for lane in list(self.idle):
-            lane.wake.put(None)
-
-    def close(self) -> None:
-        with self.lock:
-            self.closed = True
-            self.queued.clear()
-            for lane in self.running.values():
-                lane.give_up()
-            for lane in self.idle:
-                lane.wake.put(None)
-            lanes = list(self.lanes)
         end = time.monotonic() + _CLOSE_SECONDS
-        for lane in lanes:
+        for lane in self._dispatch.close():
             if lane is not threading.current_thread():
                 lane.join(max(0.0, end - time.monotonic()))
 
@@ -182,70 +92,71 @@ class _Pool:
 class _Lane(threading.Thread):
     """One slot: a thread that hands jobs to a process of its own, one after another."""
 
-    def __init__(self, pool: _Pool, slot: int) -> None:
+    def __init__(self, dispatch: Dispatch[_Lane], slot: int) -> None:
         self.worker = f"process-{slot}"
         super().__init__(name=f"nbflow-{self.worker}", daemon=True)
-        self.pool = pool
-        self.slot = slot
-        self.wake: SimpleQueue[_Item | None] = SimpleQueue()
-        self.given_up = False
         self.child: Child | None = None
+        self.wake: SimpleQueue[Item | None] = SimpleQueue()
+        self.given_up = False
+        self.early: Item | None = None
+        self.early_given_up = False
+        self._dispatch = dispatch
+        # Whether the process has read all early requests. Until then no other one may be sent:
+        # its ticket could be taken for that of one which was taken back.
+        self._read_all = True
+        self._mean = 1.0
 
-    def give_up(self) -> None:
-        """Make the present job end without an answer. With the pool's lock held."""
-        self.given_up = True
+    def kill(self) -> None:
+        """Kill the process. With the dispatch's lock held, as the next two."""
         if self.child is not None:
             self.child.kill()
 
+    def allow(self) -> None:
+        """Put the ticket of the early job."""
+        if self.child is not None:
+            self.child.put_ticket()
+
+    def take_back(self) -> bool:
+        """Take it back; False: the process has it."""
+        return self.child is not None and self.child.take_ticket()
+
     def run(self) -> None:
+        """Serve until the pool is closed."""
         try:
-            while (item := self.pool.next(self)) is not None:
-                self._serve(*item)
+            while (item := self._dispatch.next(self)) is not None:
+                if not self._sent(*item):
+                    continue
+                self._send_early()
+                following: Item | None = item
+                while following is not None:
+                    following = self._served(*following)
                 # Let go of the job and its values before waiting for the next one.
-                del item
+                del item, following
         finally:
             if self.child is not None:
                 self.child.end()
-            self.pool.left(self)
 
-    def _serve(self, job: Job, inbox: Inbox) -> None:
-        answer = None
+    def _sent(self, job: Job, inbox: Inbox) -> bool:
+        """Send a job to the process; where that cannot be, answer for it."""
         try:
-            answer = self._answer(job, inbox)
-        finally:
-            wanted = self.pool.done(self, job)
-        if not wanted:
-            self._bury()
-        elif answer is not None:
-            inbox.ended(job, answer)
-
-    def _answer(self, job: Job, inbox: Inbox) -> Answer | None:
-        try:
-            job.code.blob()
+            job.code.blob()  # first: no process is started for what cannot be sent
             child = self._ready()
-            place = here()
-            message = request(job, child.known, None if place == child.place else place)
+            place = here(child.place)
+            message = request(job, child.known, None if place is child.place else place)
         except BaseException as error:  # noqa: BLE001 - pickling runs code of the user's
-            return _failed(error, self.worker)
-        if self.given_up:
-            return None
-        started, clock = time.time(), time.perf_counter()
-        try:
-            child.send(message)
-            child.place = place or child.place
+            wanted, _ = self._dispatch.done(self, job, alive=False)
+            self._bury_killed()
+            if wanted:
+                _tell(inbox, job, _failed(error, self.worker))
+            return False
+        if message.blob is not None:
             if len(child.known) >= CODES:
                 child.known.clear()
             child.known.add(job.code.digest)
-            inbox.began(job, self.worker, started)
-            return answer_of(child.receive(), self.worker)
-        except Gone:
-            how = self._bury()
-            ended = started + time.perf_counter() - clock
-            report = Report(
-                worker=self.worker, started=started, ended=ended, memory=child.memory
-            )
-            text = f"{job.call}, attempt {job.attempt}: {self.worker} (pid {child.pid}) {how}"
-            return Answer(report, error=Failure.of(WorkerDied(text)))
+        child.place = place
+        with contextlib.suppress(Gone):  # waiting for the answer will tell how
+            child.send(message)
+        return True
 
     def _ready(self) -> Child:
         """Give the lane's process, a new one if there is none or it died while idle."""
@@ -253,16 +164,94 @@ class _Lane(threading.Thread):
             self._bury()
         if self.child is None:
             child = Child(self.worker)
-            with self.pool.lock:
-                self.child = child
+            self._dispatch.born(self, child)
+            self._read_all = True
+            try:
+                child.ready()
+            except WorkerDied:
+                self._bury()
+                raise
+            return child
         return self.child
 
+    def _send_early(self) -> None:
+        """Send the next job, if that is worth while and certain to do no harm."""
+        child = self.child
+        if (
+            child is not None
+            and self._mean < SHORT_SECONDS
+            and self._read_all
+            and self._dispatch.queued
+            and here(child.place) is child.place
+            and (job := self._dispatch.next_early(self, child.known)) is not None
+        ):
+            self._read_all = False
+            with contextlib.suppress(Gone):
+                child.send(early(job))
+
+    def _served(self, job: Job, inbox: Inbox) -> Item | None:
+        """Wait for the answer to a job and pass it on.
+
+        Returns:
+            The job that the process runs now, if one was sent early.
+        """
+        child = self.child
+        assert child is not None  # noqa: S101 - the job was sent to it
+        started, clock = time.time(), time.perf_counter()
+        try:
+            inbox.began(job, self.worker, started)
+        except Exception:
+            _logger.exception("it could not be noted that %s began", job.call)
+        try:
+            answer, read = answer_of(child.receive(), self.worker)
+        except Gone:
+            # Before the burial: a ticket cannot be taken back from a closed pipe.
+            wanted, following = self._dispatch.done(self, job, alive=False)
+            how = self._bury()
+            ended = started + time.perf_counter() - clock
+            answer = _died(job, child, how, (started, ended))
+        else:
+            self._read_all = read == child.tickets
+            report = answer.report
+            self._mean += (report.ended - report.started + report.packing - self._mean) / 2
+            wanted, following = self._dispatch.done(self, job, alive=True)
+            if following is None:
+                self._bury_killed()
+            else:
+                self._send_early()
+        if wanted:
+            _tell(inbox, job, answer)
+        return following
+
+    def _bury_killed(self) -> None:
+        if self.child is not None and self.child.killed:
+            self._bury()
+
     def _bury(self) -> str:
-        with self.pool.lock:
+        with self._dispatch.lock:
             child, self.child = self.child, None
         return child.bury() if child is not None else ""
 
 
+def _tell(inbox: Inbox, job: Job, answer: Answer) -> None:
+    """Answer. A fault of the run's is its own: the lane goes on with the jobs of others."""
+    try:
+        inbox.ended(job, answer)
+    except Exception:
+        _logger.exception("the answer to %s could not be taken", job.call)
+
+
+def _died(job: Job, child: Child, how: str, times: tuple[float, float]) -> Answer:
+    """Answer for a job whose process ended under it."""
+    started, ended = times
+    report = Report(worker=child.name, started=started, ended=ended, memory=child.memory)
+    message = f"{job.call}, attempt {job.attempt}: {child.name} (pid {child.pid}) {how}"
+    return Answer(report, error=Failure.of(WorkerDied(message)))
+
+
 def _failed(error: BaseException, worker: str) -> Answer:
+    """Answer for a job that never got to a process."""
+    if isinstance(error, NbflowError):
+        error = error.with_traceback(None)  # it says all; the frames are the pool's own
     now = time.time()
     return Answer(Report(worker=worker, started=now, ended=now), error=Failure.of(error))

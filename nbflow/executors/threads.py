@@ -12,6 +12,9 @@ from nbflow.engine.job import Job, run_job
 
 _Item = tuple[Job, Inbox]
 
+_own = threading.local()
+"""In a pool's thread: its `pool`, and the job that it has `kept` for itself."""
+
 
 class Threads:
     """Runs attempts on daemon threads, which are started when they are first needed.
@@ -36,7 +39,15 @@ class Threads:
         self._closed = False
 
     def submit(self, job: Job, inbox: Inbox, /) -> None:
-        """Queue a job; start a thread for it if none is free and there may be one more."""
+        """Queue a job; start a thread for it if none is free and there may be one more.
+
+        A job that follows from the answer of one of the pool's own threads is kept by that thread
+        for itself, the first one at least: waking another costs more than a small activity takes.
+        """
+        kept = getattr(_own, "kept", None)
+        if kept is not None and not kept and _own.pool is self:
+            kept.append((job, inbox))
+            return
         self._queue.put((job, inbox))
         # More queued than threads waiting: one more thread could help. Read without the lock,
         # since once all threads are there it is always false.
@@ -79,24 +90,33 @@ class _Thread(threading.Thread):
         self.abandoned = False
 
     def run(self) -> None:
-        pool, get, name = self.pool, self.pool._queue.get, self.name  # noqa: SLF001
-        running = pool._running  # noqa: SLF001
+        pool, get = self.pool, self.pool._queue.get  # noqa: SLF001 - two halves of one thing
+        kept: deque[_Item] = deque(maxlen=1)
+        _own.pool, _own.kept = pool, None
         while not self.abandoned:
-            pool._idle += 1  # noqa: SLF001 - a hint: a lost update only starts a thread early
-            item = get()
-            pool._idle -= 1  # noqa: SLF001
+            if kept:
+                item: _Item | None = kept.popleft()
+            else:
+                pool._idle += 1  # noqa: SLF001 - a hint: a lost update only starts a thread early
+                item = get()
+                pool._idle -= 1  # noqa: SLF001
             if item is None:
                 return
-            job, inbox = item
-            key = id(job)
-            running[key] = (job, self)
-            if job.dropped:
-                running.pop(key, None)
-                continue
-            inbox.began(job, name, 0.0)
-            answer = run_job(job, name)
-            running.pop(key, None)
-            if not self.abandoned:
-                inbox.ended(job, answer)
-            # Let go of the job and its values before waiting for the next one.
-            del item, job, inbox, answer
+            self._work(*item, kept)
+            item = None  # let go of the job and its values before waiting for the next one
+        for left in kept:
+            pool._queue.put(left)  # noqa: SLF001
+
+    def _work(self, job: Job, inbox: Inbox, kept: deque[_Item]) -> None:
+        running = self.pool._running  # noqa: SLF001
+        running[id(job)] = (job, self)
+        if job.dropped:
+            running.pop(id(job), None)
+            return
+        inbox.began(job, self.name, 0.0)
+        answer = run_job(job, self.name)
+        running.pop(id(job), None)
+        if not self.abandoned:
+            _own.kept = kept
+            inbox.ended(job, answer)
+            _own.kept = None

@@ -19,7 +19,7 @@ import sys
 import threading
 
 from nbflow.engine.job import run_job
-from nbflow.executors.pipe import CODES, Channel, Request, Shipped, job_of, reply
+from nbflow.executors.pipe import CODES, Channel, Place, Request, Shipped, job_of, reply
 
 try:
     import fcntl
@@ -27,12 +27,13 @@ except ImportError:  # pragma: no cover - the pool does not start where there is
     fcntl = None  # type: ignore[assignment]
 
 
-def main(name: str, connection: int, life: int, stderr: int) -> None:
+def main(name: str, connection: int, tickets: int, life: int, stderr: int) -> None:
     """Serve the pool.
 
     Args:
         name: The worker's name in reports.
         connection: Descriptor of the socket to the pool.
+        tickets: Descriptor of the pipe with the tickets of requests that were sent early.
         life: Descriptor of a pipe that reads as ended once the pool's process is gone.
         stderr: Descriptor of the error output to use from now on. What is written before, while
             starting, goes to where the pool can read it.
@@ -50,7 +51,10 @@ def main(name: str, connection: int, life: int, stderr: int) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
     channel.send(("ready",))
-    _serve(channel, name)
+    pid = os.getpid()
+    _serve(channel, _Requests(channel, tickets), name)
+    if os.getpid() != pid:
+        os._exit(1)  # the exit handlers are the worker's, not those of its forks
 
 
 def _end_with_parent(life: int) -> None:
@@ -77,41 +81,73 @@ def _watch(life: int, parent: int) -> None:
     os._exit(1)
 
 
-def _serve(channel: Channel, name: str) -> None:
+class _Requests:
+    """What the pool sends.
+
+    Requests may be sent while an activity runs, one at a time, so that the next one begins
+    without delay. The pool takes such a request back by taking its ticket out of a pipe that
+    both read from; whoever gets the ticket has the job.
+    """
+
+    def __init__(self, channel: Channel, tickets: int) -> None:
+        self._channel = channel
+        self._tickets = tickets
+        self.read = 0
+        self.home = _cwd()
+
+    def next(self, *, wait: bool) -> Request | None:
+        """Give the next request; without waiting, None if none has come yet."""
+        while wait or self._channel.waiting():
+            request = Request(*self._channel.receive())
+            if not request.early:
+                self._move(request.place)
+                return request
+            self.read += 1
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._tickets, 1)
+                return request
+        return None
+
+    def _move(self, place: Place | None) -> None:
+        if place is not None:
+            self.home = place.cwd
+            sys.path[:] = place.path
+            importlib.invalidate_caches()
+
+
+def _serve(channel: Channel, requests: _Requests, name: str) -> None:
     codes: dict[str, Shipped] = {}
-    home = os.getcwd()
+    request = None
     while True:
         try:
-            request = Request(*channel.receive())
+            request = request or requests.next(wait=True)
+            assert request is not None  # noqa: S101 - it waited
+            _go(requests.home)
+            answer = run_job(job_of(request, _code(request, codes)), name, shared=False)
+            with contextlib.suppress(Exception):  # an activity may have put anything there
+                sys.stdout.flush()
+            # Before the answer goes, so that the answer tells whether the next one has begun.
+            request = requests.next(wait=False)
+            channel.send(reply(answer, requests.read))
+            # Let go of the values before waiting for the next request.
+            del answer
         except (EOFError, OSError):
+            # The pool has closed; or this is a forked child that came back from the activity.
             return
-        if request.place is not None:
-            home = request.place.cwd
-            sys.path[:] = request.place.path
-            importlib.invalidate_caches()
-        _go(home)
-        answer = run_job(job_of(request, _code(request, codes)), name, shared=False)
-        with contextlib.suppress(Exception):  # an activity may have put anything there
-            sys.stdout.flush()
-        try:
-            channel.send(reply(answer))
-        except OSError:
-            # The pool has closed, or this is a forked child that came back from the activity:
-            # it must not run the worker's exit handlers.
-            os._exit(1)
-        # Let go of the values before waiting for the next request.
-        del request, answer
 
 
 def _go(home: str) -> None:
     """Go back to the working directory, which the previous activity may have left."""
-    try:
-        here = os.getcwd()
-    except OSError:
-        here = ""
-    if here != home:
+    if _cwd() != home:
         with contextlib.suppress(OSError):
             os.chdir(home)
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - as in child.py
+    except OSError:  # it was deleted
+        return ""
 
 
 def _code(request: Request, codes: dict[str, Shipped]) -> Shipped:

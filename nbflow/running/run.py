@@ -42,7 +42,7 @@ class Run(Generic[T]):
     def __init__(self, id: str, store: Store) -> None:  # noqa: A002 - the field's natural name
         self.id = id
         self._store = store
-        self._session = _session.sessions.get(id)
+        self._session = _session.known(id, store)
         self._viewed: History | None = None
 
     # ------------------------------------------------------------ how it stands

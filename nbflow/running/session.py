@@ -27,11 +27,20 @@ from nbflow.core.interpreter import Interpreter
 from nbflow.core.payload import Stored, pack, spill
 from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction
 from nbflow.engine.live import Live
-from nbflow.running.config import settings
+from nbflow.running.config import MEMORY, settings
 from nbflow.store.base import Store
 
 sessions: weakref.WeakValueDictionary[str, Session] = weakref.WeakValueDictionary()
 """The runs that this process drives or has driven and still has a handle of, by id."""
+
+
+def known(run: str, store: Store) -> Session | None:
+    """Give the session of a run of that store, if this process has one."""
+    found = sessions.get(run)
+    if found is None or found.store is store:
+        return found
+    same = found.store.path == store.path and store.path != MEMORY
+    return found if same else None
 
 
 class Session:
@@ -144,7 +153,7 @@ def resume(run: str, target: Target, store: Store, place: Place, reason: str) ->
         RunError: It is being driven in this process.
         DefinitionError: `target` is another workflow.
     """
-    old = sessions.get(run)
+    old = known(run, store)
     if old is not None and not old.done.done():
         message = f"run {run} is under way: wait for it, or cancel it first"
         raise RunError(message)

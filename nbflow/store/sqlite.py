@@ -138,21 +138,24 @@ class SqliteStore:
 
     def append(self, run: str, events: Sequence[Event]) -> None:
         """See `Store.append`."""
+        first, last = events[0], events[-1]
         with self._writing(run):
             row = self._id(run)
-            first, last = events[0], events[-1]
-            if not isinstance(last, RunClosed) and not isinstance(first, RunResumed):
+            if isinstance(last, RunClosed):
+                self._append_with_status(row, events, last.status, last.at)
+            elif isinstance(first, RunResumed):
+                self._append_with_status(row, events, "running", None)
+            else:
                 self._insert(row, events)
-                return
-            closed = isinstance(last, RunClosed)
-            with self._synced(), self._transaction():
-                self._insert(row, events)
-                self._db.execute(
-                    "UPDATE run SET status = ?, closed = ? WHERE id = ?",
-                    (last.status, last.at, row)  # type: ignore[attr-defined]
-                    if closed
-                    else ("running", None, row),
-                )
+
+    def _append_with_status(
+        self, row: int, events: Sequence[Event], status: str, closed: float | None
+    ) -> None:
+        with self._synced(), self._transaction():
+            self._insert(row, events)
+            self._db.execute(
+                "UPDATE run SET status = ?, closed = ? WHERE id = ?", (status, closed, row)
+            )
 
     def _insert(self, row: int, events: Sequence[Event]) -> None:
         self._db.execute(
@@ -210,18 +213,18 @@ class SqliteStore:
         while True:
             with self._reading():
                 page = self._db.execute(
-                    "SELECT first, last, events FROM log WHERE run = ? AND first >= "
+                    "SELECT last, events FROM log WHERE run = ? AND first >= "
                     "coalesce((SELECT max(first) FROM log WHERE run = ? AND first <= ?), 0) "
                     "AND last > ? ORDER BY first LIMIT ?",
                     (row, row, after + 1, after, _PAGE),
                 ).fetchall()
             if not page:
                 return
-            for first, _, text in page:
-                for event in decode(text, first):
+            for _, text in page:
+                for event in decode(text):
                     if event.seq > after:
                         yield event
-            after = page[-1][1]
+            after = page[-1][0]
 
     def runs(self, limit: int | None = None) -> list[RunRow]:
         """See `Store.runs`."""

@@ -10,10 +10,12 @@ from nbflow.core.graph import STATUSES, EdgeKind, Graph, Node
 
 GROUP_ABOVE = 300
 """A graph of more calls than this is drawn by activity."""
+_MOST_EDGES = 2000
+_MOST_BUNDLES = 600
 OTHERS = "…"
 """Id of the box of all activities for which there is no room."""
 
-_LOUDEST = ("failed", "running", "retrying", "cancelled", "skipped", "queued", "waiting", "done")
+_LOUDEST = ("failed", "running", "retrying")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +48,9 @@ class Group:
 
     @property
     def status(self) -> str:
-        """The status that people should look at first."""
-        return next((status for status in _LOUDEST if status in self.counts), "done")
+        """The status that people should look at first, else the most frequent one."""
+        loud = next((status for status in _LOUDEST if status in self.counts), None)
+        return loud or max(self.counts, key=lambda s: self.counts[s], default="waiting")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,17 @@ class _Tally:
         self.counts[node.status] = self.counts.get(node.status, 0) + 1
         if node.started is not None and node.ended is not None and node.status != "skipped":
             self.seconds += max(0.0, node.ended - node.started)
+
+
+def is_big(graph: Graph) -> bool:
+    """Whether a picture of single calls would say less than one of activities."""
+    return len(graph) > GROUP_ABOVE or len(graph.edges) > _MOST_EDGES
+
+
+def summed_up(graph: Graph) -> Summary:
+    """Sum up a graph by activity, with no more boxes and edges than a picture can hold."""
+    summary = grouped(graph)
+    return summary if len(summary.edges) <= _MOST_BUNDLES else grouped(graph, most=30)
 
 
 def grouped(graph: Graph, most: int = 150) -> Summary:

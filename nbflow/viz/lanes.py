@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from nbflow.core.profile import Bar, Profile
 from nbflow.viz.wording import duration, many
 
+_NUMBERS = re.compile(r"([0-9]{1,18})")
 _TOUCH = 1e-4
 """Seconds by which bars of one lane may overlap: clocks are not better than that."""
 
@@ -35,7 +37,8 @@ def lanes(profile: Profile, most: int = 240) -> list[Lane]:
 
     Where that gives more than `most` lanes, neighbouring ones are laid over each other.
     """
-    by_worker: dict[str, list[Bar]] = {worker: [] for worker in profile.workers()}
+    workers = sorted(profile.workers(), key=_natural)
+    by_worker: dict[str, list[Bar]] = {worker: [] for worker in workers}
     for bar in profile.bars:
         by_worker[bar.worker].append(bar)
     found = [lane for worker, bars in by_worker.items() for lane in _slots(worker, bars)]
@@ -49,6 +52,11 @@ def lanes(profile: Profile, most: int = 240) -> list[Lane]:
     for lane in merged:
         lane.bars.sort(key=lambda bar: bar.started)
     return merged
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort ``worker-10`` after ``worker-9``."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in _NUMBERS.split(name)]
 
 
 def _slots(worker: str, bars: list[Bar]) -> list[Lane]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from nbflow.viz.ordering import order
 from nbflow.viz.straighten import straighten
@@ -60,11 +61,12 @@ def layered(
     """
     edges = list(dict.fromkeys((a, b) for a, b in edges if a != b))
     backward = _backward(len(sizes), edges)
-    pointing = list(dict.fromkeys((b, a) if (a, b) in backward else (a, b) for a, b in edges))
-    layers = cut(len(sizes), pointing)
+    layers = cut(len(sizes), _turned(edges, backward))
     order(layers.rows, layers.up, layers.down)
     widths = [width for width, _ in sizes] + [_DUMMY_WIDTH] * (len(layers.rank) - len(sizes))
-    x = straighten(layers.rows, layers.up, layers.down, widths, layers.real, X_GAP, layers.chains.values())
+    x = straighten(
+        layers.rows, layers.up, layers.down, widths, layers.real, X_GAP, layers.chains.values()
+    )
     heights, middle = _levels(layers, sizes)
     points = [(x[i], middle[layers.rank[i]]) for i in range(len(sizes))]
     curves = {}
@@ -73,6 +75,17 @@ def layered(
         curve = _curve(layers, key, x, points, sizes, (heights, middle))
         curves[a, b] = curve[::-1] if (a, b) in backward else curve
     return points, curves
+
+
+def acyclic(count: int, edges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Turn round the edges that close cycles."""
+    return _turned(edges, _backward(count, edges))
+
+
+def _turned(
+    edges: Sequence[tuple[int, int]], backward: set[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    return list(dict.fromkeys((b, a) if (a, b) in backward else (a, b) for a, b in edges))
 
 
 def ranks(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
@@ -94,8 +107,7 @@ def ranks(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
             missing[b] -= 1
             if not missing[b]:
                 ready.append(b)
-    for _ in range(2):
-        _tighten(sequence, rank, out, into)
+    _tighten(sequence, rank, out, into)
     lowest = min(rank, default=0)
     return [r - lowest for r in rank]
 
@@ -103,13 +115,23 @@ def ranks(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
 def _tighten(
     sequence: list[int], rank: list[int], out: list[list[int]], into: list[list[int]]
 ) -> None:
-    """Slide each node towards the side on which it has more edges, which shortens them."""
-    for a in reversed(sequence):
-        if out[a] and len(out[a]) >= len(into[a]):
-            rank[a] = max(rank[a], min(rank[b] for b in out[a]) - 1)
-    for a in sequence:
-        if into[a] and len(into[a]) > len(out[a]):
-            rank[a] = min(rank[a], max(rank[b] for b in into[a]) + 1)
+    """Slide each node towards the side on which it has more edges, which shortens them.
+
+    A node that leads only to one other goes with that one.
+    """
+    for _ in range(2):
+        for a in reversed(sequence):
+            if len(out[a]) < len(into[a]):
+                continue
+            firm = [rank[b] for b in out[a] if out[b] or len(into[b]) > 1]
+            if firm:
+                rank[a] = max(rank[a], min(firm) - 1)
+        for a in sequence:
+            if not into[a]:
+                continue
+            lowest = max(rank[b] for b in into[a]) + 1
+            if rank[a] < lowest or len(into[a]) > len(out[a]):
+                rank[a] = lowest
 
 
 def cut(count: int, edges: Sequence[tuple[int, int]]) -> Layers:
@@ -157,7 +179,7 @@ def _first_order(layers: Layers) -> list[list[int]]:
     return rows
 
 
-def _backward(count: int, edges: list[tuple[int, int]]) -> set[tuple[int, int]]:
+def _backward(count: int, edges: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
     """Find edges that close a cycle; a run's own graph has none, one of activities may."""
     out: list[list[int]] = [[] for _ in range(count)]
     for a, b in edges:
@@ -195,7 +217,7 @@ def _levels(
     return heights, middle
 
 
-def _curve(  # noqa: PLR0913 - one argument each for what a curve runs along
+def _curve(
     layers: Layers,
     edge: tuple[int, int],
     x: list[float],
@@ -222,7 +244,7 @@ def _curve(  # noqa: PLR0913 - one argument each for what a curve runs along
 def smooth(line: Sequence[Point]) -> Curve:
     """Make a curve through these points that leaves and enters each of them vertically."""
     curve = [line[0]]
-    for (x0, y0), (x1, y1) in zip(line, line[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(line):
         half = (y1 - y0) / 2
         curve += [(x0, y0 + half), (x1, y1 - half), (x1, y1)]
     return tuple(curve)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from nbflow.viz.layered import Curve, Point, layered, ranks
+from nbflow.viz.layered import Curve, Point, acyclic, layered, ranks, smooth
 
 Engine = Literal["auto", "dot", "own"]
 Size = tuple[float, float]
@@ -32,6 +32,7 @@ JOIN: Size = (7.0, 7.0)
 _DOT_NODES = 1000
 _DOT_SECONDS = 3.0
 _INCH = 72.0
+_NEAR = 61.0
 _PART_GAP = 22.0
 
 
@@ -140,10 +141,7 @@ def layout(graph: GraphLike, *, engine: Engine = "auto", size: Size | None = Non
 
 def _box_size(count: int, edges: Sequence[tuple[int, int]], parts: list[list[int]]) -> Size:
     """Choose how much a box can say, so that the picture does not get too wide to be read."""
-    try:
-        rank = ranks(count, edges)
-    except IndexError:
-        return FULL
+    rank = ranks(count, acyclic(count, edges))
     widest = 0
     for part in parts:
         rows: dict[int, int] = {}
@@ -247,21 +245,24 @@ def _spans(
     return found
 
 
-def _shelves(spans: list[_Span]) -> tuple[list[tuple[float, float]], float, float]:
+def _shelves(spans: list[_Span]) -> tuple[list[Point], float, float]:
     """Give each part's shift, and the width and height of all."""
-    area = sum((r - x + _PART_GAP) * (b - y + _PART_GAP) for x, y, r, b in spans)
+    if not spans:
+        return [], 0.0, 0.0
+    gap = 12.0 if all(s[2:] == spans[0][2:] for s in spans) else _PART_GAP
+    area = sum((right - left + gap) * (low - top + gap) for left, top, right, low in spans)
     room = max([(area * 2.2) ** 0.5, *(right - left for left, _, right, _ in spans)])
     sequence = sorted(range(len(spans)), key=lambda p: round(spans[p][1] - spans[p][3], 3))
     shifts = [(0.0, 0.0)] * len(spans)
     x = y = tall = width = 0.0
     for p in sequence:
-        left, top, right, bottom = spans[p]
+        left, top, right, low = spans[p]
         if x and x + right - left > room + 1e-6:
-            x, y, tall = 0.0, y + tall + _PART_GAP, 0.0
+            x, y, tall = 0.0, y + tall + gap, 0.0
         shifts[p] = (x - left, y - top)
         width = max(width, x + right - left)
-        tall = max(tall, bottom - top)
-        x += right - left + _PART_GAP
+        tall = max(tall, low - top)
+        x += right - left + gap
     return shifts, width, y + tall
 
 
@@ -276,8 +277,8 @@ def _by_dot(
     Raises:
         _Unavailable: It is not installed, took longer, or failed.
     """
-    from graphviz import Digraph  # noqa: PLC0415 - only where dot is asked
-    from graphviz.backend import dot_command  # noqa: PLC0415 - as above
+    from graphviz import Digraph
+    from graphviz.backend import dot_command
 
     program = shutil.which(dot_command.DOT_BINARY)
     if program is None:
@@ -298,22 +299,31 @@ def _by_dot(
             timeout=_DOT_SECONDS,
             check=True,
         )
-        return _read_dot(json.loads(done.stdout), len(sizes))
+        return _read_dot(json.loads(done.stdout), sizes)
     except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
         raise _Unavailable from error
 
 
 def _read_dot(
-    found: Mapping[str, Any], nodes: int
+    found: Mapping[str, Any], sizes: Sequence[Size]
 ) -> tuple[list[Point], dict[tuple[int, int], Curve]]:
+    """Take dot's places, and its curves but for those between neighbouring rows.
+
+    Those are drawn from foot to head: dot lets them in at the sides of a box as well.
+    """
     index = {item["_gvid"]: int(item["name"][1:]) for item in found["objects"]}
-    points = [(0.0, 0.0)] * nodes
+    points = [(0.0, 0.0)] * len(sizes)
     for item in found["objects"]:
         points[index[item["_gvid"]]] = _point(item["pos"])
     curves = {}
     for item in found.get("edges", ()):
-        curve = tuple(map(_point, item["pos"].split()))
-        curves[index[item["tail"]], index[item["head"]]] = curve
+        a, b = index[item["tail"]], index[item["head"]]
+        foot = (points[a][0], points[a][1] + sizes[a][1] / 2)
+        head = (points[b][0], points[b][1] - sizes[b][1] / 2)
+        if 0 < head[1] - foot[1] < _NEAR:
+            curves[a, b] = smooth((foot, head))
+        else:
+            curves[a, b] = tuple(map(_point, item["pos"].split()))
     return points, curves
 
 

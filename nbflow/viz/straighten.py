@@ -15,7 +15,9 @@ Rows = list[list[int]]
 Links = list[list[int]]
 
 _ONE_SIDED = 6
-_TWO_SIDED = 4
+_TWO_SIDED = 24
+_EFFORT = 40_000
+"""About how many nodes may be moved in two-sided turns: big graphs get fewer of those."""
 _REAL, _MIXED, _DUMMY = 1.0, 2.0, 8.0
 """How much an edge draws: between two boxes, a box and a dummy, two dummies."""
 
@@ -92,7 +94,7 @@ class _Plane:
                     self.x[v] = min(high, max(low, mean))
 
 
-def straighten(  # noqa: PLR0913 - a layered graph is this many lists
+def straighten(
     rows: Rows,
     up: Links,
     down: Links,
@@ -119,7 +121,7 @@ def straighten(  # noqa: PLR0913 - a layered graph is this many lists
     for turn in range(_ONE_SIDED):
         for r in downwards if turn % 2 == 0 else upwards:
             plane.draw(r, (up,) if turn % 2 == 0 else (down,))
-    for turn in range(_TWO_SIDED):
+    for turn in range(max(4, min(_TWO_SIDED, _EFFORT // len(widths)))):
         for r in range(len(rows)) if turn % 2 else reversed(range(len(rows))):
             plane.draw(r, (up, down))
     plane.align(chains)

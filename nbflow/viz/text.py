@@ -10,7 +10,7 @@ from nbflow.core.profile import Bar, Profile
 from nbflow.viz.groups import Group, grouped
 from nbflow.viz.lanes import Lane, figures, lanes, span, ticks
 from nbflow.viz.palette import ANSI, MARKS
-from nbflow.viz.wording import clean, columns, cut, cut_start, duration, fill, many
+from nbflow.viz.wording import TIMES, clean, columns, cut, cut_start, duration, fill, many
 
 _INDENTS = 8
 _LABEL = 16
@@ -28,8 +28,8 @@ def graph_text(graph: Graph, *, width: int = 100, lines: int = 60, color: bool =
     Example:
         >>> print(graph_text(run.graph))
         revenue  ✓ completed  ✓ 2 done
-          ✓ fetch('eu')          1.02 s
-            ✓ convert(fetch-1)   290 ms
+          ✓ fetch-1('eu')           1.02 s
+            ✓ convert-1(fetch-1)    290 ms
     """
     width, lines = max(30, width), max(8, lines)
     paint = _painter(color)
@@ -62,9 +62,7 @@ def _painter(color: bool) -> _Painter:  # noqa: FBT001 - the public keyword, han
     return _ColorPainter() if color else _Painter()
 
 
-def _head(
-    name: str, status: str, counts: Mapping[str, int], width: int, paint: _Painter
-) -> str:
+def _head(name: str, status: str, counts: Mapping[str, int], width: int, paint: _Painter) -> str:
     found = "  ".join(f"{paint.mark(s)} {count:,} {s}" for s, count in counts.items())
     title = cut(clean(name), max(10, width // 3))
     return f"{title}  {paint.mark(status)} {status}" + (f"  {found}" if found else "")
@@ -77,16 +75,23 @@ def _calls(graph: Graph, calls: list[Node], width: int, paint: _Painter) -> list
     for node in graph.nodes:
         before = [*data.get(node.id, ()), *control.get(node.id, ())]
         depth[node.id] = 1 + max((depth.get(b, -1) for b in before), default=-1)
-    named = [(2 + 2 * min(_INDENTS, depth[n.id]), n, clean(n.label or n.id)) for n in calls]
+    named = [(2 + 2 * min(_INDENTS, depth[n.id]), n, _written(n)) for n in calls]
     label = min(width * 3 // 5, max((indent + columns(t) + 2 for indent, _, t in named), default=0))
     found = []
     for indent, node, text in named:
         start = fill(text, label - indent - 2)
         line = f"{' ' * indent}{paint.mark(node.status)} {start}  {_seconds(node):>8}"
         room = width - label - 10
-        note = _note(node, data.get(node.id, ()), control.get(node.id, ()), room - 2)
+        shown = start.rstrip().endswith(")") and all(dep in start for dep in data.get(node.id, ()))
+        needs = () if shown else data.get(node.id, ())
+        note = _note(node, needs, control.get(node.id, ()), room - 2)
         found.append(f"{line}  {paint.dim(note)}".rstrip() if note else line.rstrip())
     return found
+
+
+def _written(node: Node) -> str:
+    """Write a call as in code, but by its id: other calls' arguments name it by that."""
+    return clean(node.id + node.label.removeprefix(node.activity))
 
 
 def _seconds(node: Node) -> str:
@@ -128,7 +133,7 @@ def _activities(
     sources: defaultdict[str, list[str]] = defaultdict(list)
     for edge in summary.edges:
         sources[edge.target].append(clean(edge.source))
-    names = [f"{clean(group.activity)} × {group.calls:,}" for group in summary.nodes]
+    names = [f"{clean(group.activity)} {TIMES} {group.calls:,}" for group in summary.nodes]
     label = min(width * 2 // 5, max(map(columns, names), default=0))
     found = [
         _activity(group, fill(name, label), sources[group.id], width, paint)
@@ -138,16 +143,14 @@ def _activities(
     room = lines - len(found) - 1
     shown = failed if len(failed) <= room else failed[: max(0, room - 1)]
     for node in shown:
-        line = cut(f"{clean(node.label)}  {clean(node.error)}", width - 4)
+        line = cut(f"{_written(node)}  {clean(node.error)}", width - 4)
         found.append(f"  {paint.mark('failed')} {line}")
     rest = len(calls) - len(shown)
     found.append(paint.dim(f"  … {many(rest, 'call')} not listed one by one"))
     return found
 
 
-def _activity(
-    group: Group, name: str, sources: list[str], width: int, paint: _Painter
-) -> str:
+def _activity(group: Group, name: str, sources: list[str], width: int, paint: _Painter) -> str:
     counts = "  ".join(f"{paint.mark(s)} {count:,}" for s, count in group.counts.items())
     plain = "  ".join(f"x {count:,}" for count in group.counts.values())
     time = duration(group.seconds) if group.seconds else ""
@@ -156,7 +159,11 @@ def _activity(
     if time and used + len(time) + 2 <= width:
         line, used = f"{line}  {time}", used + len(time) + 2
     room = width - used - 4
-    return f"{line}  {paint.dim(cut('← ' + ', '.join(sources), room))}" if sources and room > 6 else line
+    return (
+        f"{line}  {paint.dim(cut('← ' + ', '.join(sources), room))}"
+        if sources and room > 6
+        else line
+    )
 
 
 # ---------------------------------------------------------------------- profile
@@ -251,10 +258,8 @@ def _table(profile: Profile, width: int, most: int) -> list[str]:
     shown = summaries if len(summaries) < most else summaries[: most - 2]
     room = max(10, width - 56)
     label = min(room, max([8, *(columns(clean(s.activity)) for s in shown)]))
-    found = [
-        f"{fill('activity', label)} {'calls':>7} {'failed':>7} {'total':>9} {'mean':>9}"
-        f" {'longest':>9} {'queued':>9}"
-    ]
+    times = "".join(f" {word:>9}" for word in ("total", "mean", "longest", "queued"))
+    found = [f"{fill('activity', label)} {'calls':>7} {'failed':>7}{times}"]
     found += [
         f"{fill(clean(s.activity), label)} {s.calls:>7,} {s.failed:>7,} {duration(s.total):>9}"
         f" {duration(s.mean):>9} {duration(s.longest):>9} {duration(s.queued):>9}"

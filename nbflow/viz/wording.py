@@ -7,6 +7,9 @@ could do more than be read, so every one of them goes through `clean` first.
 from __future__ import annotations
 
 import unicodedata
+from typing import Final
+
+TIMES: Final = "×"  # noqa: RUF001 - the sign of "so many times", not the letter
 
 
 def clean(text: str, limit: int = 300) -> str:
@@ -68,6 +71,18 @@ def cut_start(text: str, room: int) -> str:
     return "…" + text[len(text) - kept :].lstrip() if room > 0 else ""
 
 
+def cut_id(call: str, room: int) -> str:
+    """Shorten a call's clean id so that its number stays: ``fetch-12`` becomes ``fe…12``."""
+    if columns(call) <= room:
+        return call
+    name, _, number = call.rpartition("-")
+    if not name or not number.isdecimal():
+        return cut(call, room)
+    if room >= len(number) + 3:
+        return cut(name + "…", room - len(number)).rstrip("…") + "…" + number
+    return number if room >= len(number) else ""
+
+
 def fill(text: str, room: int) -> str:
     """Cut or pad a clean text to exactly so many columns."""
     text = cut(text, room)
@@ -81,6 +96,8 @@ def duration(seconds: float) -> str:
         >>> [duration(s) for s in (0.0123, 1.337, 75, 3700)]
         ['12 ms', '1.34 s', '1m 15s', '1h 02m']
     """
+    if not seconds:
+        return "0 s"
     if seconds < 0.0095:
         return f"{seconds * 1000:.1f} ms"
     if seconds < 0.9995:

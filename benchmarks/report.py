@@ -1,0 +1,301 @@
+"""Tables of what was measured."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+from case import WORKERS, Measured
+from systems import FLOOR, SYSTEMS
+
+MEMORY_LIMIT = 2.0
+GROWTH_LIMIT = 1.25
+RATIO_LIMITS = {
+    "nbflow-memory": {"wide": 1.0, "chain": 1.0, "tree": 1.0},
+    "nbflow-sqlite": {"wide": 1.5, "chain": 3.0, "tree": 1.5},
+}
+"""How many times the floor's cost nbflow's may be, at the most."""
+
+
+class Key(NamedTuple):
+    system: str
+    shape: str
+    n: int
+
+
+@dataclass
+class Results:
+    """Everything that was measured.
+
+    Attributes:
+        times: The time of each case; for the floor, of all its runs.
+        around: The floor just before and just after each case of another system.
+        memory: The memory of each system and shape, at the largest N that it could do.
+        missing: Systems that are not installed.
+    """
+
+    times: dict[Key, Measured] = field(default_factory=dict)
+    around: dict[Key, Measured] = field(default_factory=dict)
+    memory: dict[Key, Measured] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    def ok(self, key: Key) -> bool:
+        """Whether the case has been measured."""
+        return key in self.times and bool(self.times[key].seconds)
+
+    def ratio(self, key: Key) -> float | None:
+        """Give a case's median over that of the floor around it."""
+        around = self.around.get(key)
+        if not self.ok(key) or around is None or not around.seconds:
+            return None
+        return self.times[key].median / around.median
+
+    def growth(self, system: str, shape: str) -> float | None:
+        """Give the cost of a call at the largest N over that at the smallest."""
+        sizes = [k.n for k in self.times if k[:2] == (system, shape) and self.ok(k)]
+        if len(sizes) < 2:
+            return None
+        first, last = (Key(system, shape, n) for n in (min(sizes), max(sizes)))
+        return micros(self.times[last].median, last.n) / micros(self.times[first].median, first.n)
+
+    def a_call(self, system: str, shape: str) -> tuple[int, float] | None:
+        """Give N and the kilobytes a call that memory grew by, or None."""
+        for key, found in self.memory.items():
+            if key[:2] == (system, shape) and found.kilobytes is not None:
+                return key.n, found.kilobytes / key.n
+        return None
+
+    def shapes(self) -> list[str]:
+        """Give the shapes that were measured, in order."""
+        return list(dict.fromkeys(key.shape for key in self.times))
+
+    def sizes(self) -> list[int]:
+        """Give the numbers of calls that were measured, in order."""
+        return sorted({key.n for key in self.times})
+
+    def systems(self) -> list[str]:
+        """Give the systems that were measured, in the order of `SYSTEMS`."""
+        return [name for name in SYSTEMS if any(key.system == name for key in self.times)]
+
+
+def micros(seconds: float, n: int) -> float:
+    """Give microseconds a call."""
+    return seconds / n * 1e6
+
+
+def progress(name: str, shape: str, n: int, found: Measured) -> str:
+    """Give one line on a case that has just been measured."""
+    if found.kilobytes is not None:
+        what = f"{found.kilobytes / n:8.2f} KB a call"
+    elif found.seconds:
+        what = f"{micros(found.median, n):8.1f} us a call"
+    else:
+        what = found.problem
+    return f"{shape:6} {n:>7,}  {name:18} {what}"
+
+
+# ---------------------------------------------------------------- the machine
+
+
+def load() -> float:
+    """Give how many processes have wanted a processor in the last minute."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _file_system() -> str:
+    """Give the type of file system that temporary directories are on."""
+    mounts, where = Path("/proc/mounts"), Path(tempfile.gettempdir()).resolve()
+    if not mounts.exists():
+        return "unknown"
+    found = {}
+    for line in mounts.read_text().splitlines():
+        _, place, kind, *_ = line.split()
+        if where.is_relative_to(place):
+            found[place] = kind
+    return found[max(found, key=len)]
+
+
+def _machine(before: float) -> list[str]:
+    return [
+        f"- processor: {_processor()}, {os.cpu_count()} cores",
+        f"- system: {platform.system()} {platform.release()}, temporary files on {_file_system()}",
+        f"- Python: {platform.python_implementation()} {platform.python_version()}",
+        f"- date: {dt.datetime.now(dt.UTC):%Y-%m-%d}",
+        f"- load average: {before:.1f} before, {load():.1f} after; the benchmark's own is about 1",
+    ]
+
+
+def _versions(names: Iterable[str]) -> str:
+    found = {}
+    for name in names:
+        for package in SYSTEMS[name].packages:
+            try:
+                found[package] = version(package)
+            except PackageNotFoundError:
+                found[package] = "not installed"
+    return ", ".join(f"{package} {what}" for package, what in found.items())
+
+
+def _revision() -> str:
+    """Name the revision of the checkout that was measured, if this is one."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return f" (checkout {found.stdout.strip()})"
+
+
+# ---------------------------------------------------------------- tables
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """Give a table that reads well as text, too: first column left, the others right."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+
+    def line(row: list[str]) -> str:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        return f"| {' | '.join(cells)} |"
+
+    ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return [line(head), f"| {' | '.join(ruler)} |", *(line(row) for row in rows)]
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def _row(results: Results, key: Key) -> list[str]:
+    found = results.times[key]
+    if not found.seconds:
+        return [SYSTEMS[key.system].title, found.problem.partition(":")[0], "", "", "", ""]
+    return [
+        SYSTEMS[key.system].title,
+        _number(micros(found.median, key.n), 1),
+        _number(micros(found.best, key.n), 1),
+        "1" if key.system == FLOOR else _number(results.ratio(key)),
+        _number(micros(sorted(found.cpu)[len(found.cpu) // 2], key.n), 1),
+        str(len(found.seconds)),
+    ]
+
+
+def _shape(results: Results, shape: str) -> list[str]:
+    lines = []
+    for n in results.sizes():
+        keys = [Key(name, shape, n) for name in results.systems()]
+        rows = [_row(results, key) for key in keys if key in results.times]
+        head = [f"{shape}, {n:,} calls", "median", "best", "x floor", "CPU", "repeats"]
+        lines += [*_table(head, rows), ""]
+    head = [f"{shape}, as N grows", "growth", "KB a call", "measured at"]
+    systems = [name for name in results.systems() if shape in SYSTEMS[name].shapes]
+    return [*lines, *_table(head, [_scale(results, name, shape) for name in systems]), ""]
+
+
+def _scale(results: Results, system: str, shape: str) -> list[str]:
+    memory = results.a_call(system, shape)
+    n, kilobytes = memory or (None, None)
+    growth = _number(results.growth(system, shape))
+    return [SYSTEMS[system].title, growth, _number(kilobytes), f"{n:,}" if n else ""]
+
+
+def _targets(results: Results) -> list[list[str]]:
+    """Give a row for each target that was measured: what, limit, worst found, met or not."""
+    rows = []
+    sizes = results.sizes()
+    for name in (n for n in results.systems() if n in RATIO_LIMITS):
+        for shape in results.shapes():
+            keys = [Key(name, shape, n) for n in sizes]
+            limit = RATIO_LIMITS[name][shape]
+            found = [results.ratio(key) for key in keys]
+            rows.append(_target(f"{name}: {shape}, x floor", limit, found))
+            growth = [results.growth(name, shape)]
+            span = f"{sizes[-1]:,} / {sizes[0]:,}"
+            rows.append(_target(f"{name}: {shape}, growth {span}", GROWTH_LIMIT, growth))
+            memory = results.a_call(name, shape)
+            kilobytes = [memory[1] if memory else None]
+            rows.append(_target(f"{name}: {shape}, KB a call", MEMORY_LIMIT, kilobytes))
+    return rows
+
+
+def _target(what: str, limit: float, values: list[float | None]) -> list[str]:
+    known = [value for value in values if value is not None]
+    if not known:
+        return [what, f"{limit:g}", "", "not measured"]
+    worst = max(known)
+    verdict = "met" if worst <= limit else "missed"
+    return [what, f"{limit:g}", ", ".join(_number(v) for v in known), verdict]
+
+
+_HOW = f"""\
+Calls that do nothing, in three shapes: `wide` is N independent calls whose results are all waited
+for; `chain` is N calls of which each takes the result of the one before; `tree` reduces pairwise
+in N calls. Results are checked. Every system has {WORKERS} workers.
+
+Every case is a fresh process, one after the other: it warms up with a small graph, collects
+garbage, then measures from the first call that is asked for to the last result, several times.
+*median* and *best* are microseconds a call. *x floor* is the median over that of the floor,
+measured just before and just after this case (the floor's own line shows all its runs in this
+group). *CPU* is the median of the processor time of the case's own process, in microseconds a
+call: it does not wait for others. *growth* is the median at the largest N over that at the
+smallest, for a call. *KB a call* is what the process's peak of resident memory grew by, in one
+more process that runs the graph once."""
+
+
+def _notes(results: Results) -> list[str]:
+    lines = [f"- {SYSTEMS[name].title}: {SYSTEMS[name].how}" for name in results.systems()]
+    lines += [f"- {SYSTEMS[name].title}: not installed" for name in results.missing]
+    return [*lines, *_unmeasured(results)]
+
+
+def _unmeasured(results: Results) -> list[str]:
+    """Tell why cases have no figures."""
+    return [
+        f"- {SYSTEMS[key.system].title}, {key.shape}, {key.n:,} calls: {found.problem:.300}"
+        for key, found in (*results.times.items(), *results.memory.items())
+        if found.problem
+    ]
+
+
+def markdown(results: Results, repeats: int, limit: float, before: float) -> str:
+    """Give the whole report."""
+    lines = [
+        "# What a call costs",
+        "",
+        "Written by `python benchmarks/overhead.py`.",
+        "",
+        *_machine(before),
+        f"- versions: {_versions(results.systems()) or 'none'}{_revision()}",
+        f"- repeats: {repeats} ({3 * repeats} below 10,000 calls); a case may take {limit:g} s",
+        "",
+        "## How it was measured",
+        "",
+        *_HOW.splitlines(),
+        "",
+        *_notes(results),
+        "",
+        "## Targets",
+        "",
+        *_table(["target", "at most", "found", ""], _targets(results)),
+        "",
+    ]
+    for shape in results.shapes():
+        lines += [f"## {shape}", "", *_shape(results, shape)]
+    return "\n".join(lines)

@@ -1,0 +1,91 @@
+"""The least that any system in Python with futures has to do: a thread pool and callbacks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from shapes import SHAPES
+
+
+class Later:
+    """A call that is submitted when its inputs are done; its inputs are futures or others of it."""
+
+    __slots__ = ("_callbacks", "_fn", "_future", "_gate", "_inputs", "_missing", "_pool")
+
+    def __init__(self, pool: Pool, fn: Callable[..., Any], inputs: tuple[Any, ...]) -> None:
+        self._pool = pool
+        self._fn = fn
+        self._inputs = inputs
+        self._missing = len(inputs)
+        self._future: Future[Any] | None = None
+        self._gate: threading.Event | None = None
+        self._callbacks: list[Callable[[Any], None]] = []
+        for handle in inputs:
+            handle.add_done_callback(self._fed)
+
+    def _fed(self, _: object) -> None:
+        with self._pool.lock:
+            self._missing -= 1
+            if self._missing:
+                return
+        values = [handle.result() for handle in self._inputs]
+        self._pool.submit(self._fn, *values).add_done_callback(self._done)
+
+    def _done(self, future: Future[Any]) -> None:
+        with self._pool.lock:
+            self._future = future
+        for fn in self._callbacks:
+            fn(self)
+        if self._gate is not None:
+            self._gate.set()
+
+    def add_done_callback(self, fn: Callable[[Any], None]) -> None:
+        with self._pool.lock:
+            if self._future is None:
+                self._callbacks.append(fn)
+                return
+        fn(self)
+
+    def result(self) -> Any:
+        if self._future is None:
+            with self._pool.lock:
+                gate = self._gate = None if self._future else threading.Event()
+            if gate is not None:
+                gate.wait()
+        return self._future.result()
+
+
+class Pool(ThreadPoolExecutor):
+    """A thread pool, and the one lock of the calls that wait."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers)
+        self.lock = threading.Lock()
+
+    def call(self, fn: Callable[..., Any], *args: Any) -> Future[Any] | Later:
+        """Submit now if all arguments are plain values, else when they are there."""
+        if args and type(args[0]) is not int:
+            return Later(self, fn, args)
+        return self.submit(fn, *args)
+
+
+class System:
+    def __init__(self, workers: int) -> None:
+        self._pool = Pool(workers)
+
+    def prepare(self) -> None:
+        """Nothing is left of the run before."""
+
+    def run(self, shape: str, n: int) -> int:
+        fn, build = SHAPES[shape]
+        call = self._pool.call
+        return sum(handle.result() for handle in build(lambda *args: call(fn, *args), n))
+
+    def check(self, n: int) -> None:
+        """There is no log to look at."""
+
+    def close(self) -> None:
+        self._pool.shutdown()

@@ -1,0 +1,173 @@
+"""A graph by matplotlib: the boxes and edges of the SVG picture."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from nbflow.core.graph import Node
+from nbflow.viz.drawing import Scene
+from nbflow.viz.groups import Group
+from nbflow.viz.layered import Curve, Point
+from nbflow.viz.layout import COMPACT, FULL, Place
+from nbflow.viz.mpl_brush import Box, Brush
+from nbflow.viz.palette import DASHED, EDGE, FAINT, INK, OTHER_COLOR, PAPER, STATUS_COLORS, tint
+from nbflow.viz.pen import room, text_width
+from nbflow.viz.svg_graph import (
+    HEAD,
+    arrow,
+    detail,
+    group_bar,
+    group_words,
+    middle,
+    time_of,
+)
+from nbflow.viz.wording import TIMES, clean, cut_id, many
+
+
+class GraphPainter:
+    """Paints a graph that is laid out.
+
+    Args:
+        shown: The graph.
+        least: How wide the picture is at least.
+    """
+
+    def __init__(self, shown: Scene, least: float = 0.0) -> None:
+        self.graph = shown.graph
+        self.summary = shown.summary
+        self.layout = shown.layout
+        self.colors = shown.colors
+        self.tiny = shown.tiny
+        self.width = max(380.0, self.layout.width, least)
+        self.height = HEAD + self.layout.height + 2
+
+    def paint(self, brush: Brush) -> None:
+        """Draw everything."""
+        name = clean(self.graph.name) or "workflow"
+        brush.text(0, 15, name, 16, bold=True, pixels=400)
+        beside = min(400, text_width(name, 19)) + 14
+        status = f"{self.graph.status} · {many(len(self.graph), 'call')}"
+        brush.text(beside, 15, status, 12, fill=FAINT)
+        brush.chips(0, 36, self.graph.counts().items())
+        if self.tiny and len(self.graph):
+            self._legend(brush)
+        inside = brush.moved((self.width - self.layout.width) / 2, HEAD)
+        self._edges(inside)
+        if self.summary:
+            self._groups(inside, self.summary.nodes)
+        else:
+            self._calls(inside, self.graph.nodes)
+
+    def _legend(self, brush: Brush) -> None:
+        """Name the activities by colour, where the boxes cannot."""
+        counts = self.graph.counts().items()
+        x = 30 + sum(30 + text_width(f"{count:,} {status}", 12.65) for status, count in counts)
+        for name, color in list(self.colors.items())[:6]:
+            brush.boxes([(x, 27, 11, 11)], tint(color, 0.35))
+            brush.text(x + 16, 36, name, 11.5, fill=FAINT, pixels=200)
+            x += 30 + min(200, text_width(name, 12.65))
+
+    def _edges(self, brush: Brush) -> None:
+        solid: list[Curve] = []
+        dashed: list[Curve] = []
+        heads: list[list[Point]] = []
+        for edge in (self.summary or self.graph).edges:
+            curve = self.layout.curves.get((edge.source, edge.target))
+            if curve is None:
+                continue
+            (solid if edge.kind == "data" else dashed).append(curve)
+            if not self.tiny and self.layout.places[edge.target].width > 10:
+                heads.append(arrow(curve))
+        line = 1.0 if self.tiny else 1.3
+        brush.curves(list(dict.fromkeys(solid)), EDGE, line, dash=False)
+        brush.curves(list(dict.fromkeys(dashed)), EDGE, line, dash=True)
+        brush.shapes(heads, EDGE)
+        for bundle in self.summary.edges if self.summary else ():
+            if bundle.count > 1:
+                self._count(brush, self.layout.curves[bundle.source, bundle.target], bundle.count)
+
+    def _count(self, brush: Brush, curve: Curve, count: int) -> None:
+        x, y = middle(curve)
+        label = f"{TIMES}{count:,}"
+        width = text_width(label, 11) + 8
+        brush.rounded([(x - width / 2, y - 7, width, 14)], PAPER, "none")
+        brush.text(x, y + 3.5, label, 10, fill=FAINT, anchor="center")
+
+    def _calls(self, brush: Brush, nodes: list[Node]) -> None:
+        places = self.layout.places
+        joins = [(places[v.id].x, places[v.id].y) for v in nodes if v.join]
+        brush.disks(joins, 3.5, EDGE)
+        calls = [node for node in nodes if not node.join]
+        if self.tiny:
+            self._tiny(brush, calls)
+            return
+        self._frames(brush, calls)
+        for node in calls:
+            place = places[node.id]
+            x, y = place.x - place.width / 2, place.y - place.height / 2
+            if place.width >= FULL[0]:
+                self._full(brush, node, x, y, place)
+            elif place.width >= COMPACT[0]:
+                name = cut_id(clean(node.id), room(place.width - 27, 11))
+                brush.text(x + 24, place.y + 3.5, name, 10)
+
+    def _frames(self, brush: Brush, nodes: list[Node] | list[Group]) -> None:
+        """Draw the boxes, strips and icons of all nodes, one collection a status."""
+        by_status: defaultdict[str, list[Place]] = defaultdict(list)
+        by_color: defaultdict[str, list[Box]] = defaultdict(list)
+        for node in nodes:
+            place = self.layout.places[node.id]
+            by_status[node.status].append(place)
+            box = (place.x - place.width / 2, place.y - place.height / 2 + 4, 4, place.height - 8)
+            by_color[self.colors.get(node.activity, OTHER_COLOR)].append(box)
+        for status, places in by_status.items():
+            color = STATUS_COLORS.get(status, FAINT)
+            boxes = [_box(place) for place in places]
+            line = 1.8 if status in {"failed", "running"} else 1.2
+            dash = status in DASHED
+            brush.rounded(boxes, tint(color, 0.09), color, line=line, dash=dash)
+            small = places[0].width < FULL[0]
+            dx, dy = (14, places[0].height / 2) if small else (18, 14)
+            centres = [(x + dx, y + dy) for x, y, _, _ in boxes]
+            brush.icons(centres, 6 if small else 7, status)
+        for color, strips in by_color.items():
+            brush.boxes(strips, color)
+
+    def _full(self, brush: Brush, node: Node, x: float, y: float, place: Place) -> None:
+        width = place.width - 36
+        side = time_of(node)
+        name = cut_id(clean(node.id), room(width - (text_width(side, 11) + 8 if side else 0), 15))
+        brush.text(x + 30, y + 18, name, 12.5, bold=True)
+        brush.text(x + place.width - 7, y + 18, side, 10, fill=FAINT, anchor="right")
+        fill = "#a33f00" if node.status == "failed" else FAINT
+        brush.text(x + 11, y + 34, detail(node), 10, fill=fill, pixels=place.width - 17)
+
+    def _tiny(self, brush: Brush, calls: list[Node]) -> None:
+        by_color: defaultdict[str, list[Box]] = defaultdict(list)
+        by_status: defaultdict[str, list[Point]] = defaultdict(list)
+        for node in calls:
+            place = self.layout.places[node.id]
+            by_color[self.colors.get(node.activity, OTHER_COLOR)].append(_box(place))
+            by_status[node.status].append((place.x, place.y))
+        for color, boxes in by_color.items():
+            brush.rounded(boxes, tint(color, 0.35), "none", radius=5)
+        for status, centres in by_status.items():
+            brush.icons(centres, 7.5, status)
+
+    def _groups(self, brush: Brush, groups: list[Group]) -> None:
+        self._frames(brush, groups)
+        for group in groups:
+            place = self.layout.places[group.id]
+            x, y, width, _ = _box(place)
+            count = f"{TIMES}{group.calls:,}"
+            taken = text_width(count, 13) + 8
+            brush.text(x + 30, y + 18, group.activity, 12.5, bold=True, pixels=width - 36 - taken)
+            brush.text(x + width - 8, y + 18, count, 12, fill=INK, anchor="right")
+            brush.text(x + 12, y + 34, group_words(group), 10, fill=FAINT, pixels=width - 18)
+            for left, length, status in group_bar(group, x + 12, width - 22):
+                brush.boxes([(left, y + 40, length, 5)], STATUS_COLORS.get(status, FAINT))
+
+
+def _box(place: Place) -> Box:
+    left, top = place.x - place.width / 2, place.y - place.height / 2
+    return left, top, place.width, place.height

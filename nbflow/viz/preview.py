@@ -1,0 +1,104 @@
+"""What a run came to, in a few words, without running a line of anybody's code.
+
+A stored value that JSON holds is read and cut. Of a pickled one only the size is told, and its
+class where the pickle begins with it: to unpickle it would be to run code.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import reprlib
+from typing import Any, Final
+
+from nbflow.core import payload
+from nbflow.core.errors import NbflowError, RunError
+from nbflow.core.events import RunClosed
+from nbflow.core.payload import Blob, Packed, Ref, Stored
+from nbflow.viz.wording import clean
+
+_RESULT: Final = 400
+_ERROR: Final = 2000
+
+
+class _Short(reprlib.Repr):
+    """The repr of exact builtin values, cut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxlist = self.maxtuple = self.maxdict = 12
+        self.maxstring = self.maxother = 120
+        self.maxlong = 60
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        """Keep the order in which the keys came."""
+        if not x:
+            return "{}"
+        if level <= 0:
+            return "{...}"
+        shown = list(x.items())[: self.maxdict]
+        parts = [f"{self.repr1(k, level - 1)}: {self.repr1(v, level - 1)}" for k, v in shown]
+        return "{" + ", ".join(parts + ["..."] * (len(x) > len(shown))) + "}"
+
+
+def value_of(stored: Stored) -> str:
+    """Describe a run's result on one line."""
+    match stored:
+        case Packed(codec="json", data=str() as data) if len(data) <= payload.BLOB_BYTES:
+            try:
+                value = payload.unpack(stored, _no_value, _no_blob)
+            except (NbflowError, ValueError, RecursionError):
+                return f"a value of {_bytes(len(data))}"
+        case Packed(codec="pickle", data=bytes() as data):
+            return f"{_kind(data) or 'a value'}, {_bytes(len(data))} pickled"
+        case Packed() | Blob():
+            return f"a value of {_bytes(stored.size)}"
+        case Ref():
+            return ""
+        case _:
+            value = stored
+    return clean(_Short().repr(value), _RESULT)
+
+
+def error_of(closed: RunClosed) -> str:
+    """Describe why a run failed, from what the log says of it."""
+    if closed.error is None:
+        return ""
+    name = closed.error.type.rpartition(".")[2]
+    message = closed.error.message.strip()
+    lines = (f"{name}: {message}" if message else name)[:_ERROR].splitlines()
+    return "\n".join(clean(line) for line in lines[:12])
+
+
+def _kind(data: bytes) -> str:
+    """Read the name of a pickled value's class, where the pickle begins with a class."""
+    words: list[str] = []
+    try:
+        for count, (code, argument, _) in enumerate(pickletools.genops(data)):
+            if code.name == "STACK_GLOBAL" and len(words) == 2:
+                return clean(words[1], 60) if words[1][:1].isupper() else ""
+            if code.name in {"SHORT_BINUNICODE", "BINUNICODE"}:
+                words.append(str(argument))
+            elif code.name not in {"PROTO", "FRAME", "MEMOIZE"} or count > 12:
+                return ""
+    except ValueError:
+        pass
+    return ""
+
+
+def _bytes(size: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB"
+
+
+def _no_value(call: str) -> object:
+    message = f"the value refers to {call}"
+    raise RunError(message)
+
+
+def _no_blob(digest: str) -> bytes:
+    message = f"the value refers to blob {digest}"
+    raise RunError(message)

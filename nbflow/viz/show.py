@@ -1,0 +1,128 @@
+"""Puts a run under a cell: live where somebody is looking, as a picture where nobody is.
+
+In a live notebook a run takes three outputs. The first is a style sheet that sees to it that of
+the next two only one is seen. The second is the panel. The third is a picture of the run, which
+is hidden while the panel is there, and is what a saved notebook shows: on a page without
+widgets, in a kernel that has been restarted, on a code host.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import sys
+from base64 import b64decode
+from collections.abc import Callable
+from typing import Any, Final
+
+from nbflow.core.graph import Graph
+from nbflow.core.profile import Profile
+from nbflow.store.base import Log
+from nbflow.viz.live import Follower
+from nbflow.viz.summary import static_views
+from nbflow.viz.text import graph_text, profile_text
+from nbflow.viz.wording import clean
+
+_log = logging.getLogger("nbflow")
+
+_STYLE: Final = """<style data-nbflow-panel="{token}">
+.jp-OutputArea-child:has([data-nbflow-panel="{token}"]),
+.jp-OutputArea-child:has([data-nbflow-panel="{token}"])
+  + .jp-OutputArea-child:has([data-mime-type="{widget}"]):not(:has(.nbf)),
+.jp-OutputArea-child:has([data-nbflow-panel="{token}"])
+  + .jp-OutputArea-child:has(.nbf) + .jp-OutputArea-child {{ display: none }}
+</style>"""
+"""Hides itself; the widget's place while no panel is in it; the picture while one is."""
+
+
+def show(
+    log: Log,
+    run: str,
+    *,
+    cancel: Callable[[], None] | None = None,
+    halted: Callable[[], str] = str,
+) -> None:
+    """Show a run in the best way there is here; returns at once where somebody is looking.
+
+    Args:
+        log: Where its events are.
+        run: Its id.
+        cancel: Cancels it; None if that cannot be done from here.
+        halted: Says why nobody drives the run any more, "" while somebody does or may.
+    """
+    from IPython import get_ipython  # noqa: PLC0415 - only where something is displayed
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    if kernel is None:
+        sys.stdout.write(describe(log, run) + "\n")
+    elif _unattended(kernel):
+        still = Still(run)
+        follower = Follower(log, run, picture=still.update, halted=halted)
+        follower.start()
+        follower.finished.wait()
+    else:
+        _live(log, run, cancel, halted)
+
+
+def describe(log: Log, run: str) -> str:
+    """Write a run as text, for terminals and files."""
+    graph, profile = Graph(), Profile()
+    for event in log.events(run):
+        graph.apply(event)
+        profile.apply(event)
+    return f"{graph_text(graph, lines=30)}\n\n{profile_text(profile, lines=30)}"
+
+
+class Still:
+    """A picture among a cell's outputs that is renewed in its place."""
+
+    def __init__(self, run: str) -> None:
+        from IPython.display import display  # noqa: PLC0415 - only where something is displayed
+
+        text = {"text/plain": f"nbflow run {clean(run)}: running when this was saved"}
+        self._handle: Any = display(text, raw=True, display_id=True)
+
+    def update(self, graph: Graph, profile: Profile) -> None:
+        """Draw the run as it stands."""
+        data = static_views(graph, profile)
+        metadata = {}
+        if "image/png" in data:
+            metadata["image/png"] = _size(data["image/png"])
+        self._handle.update(data, raw=True, metadata=metadata)
+
+
+def _live(
+    log: Log, run: str, cancel: Callable[[], None] | None, halted: Callable[[], str]
+) -> None:
+    from IPython.display import display  # noqa: PLC0415 - as above
+
+    try:
+        from nbflow.viz.panel import WIDGET, Panel  # noqa: PLC0415 - needs widgets
+    except ImportError:
+        _log.info("no anywidget here: a picture is shown in the place of the panel")
+        follower = Follower(log, run, picture=Still(run).update, halted=halted)
+        follower.start()
+        return
+    panel = Panel(cancel)
+    style = _STYLE.format(token=panel.token, widget=WIDGET)
+    display({"text/html": style, "text/plain": ""}, raw=True)
+    display(panel.bundle(), raw=True)
+    still = Still(run)
+    follower = Follower(log, run, sink=panel, picture=still.update, halted=halted)
+    panel.on_ask = follower.ask
+    follower.start()
+
+
+def _unattended(kernel: object) -> bool:
+    """Whether nobody is looking: papermill, nbconvert and the like, which allow no questions."""
+    wanted = os.environ.get("NBFLOW_WAIT", "")
+    if wanted in {"0", "1"}:
+        return wanted == "1"
+    return getattr(kernel, "_allow_stdin", True) is False
+
+
+def _size(png: str) -> dict[str, int]:
+    """Give the size to show a PNG at: it has two dots to a pixel."""
+    width, height = struct.unpack(">II", b64decode(png[:44])[16:24])
+    return {"width": width // 2, "height": height // 2}

@@ -1,0 +1,31 @@
+"""SVG pictures: whole documents that need no script, no style sheet and no font of their own."""
+
+from __future__ import annotations
+
+from nbflow.core.graph import Graph
+from nbflow.core.profile import Profile
+from nbflow.viz.drawing import scene
+from nbflow.viz.pen import document
+from nbflow.viz.svg_gantt import profile_fragment
+from nbflow.viz.svg_graph import graph_fragment
+
+
+def graph_svg(graph: Graph) -> str:
+    """Draw a graph; one of more than 300 calls is drawn by activity.
+
+    Example:
+        >>> Path("graph.svg").write_text(graph_svg(run.graph))
+    """
+    return document([graph_fragment(scene(graph))], f"Graph of {graph.name}")
+
+
+def profile_svg(profile: Profile) -> str:
+    """Draw a profile as a Gantt chart; more than 1,500 bars are summed up by the pixel."""
+    return document([profile_fragment(profile)], f"Profile of {profile.name}")
+
+
+def run_svg(graph: Graph, profile: Profile) -> str:
+    """Draw both in one picture, the graph above the Gantt chart."""
+    shown = scene(graph)
+    below = profile_fragment(profile, shown.colors)
+    return document([graph_fragment(shown, below.width), below], f"Run of {graph.name}")

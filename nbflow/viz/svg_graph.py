@@ -1,0 +1,283 @@
+"""A graph in SVG: a box a call, or a box an activity where there are many calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nbflow.core.graph import Graph, Node
+from nbflow.viz.drawing import Scene
+from nbflow.viz.groups import Group, Summary
+from nbflow.viz.layered import Curve, Point
+from nbflow.viz.layout import COMPACT, FULL, Layout, Place
+from nbflow.viz.palette import (
+    DASHED,
+    EDGE,
+    FAINT,
+    INK,
+    OTHER_COLOR,
+    PAPER,
+    STATUS_COLORS,
+    tint,
+)
+from nbflow.viz.pen import (
+    Fragment,
+    chips,
+    escape,
+    n,
+    path,
+    rect,
+    room,
+    status_icon,
+    text,
+    text_width,
+)
+from nbflow.viz.wording import TIMES, clean, cut_id, duration, many
+
+HEAD = 52.0
+Head = list[Point]
+
+
+def graph_fragment(shown: Scene, least: float = 0.0) -> Fragment:
+    """Draw a graph, at least so wide, under a line that says whose it is and how it stands."""
+    head, head_width = _head(shown.graph)
+    legend, legend_width = "", 0.0
+    if shown.tiny and len(shown.graph):
+        legend, legend_width = _legend(shown.colors, head_width + 16)
+    width = max(head_width, legend_width, shown.layout.width, least)
+    left = (width - shown.layout.width) / 2
+    edges = _bundles(shown.summary, shown.layout) if shown.summary else _edges(shown)
+    nodes = shown.summary.nodes if shown.summary else shown.graph.nodes
+    boxes = [_box(node, shown.layout.places[node.id], shown.colors) for node in nodes]
+    inside = f'<g transform="translate({n(left)} {n(HEAD)})">{edges}{"".join(boxes)}</g>'
+    return Fragment(head + legend + inside, width, HEAD + shown.layout.height + 2)
+
+
+def _legend(colors: Mapping[str, str], x: float) -> tuple[str, float]:
+    """Name the activities by colour, behind the counts, where the boxes cannot."""
+    found = []
+    for name, color in list(colors.items())[:6]:
+        word = clean(name)[:30]
+        found.append(rect(x, 27, 11, 11, tint(color, 0.35), rx=2.5))
+        found.append(text(x + 16, 36, word, 11.5, fill=FAINT))
+        x += 30 + text_width(word, 11.5)
+    return "".join(found), x
+
+
+def _head(graph: Graph) -> tuple[str, float]:
+    name = clean(graph.name) or "workflow"
+    counts = list(graph.counts().items())
+    status = f"{graph.status} · {many(len(graph), 'call')}"
+    body = [
+        text(0, 15, name, 16, weight=600, pixels=460),
+        text(min(460, text_width(name, 16)) + 14, 15, status, 12, fill=FAINT),
+        chips(0, 36, counts),
+    ]
+    shown = sum(30 + text_width(f"{count:,} {status}", 11.5) for status, count in counts)
+    return "".join(body), max(min(460, text_width(name, 16)) + 14 + text_width(status, 12), shown)
+
+
+# ---------------------------------------------------------------------- edges
+
+
+def _edges(shown: Scene) -> str:
+    """Draw all data edges as one path and all control edges as another, dashed."""
+    places, curves = shown.layout.places, shown.layout.curves
+    solid: list[str] = []
+    dashed: list[str] = []
+    heads: list[Head] = []
+    for edge in dict.fromkeys(shown.graph.edges):
+        curve = curves.get((edge.source, edge.target))
+        if curve is None:
+            continue
+        (solid if edge.kind == "data" else dashed).append(path(curve))
+        if not shown.tiny and places[edge.target].width > 10:
+            heads.append(arrow(curve))
+    return _strokes(solid, dashed, heads, 1.0 if shown.tiny else 1.3)
+
+
+def _bundles(summary: Summary, found: Layout) -> str:
+    """Draw the edges between activities, each with how many calls it stands for."""
+    solid: list[str] = []
+    dashed: list[str] = []
+    heads: list[Head] = []
+    words: list[str] = []
+    for edge in summary.edges:
+        curve = found.curves[edge.source, edge.target]
+        (solid if edge.kind == "data" else dashed).append(path(curve))
+        heads.append(arrow(curve))
+        if edge.count > 1:
+            x, y = middle(curve)
+            label = f"{TIMES}{edge.count:,}"
+            width = text_width(label, 10) + 8
+            words.append(rect(x - width / 2, y - 7, width, 14, PAPER, rx=7))
+            words.append(text(x, y + 3.5, label, 10, fill=FAINT, anchor="middle"))
+    return _strokes(solid, dashed, heads, 1.5) + "".join(words)
+
+
+def _strokes(solid: list[str], dashed: list[str], heads: list[Head], width: float) -> str:
+    lines = f'<g fill="none" stroke="{EDGE}" stroke-width="{width}">'
+    if solid:
+        lines += f'<path d="{"".join(solid)}"/>'
+    if dashed:
+        lines += f'<path d="{"".join(dashed)}" stroke-dasharray="4 3" opacity=".8"/>'
+    tips = "M".join(" ".join(f"{n(x)} {n(y)}" for x, y in head) + "z" for head in heads)
+    return lines + "</g>" + (f'<path d="M{tips}" fill="{EDGE}"/>' if heads else "")
+
+
+def arrow(curve: Curve, size: float = 6.0) -> Head:
+    """Give the corners of the head at the end of a curve."""
+    x, y = curve[-1]
+    dx, dy = next(
+        ((x - a, y - b) for a, b in reversed(curve[:-1]) if abs(x - a) + abs(y - b) > 1e-6),
+        (0.0, 1.0),
+    )
+    length = (dx * dx + dy * dy) ** 0.5
+    dx, dy = dx / length * size, dy / length * size
+    return [(x, y), (x - dx + dy * 0.5, y - dy - dx * 0.5), (x - dx - dy * 0.5, y - dy + dx * 0.5)]
+
+
+def middle(curve: Curve) -> tuple[float, float]:
+    """Give the point in the middle of a curve's middle segment."""
+    segments = [curve[i : i + 4] for i in range(0, len(curve) - 1, 3)]
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = segments[len(segments) // 2]
+    return (x0 + 3 * x1 + 3 * x2 + x3) / 8, (y0 + 3 * y1 + 3 * y2 + y3) / 8
+
+
+# ---------------------------------------------------------------------- boxes
+
+
+def _box(node: Node | Group, place: Place, colors: Mapping[str, str]) -> str:
+    if node.join:
+        return f'<circle cx="{n(place.x)}" cy="{n(place.y)}" r="3.5" fill="{EDGE}"/>'
+    x, y = place.x - place.width / 2, place.y - place.height / 2
+    color = colors.get(node.activity, OTHER_COLOR)
+    if isinstance(node, Group):
+        inside = _group(node, x, y, place)
+    elif place.width >= FULL[0]:
+        inside = _full(node, x, y, place)
+    elif place.width >= COMPACT[0]:
+        inside = _compact(node, x, y, place)
+    else:
+        return _tiny(node, x, y, place, color)
+    return (
+        f"<g><title>{escape(hint(node))}</title>{_frame(node.status, x, y, place)}"
+        f'<path d="{_stripe(x, y, place.height)}" fill="{color}"/>{inside}</g>'
+    )
+
+
+def hint(node: Node | Group) -> str:
+    """Say about a node what its box has no room for."""
+    if isinstance(node, Group):
+        counts = ", ".join(f"{count:,} {status}" for status, count in node.counts.items())
+        return f"{node.activity}: {counts}; {duration(node.seconds)} in all"
+    parts = [f"{node.id}: {node.label or node.activity}", node.status]
+    if (seconds := seconds_of(node)) is not None:
+        parts.append(duration(seconds))
+    if node.attempt > 1:
+        parts.append(f"attempt {node.attempt}")
+    return ", ".join([*parts, *filter(None, (node.worker, node.error))])
+
+
+def seconds_of(node: Node) -> float | None:
+    """Give how long a call took, if it ran to an end."""
+    if node.started is None or node.ended is None or node.status == "skipped":
+        return None
+    return max(0.0, node.ended - node.started)
+
+
+def time_of(node: Node) -> str:
+    """Write how long a call took, for the corner of its box; nothing if it did not end."""
+    seconds = seconds_of(node)
+    return "" if seconds is None else duration(seconds)
+
+
+def detail(node: Node) -> str:
+    """Say what a box's second line says: the error, or the arguments."""
+    if node.error and node.status != "skipped":
+        return node.error
+    words = node.label.removeprefix(node.activity)
+    words = words[1:-1] if words.startswith("(") and words.endswith(")") else words
+    tries = f"attempt {node.attempt}" if node.attempt > 1 else ""
+    return " · ".join(filter(None, (tries, words)))
+
+
+def _frame(status: str, x: float, y: float, place: Place) -> str:
+    color = STATUS_COLORS.get(status, FAINT)
+    more = f' stroke="{color}" stroke-width="{1.8 if status in {"failed", "running"} else 1.2}"'
+    more += ' stroke-dasharray="4 2.5"' if status in DASHED else ""
+    return rect(x, y, place.width, place.height, tint(color, 0.09), rx=7, more=more)
+
+
+def _stripe(x: float, y: float, height: float) -> str:
+    """Write the path of the strip along the left of a box that has the activity's colour."""
+    return f"M{n(x + 5)} {n(y)}v{n(height)}a5 7 0 0 1 -5 -7v{n(14 - height)}a5 7 0 0 1 5 -7z"
+
+
+def _full(node: Node, x: float, y: float, place: Place) -> str:
+    width = place.width - 36
+    time = time_of(node)
+    name = cut_id(clean(node.id), room(width - (text_width(time, 10) + 8 if time else 0), 12.5))
+    failed = node.status == "failed"
+    return (
+        status_icon(x + 18, y + 14, 7, node.status)
+        + text(x + 30, y + 18, name, 12.5, weight=600)
+        + text(x + place.width - 7, y + 18, time, 10, fill=FAINT, anchor="end")
+        + text(
+            x + 11,
+            y + 34,
+            detail(node),
+            10,
+            fill="#a33f00" if failed else FAINT,
+            pixels=place.width - 17,
+        )
+    )
+
+
+def _compact(node: Node, x: float, y: float, place: Place) -> str:
+    middle_y = y + place.height / 2
+    label = text(x + 24, middle_y + 3.5, cut_id(clean(node.id), room(place.width - 27, 10)), 10)
+    return status_icon(x + 14, middle_y, 6, node.status) + label
+
+
+def _tiny(node: Node, x: float, y: float, place: Place, color: str) -> str:
+    frame = rect(x, y, place.width, place.height, tint(color, 0.35), rx=5)
+    mark = status_icon(place.x, place.y, 7.5, node.status)
+    return f"<g><title>{escape(hint(node))}</title>{frame}{mark}</g>"
+
+
+def _group(group: Group, x: float, y: float, place: Place) -> str:
+    count = f"{TIMES}{group.calls:,}"
+    taken = text_width(count, 12) + 8
+    bar = [
+        rect(left, y + 40, width, 5, STATUS_COLORS.get(status, FAINT))
+        for left, width, status in group_bar(group, x + 12, place.width - 22)
+    ]
+    return (
+        status_icon(x + 18, y + 14, 7, group.status)
+        + text(x + 30, y + 18, group.activity, 12.5, weight=600, pixels=place.width - 36 - taken)
+        + text(x + place.width - 8, y + 18, count, 12, fill=INK, anchor="end")
+        + text(x + 12, y + 34, group_words(group), 10, fill=FAINT, pixels=place.width - 18)
+        + "".join(bar)
+    )
+
+
+def group_bar(group: Group, left: float, length: float) -> list[tuple[float, float, str]]:
+    """Cut a bar in parts by status; give the left and the width of each, none too thin to see."""
+    found, start = [], left
+    for status, calls in group.counts.items():
+        width = max(2.0, length * calls / max(1, group.calls))
+        start = min(start, left + length - width)
+        found.append((start, width, status))
+        start += width
+    return found
+
+
+def group_words(group: Group) -> str:
+    """Say how an activity's calls stand and how long they took together."""
+    words = [f"{calls:,} {status}" for status, calls in group.counts.items() if status != "done"]
+    words = words or [f"{group.calls:,} done"]
+    if group.seconds:
+        words.append(duration(group.seconds))
+    if group.inner:
+        words.append("↻")
+    return " · ".join(words)

@@ -1,0 +1,21 @@
+"""What every test begins with: settings of its own, a store in memory, executors that end with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import nbflow
+import pytest
+from nbflow.running import config
+
+
+@pytest.fixture(autouse=True)
+def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give each test its own memory store and executors, and end them afterwards."""
+    monkeypatch.delenv("NBFLOW_STORE", raising=False)
+    monkeypatch.delenv("NBFLOW_WAIT", raising=False)
+    before = (config.settings.on, config.settings.options, config.settings.store)
+    nbflow.configure(on="threads", store=":memory:", max_workers=4)
+    yield
+    config.settings.close()
+    config.settings.on, config.settings.options, config.settings.store = before
