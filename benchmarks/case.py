@@ -26,12 +26,14 @@ class Measured:
     Attributes:
         seconds: Wall time of each repeat.
         cpu: Processor seconds of each repeat, of this process only.
+        garbage: Seconds of each repeat that the cyclic garbage collector took.
         kilobytes: Growth of the process's high-water mark; only in memory cases.
         problem: Why there is nothing, as ``short: long``, or "".
     """
 
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
+    garbage: list[float] = field(default_factory=list)
     kilobytes: float | None = None
     problem: str = ""
 
@@ -80,16 +82,34 @@ def _warm_up(system: Any, shape: str) -> None:
 
 
 def _repeat(system: Any, shape: str, n: int, repeats: int, limit: float, found: Measured) -> None:
+    collector = _Collector()
     while len(found.seconds) < repeats:
         if found.seconds and sum(found.seconds) + found.seconds[-1] > limit:
             return
         system.prepare()
         gc.collect()
+        collector.seconds = 0.0
         cpu, clock = time.process_time(), time.perf_counter()
         value = system.run(shape, n)
         found.seconds.append(time.perf_counter() - clock)
         found.cpu.append(time.process_time() - cpu)
+        found.garbage.append(collector.seconds)
         _checked(value, shape, n)
+
+
+class _Collector:
+    """Times the cyclic garbage collector, from when it is made on."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._since = 0.0
+        gc.callbacks.append(self._tell)
+
+    def _tell(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self._since = time.perf_counter()
+        else:
+            self.seconds += time.perf_counter() - self._since
 
 
 def _remember(system: Any, shape: str, n: int, found: Measured) -> None:

@@ -113,6 +113,7 @@ def _merged(parts: list[Measured]) -> Measured:
     return Measured(
         seconds=[s for part in parts for s in part.seconds],
         cpu=[s for part in parts for s in part.cpu],
+        garbage=[s for part in parts for s in part.garbage],
         problem=next((part.problem for part in parts if not part.seconds), ""),
     )
 

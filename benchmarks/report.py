@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from case import WORKERS, Measured
@@ -186,13 +187,14 @@ def _number(value: float | None, digits: int = 2) -> str:
 def _row(results: Results, key: Key) -> list[str]:
     found = results.times[key]
     if not found.seconds:
-        return [SYSTEMS[key.system].title, found.problem.partition(":")[0], "", "", "", ""]
+        return [SYSTEMS[key.system].title, found.problem.partition(":")[0], "", "", "", "", ""]
     return [
         SYSTEMS[key.system].title,
         _number(micros(found.median, key.n), 1),
         _number(micros(found.best, key.n), 1),
         "1" if key.system == FLOOR else _number(results.ratio(key)),
-        _number(micros(sorted(found.cpu)[len(found.cpu) // 2], key.n), 1),
+        _number(micros(median(found.cpu), key.n), 1),
+        _number(micros(median(found.garbage), key.n), 1),
         str(len(found.seconds)),
     ]
 
@@ -202,7 +204,7 @@ def _shape(results: Results, shape: str) -> list[str]:
     for n in results.sizes():
         keys = [Key(name, shape, n) for name in results.systems()]
         rows = [_row(results, key) for key in keys if key in results.times]
-        head = [f"{shape}, {n:,} calls", "median", "best", "x floor", "CPU", "repeats"]
+        head = [f"{shape}, {n:,} calls", "median", "best", "x floor", "CPU", "GC", "repeats"]
         lines += [*_table(head, rows), ""]
     head = [f"{shape}, as N grows", "growth", "KB a call", "measured at"]
     systems = [name for name in results.systems() if shape in SYSTEMS[name].shapes]
@@ -254,7 +256,9 @@ garbage, then measures from the first call that is asked for to the last result,
 *median* and *best* are microseconds a call. *x floor* is the median over that of the floor,
 measured just before and just after this case (the floor's own line shows all its runs in this
 group). *CPU* is the median of the processor time of the case's own process, in microseconds a
-call: it does not wait for others. *growth* is the median at the largest N over that at the
+call: it does not wait for others. *GC* is the median of what Python's cyclic garbage collector took
+of it: it looks again and again at all that is kept, so it is why a call costs more where many are
+kept, on the bare pool, too. *growth* is the median at the largest N over that at the
 smallest, for a call. *KB a call* is what the process's peak of resident memory grew by, in one
 more process that runs the graph once."""
 

@@ -54,7 +54,7 @@ def table(rows: list[dict]) -> pd.DataFrame:
     """Put the seasons side by side."""
     frame = pd.DataFrame(rows)
     frame["swing"] = [f"{r.mean:.1f} °C ({r.low:.1f} to {r.high:.1f})" for r in frame.itertuples()]
-    return frame.pivot(index="season", columns="city", values="swing").loc[list(SEASONS)]
+    return frame.pivot_table("swing", "season", "city", aggfunc="first").loc[list(SEASONS)]
 
 
 @nbflow.workflow

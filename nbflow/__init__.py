@@ -31,12 +31,10 @@ from nbflow.core.waiting import (
     gather,
     wait,
 )
-from nbflow.core.workflow import Workflow, launcher, workflow
+from nbflow.core.workflow import Workflow, workflow
 from nbflow.engine.job import context
 from nbflow.running.config import configure
-from nbflow.running.run import Launcher, Run, attach, run, runs, start
-
-launcher[:] = [Launcher()]
+from nbflow.running.run import Run, attach, run, runs, start
 
 __all__ = [
     "ALL_COMPLETED",

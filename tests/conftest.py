@@ -1,11 +1,12 @@
-"""What every test begins with: settings of its own, a store in memory, executors that end with it."""
+"""What every test begins with: settings of its own, a store in memory, and executors to end."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-import nbflow
 import pytest
+
+import nbflow
 from nbflow.running import config
 
 

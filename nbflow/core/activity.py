@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from nbflow.core.errors import DefinitionError
 from nbflow.core.fingerprint import fingerprint
@@ -86,7 +86,7 @@ class Activity(Generic[P, T]):
             return self.fn(*args, **kwargs)
         return interpreter.call(self, args, kwargs)
 
-    def options(self, **changes: Any) -> Activity[P, T]:  # noqa: ANN401 - as `activity` takes them
+    def options(self, **changes: Any) -> Activity[P, T]:
         """Give a copy that is run differently; takes what `activity` takes.
 
         Example:
@@ -165,7 +165,9 @@ def activity(
     """
 
     def make(function: Callable[..., Any]) -> Activity[..., Any]:
-        options = Options(retry=Retry.of(retry), timeout=timeout, executor=executor, version=version)
+        options = Options(
+            retry=Retry.of(retry), timeout=timeout, executor=executor, version=version
+        )
         return Activity(name or _own_name(function), _callable(function), _checked(options))
 
     return make if fn is None else make(fn)
@@ -182,19 +184,19 @@ def _arity(signature: inspect.Signature) -> tuple[int, int]:
     return low, sys.maxsize if unbounded else len(positional)
 
 
-def _callable(fn: object) -> Callable[..., Any]:
+def _callable(fn: Any) -> Callable[..., Any]:
     if isinstance(fn, Activity):
         return fn.fn
     if isinstance(fn, type):
-        return _refuse(f"{fn.__name__} is a class: an activity is a function")
+        _refuse(f"{fn.__name__} is a class: an activity is a function")
     if not callable(fn):
-        return _refuse(f"an activity is a function, not {type(fn).__name__}: {fn!r:.60}")
+        _refuse(f"an activity is a function, not {type(fn).__name__}: {fn!r:.60}")
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
-        return _refuse(
+        _refuse(
             f"{fn.__name__} is a generator: its values cannot be stored one by one. "
             "Give them back together, as a list"
         )
-    return fn
+    return fn  # type: ignore[no-any-return]
 
 
 def _own_name(fn: object) -> str:
@@ -210,5 +212,5 @@ def _checked(options: Options) -> Options:
     return options
 
 
-def _refuse(reason: str) -> Any:  # noqa: ANN401 - never returns
+def _refuse(reason: str) -> NoReturn:
     raise DefinitionError(reason)

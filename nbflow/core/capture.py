@@ -60,7 +60,9 @@ def capture(target: object) -> Captured:
 def from_notebook(thing: FunctionType | type) -> bool:
     """Whether a function or class lives in a notebook or script, so that nobody can import it."""
     module = sys.modules.get(thing.__module__ or "")
-    return module is None or module.__name__ == "__main__" or getattr(module, "__file__", None) is None
+    return (
+        module is None or module.__name__ == "__main__" or getattr(module, "__file__", None) is None
+    )
 
 
 @dataclass(slots=True)
@@ -77,7 +79,7 @@ class _Snapshot:
     _digests: dict[int, str] = field(default_factory=dict)
     _activities: list[Activity[..., Any]] = field(default_factory=list)
 
-    def value(self, name: str, value: Any) -> Any:  # noqa: ANN401 - any global
+    def value(self, name: str, value: Any) -> Any:
         """Give the frozen form of the value of a global."""
         key = id(value)
         if key in self._memo:
@@ -92,11 +94,12 @@ class _Snapshot:
                 return self._workflow_class(value)
             case type() | ModuleType() | BuiltinFunctionType():
                 self.names[name] = type(value).__name__
-                self._digests[key] = digest(name, getattr(value, "__name__", ""))
+                own: str = getattr(value, "__name__", "")
+                self._digests[key] = digest(name, own)
                 return value
         return self._data(name, value)
 
-    def _wrapper(self, value: Activity[..., Any] | WorkflowFunction[..., Any]) -> Any:  # noqa: ANN401
+    def _wrapper(self, value: Activity[..., Any] | WorkflowFunction[..., Any]) -> Any:
         fn = value.fn
         if not isinstance(fn, FunctionType) or not from_notebook(fn):
             self._memo[id(value)] = value
@@ -129,7 +132,11 @@ class _Snapshot:
         cells = tuple(CellType() for _ in fn.__closure__ or ())
         copy = FunctionType(fn.__code__, space, fn.__name__, fn.__defaults__, cells or None)
         copy.__kwdefaults__ = fn.__kwdefaults__
-        copy.__qualname__, copy.__module__, copy.__doc__ = fn.__qualname__, fn.__module__, fn.__doc__
+        copy.__qualname__, copy.__module__, copy.__doc__ = (
+            fn.__qualname__,
+            fn.__module__,
+            fn.__doc__,
+        )
         copy.__dict__.update(fn.__dict__)
         copy.__annotations__ = fn.__annotations__
         self._memo[id(fn)] = copy
@@ -156,26 +163,29 @@ class _Snapshot:
             reached.append(id(value))
 
     def _workflow_class(self, cls: type[Workflow]) -> type[Workflow]:
-        """Make a subclass whose methods are frozen; `cls` itself stays as it is."""
-        methods: dict[str, Any] = {}
-        for base in reversed(cls.__mro__):
-            if base is not object and from_notebook(base):
-                for name, found in vars(base).items():
-                    frozen = self._method(name, found)
-                    if frozen is not None:
-                        methods[name] = frozen
-        copy = type(cls.__name__, (cls,), {**methods, "__module__": cls.__module__})
+        """Make the class anew, its notebook bases too, with frozen methods."""
+        bases = tuple(
+            self.value("", base) if issubclass(base, Workflow) else base for base in cls.__bases__
+        )
+        own = {n: v for n, v in vars(cls).items() if n not in {"__dict__", "__weakref__"}}
+        copy: type[Workflow] = type(cls)(cls.__name__, bases, own)  # type: ignore[misc]
         self._memo[id(cls)] = copy
-        self._reached[id(copy)] = self._reached[id(cls)] = [
-            id(f) for base in cls.__mro__ for f in vars(base).values() if isinstance(f, FunctionType)
-        ]
         self._keep.append(copy)
+        reached = [id(base) for base in cls.__bases__]
+        for name, found in own.items():
+            frozen = self._method(name, found)
+            if frozen is not None:
+                setattr(copy, name, frozen)
+                reached.append(id(getattr(found, "__func__", found)))
+        self._reached[id(copy)] = self._reached[id(cls)] = reached
         return copy
 
     def _method(self, name: str, found: object) -> object | None:
         if isinstance(found, FunctionType):
             return self._function(name, found)
-        if isinstance(found, staticmethod | classmethod) and isinstance(found.__func__, FunctionType):
+        if isinstance(found, staticmethod | classmethod) and isinstance(
+            found.__func__, FunctionType
+        ):
             return type(found)(self._function(name, found.__func__))
         return None
 

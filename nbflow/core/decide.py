@@ -70,7 +70,7 @@ class _Collector:
     def cancel(self, state: CallState, reason: str) -> None:
         self.commands.append(Cancel(call=state.id, reason=reason))
 
-    def block(self, state: CallState | None, position: int) -> None:
+    def block(self, state: CallState | None, position: int) -> None:  # noqa: ARG002 - never waits
         raise Suspended
 
     def visible(self) -> int:

@@ -255,7 +255,7 @@ def decode(text: str) -> Iterator[Event]:
             yield kind(*[_value(name, v) for name, v in zip(known, fields, strict=False)])
 
 
-def _value(name: str, value: Any) -> Any:  # noqa: ANN401 - any field of any event
+def _value(name: str, value: Any) -> Any:
     if type(value) is list:
         return Report(*value) if name == "report" else tuple(value)
     if name == "error" and value is not None:
@@ -265,7 +265,7 @@ def _value(name: str, value: Any) -> Any:  # noqa: ANN401 - any field of any eve
 
 def _failure(fields: dict[str, Any]) -> Failure:
     return Failure(
-        type=fields["type"],
+        kind=fields["kind"],
         bases=tuple(fields["bases"]),
         message=fields["message"],
         frames=tuple(Frame(*frame) for frame in fields["frames"]),
@@ -276,7 +276,7 @@ def _failure(fields: dict[str, Any]) -> Failure:
 def _default(value: object) -> object:
     if isinstance(value, Failure):
         return {
-            "type": value.type,
+            "kind": value.kind,
             "bases": value.bases,
             "message": value.message,
             "frames": [[f.file, f.line, f.function, f.source] for f in value.frames],

@@ -29,14 +29,14 @@ class Failure:
     """What is kept of an exception.
 
     Attributes:
-        type: Qualified name of its class.
+        kind: Qualified name of its class.
         bases: Qualified names of all its classes, itself first: retry policies match on these.
         message: What ``str()`` of it gave, cut at 10,000 characters.
         frames: The innermost 50 frames of the activity's own code, outermost first.
         pickled: The exception itself, where it survives a round trip.
     """
 
-    type: str
+    kind: str
     bases: tuple[str, ...]
     message: str
     frames: tuple[Frame, ...] = ()
@@ -46,7 +46,7 @@ class Failure:
     def of(cls, error: BaseException, skip: int = 0) -> Failure:
         """Make one from a live exception, leaving out the outermost `skip` frames."""
         return cls(
-            type=_name(type(error)),
+            kind=_name(type(error)),
             bases=tuple(_name(base) for base in type(error).__mro__ if base is not object),
             message=_message(error),
             frames=_frames(error.__traceback__, skip),
@@ -63,7 +63,7 @@ class Failure:
             else:
                 if isinstance(error, BaseException):
                     return error
-        return RemoteError(self.type, self.message)
+        return RemoteError(self.kind, self.message)
 
     def matches(self, kind: type[BaseException]) -> bool:
         """Whether the exception was of that class, also where it cannot be rebuilt."""
@@ -71,7 +71,11 @@ class Failure:
 
 
 def _name(kind: type) -> str:
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def _message(error: BaseException) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dis
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator
 from types import CodeType
+
+_HAS_DOCSTRING = 0x4000000  # CPython's CO_HAS_DOCSTRING, since 3.13
 
 
 def digest(*parts: str) -> str:
@@ -33,7 +36,8 @@ def fingerprint(fn: object, reached: Iterable[str] = ()) -> str:
 
 def _code(code: CodeType) -> Iterator[str]:
     """Give what decides how code behaves: no file name, no line numbers, no docstring."""
-    yield f"{code.co_argcount} {code.co_posonlyargcount} {code.co_kwonlyargcount} {code.co_flags}"
+    flags = code.co_flags & ~_HAS_DOCSTRING
+    yield f"{code.co_argcount} {code.co_posonlyargcount} {code.co_kwonlyargcount} {flags}"
     yield code.co_code.hex()
     yield repr((code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars))
     for index, constant in enumerate(code.co_consts):
@@ -42,8 +46,16 @@ def _code(code: CodeType) -> Iterator[str]:
         elif isinstance(constant, frozenset):
             # The order of a set of strings differs from process to process.
             yield f"frozenset {sorted(map(repr, constant))}"
-        elif index or not isinstance(constant, str):
+        elif index or not _docstring(code):
             yield f"{type(constant).__name__} {constant!r}"
+
+
+def _docstring(code: CodeType) -> bool:
+    """Whether the first constant is there for a docstring only, be there one or none."""
+    first = code.co_consts[0]
+    if sys.version_info >= (3, 13):
+        return bool(code.co_flags & _HAS_DOCSTRING)
+    return first is None or isinstance(first, str)
 
 
 def global_names(code: CodeType) -> list[str]:

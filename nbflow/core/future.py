@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nbflow.core.interpreter import Interpreter
 
 T = TypeVar("T")
+_SHOWN = 3
 
 current: ContextVar[Interpreter | None] = ContextVar("nbflow_interpreter", default=None)
 """The interpreter that runs the workflow code of this context."""
@@ -123,7 +124,9 @@ class Gathered(Future[list[T]]):
     @property
     def call(self) -> str:
         """What it stands for, in messages."""
-        return f"gather({', '.join(f.call for f in self.futures[:3])}{', …' * (len(self.futures) > 3)})"
+        shown = [future.call for future in self.futures[:_SHOWN]]
+        more = ["…"] if len(self.futures) > _SHOWN else []
+        return f"gather({', '.join(shown + more)})"
 
     def result(self) -> list[T]:
         """Give all results in order, waiting for them; raise the first error in that order."""
@@ -136,7 +139,7 @@ class Gathered(Future[list[T]]):
 
     def done(self) -> bool:
         """Whether all are settled. Only outside a workflow, as `Future.done`."""
-        return all([future.done() for future in self.futures])
+        return all(future.done() for future in self.futures)
 
     def add_done_callback(self, fn: Callable[[Future[list[T]]], object]) -> None:
         """Call ``fn(self)`` once all are settled."""
@@ -155,7 +158,8 @@ class Gathered(Future[list[T]]):
         """Wait for all in an ``async def`` workflow."""
         results = []
         for future in self.futures:
-            results.append((yield future))
+            value = yield future
+            results.append(value)
         return results
 
     def __reduce__(self) -> tuple[type[list[Any]], tuple[list[Future[T]]]]:  # type: ignore[override]

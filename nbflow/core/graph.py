@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Self
 
+from nbflow.core.describe import describe, error_of
 from nbflow.core.events import CallScheduled, CallStarted, CallSucceeded, Event
 from nbflow.core.history import CallState, History
-from nbflow.core.interpreter import describe, error_of
 
 EdgeKind = Literal["data", "control"]
 
@@ -196,4 +196,4 @@ def _reason(state: CallState) -> str:
     failure = getattr((state.because or state).outcome, "error", None)
     if failure is None:
         return f"ActivityCancelled: {error_of(state)}"
-    return f"{failure.type.rpartition('.')[2]}: {failure.message}".splitlines()[0]
+    return f"{failure.kind.rpartition('.')[2]}: {failure.message}".splitlines()[0]

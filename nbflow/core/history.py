@@ -123,6 +123,21 @@ class CallState:
         e = event
         return cls(e.call, e.activity, e.args, e.kwargs, e.deps, e.turn, e.after, e.code)
 
+    def event(self, seq: int, at: float) -> CallScheduled:
+        """Give the event that records it."""
+        return CallScheduled(
+            seq,
+            at,
+            self.id,
+            self.name,
+            self.args,
+            self.kwargs,
+            self.deps,
+            self.turn,
+            self.after,
+            self.code,
+        )
+
     def __repr__(self) -> str:
         """Give the id and the status."""
         return f"<{self.id} {self.status}>"

@@ -12,20 +12,23 @@ further, so a replay takes the same path.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from nbflow.core.activity import Activity
-from nbflow.core.errors import ActivityCancelled, FutureMisuse, NondeterminismError
-from nbflow.core.events import CallCancelled, CallFailed, CallSucceeded
+from nbflow.core.describe import compare, error_of, same
+from nbflow.core.errors import FutureMisuse
+from nbflow.core.events import CallFailed, CallSucceeded
 from nbflow.core.future import Future, Gathered, call_id, current
 from nbflow.core.history import CallState, History
-from nbflow.core.payload import BLOB_BYTES, SCALARS, Fetch, Packed, Ref, Stored, pack, spill, unpack
+from nbflow.core.payload import BLOB_BYTES, SCALARS, Fetch, Packed, Ref, Stored, pack, unpack
 
 T = TypeVar("T")
 
-_REF = re.compile(r'\{"\$ref":"([^"]*)"\}')
+_AWAIT = (
+    "a workflow can await the futures of its own calls. Put other awaiting (network, sleep) into "
+    "an activity"
+)
 
 
 class Driver(Protocol):
@@ -84,7 +87,9 @@ class Interpreter:
 
     # ------------------------------------------------------------------ running the code
 
-    def execute(self, fn: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> Stored:
+    def execute(
+        self, fn: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]
+    ) -> Stored:
         """Run `fn` to its end and give its result, stored, every future in it resolved.
 
         Raises:
@@ -101,7 +106,7 @@ class Interpreter:
             current.reset(token)
         return self._resolved(stored)
 
-    def _drive(self, coroutine: Any) -> Any:  # noqa: ANN401 - any coroutine, any result
+    def _drive(self, coroutine: Any) -> Any:
         """Run an ``async def`` workflow: each thing it awaits must be a Future of this run."""
         send, value = coroutine.send, None
         while True:
@@ -109,6 +114,10 @@ class Interpreter:
                 awaited = send(value)
             except StopIteration as stop:
                 return stop.value
+            except RuntimeError as error:
+                if "no running event loop" not in str(error):
+                    raise
+                raise FutureMisuse(_AWAIT) from error
             try:
                 send, value = coroutine.send, self._awaited(awaited)
             except Exception as error:  # noqa: BLE001 - handed to the code that awaits
@@ -117,11 +126,7 @@ class Interpreter:
     def _awaited(self, awaited: object) -> object:
         if isinstance(awaited, Future):
             return awaited.result()
-        message = (
-            "a workflow can await the futures of its own calls. Put other awaiting "
-            "(network, sleep) into an activity"
-        )
-        raise FutureMisuse(message)
+        raise FutureMisuse(_AWAIT)
 
     def _result_ref(self, value: object) -> str | None:
         """Wait for each future in the workflow's result; the caller resolves them."""
@@ -151,7 +156,7 @@ class Interpreter:
             self._until(state)
         for state in self.history.settled:
             if isinstance(state.outcome, CallFailed) and not state.seen and state.because is None:
-                raise self._error(state)
+                raise error_of(state)
 
     # ------------------------------------------------------------------ asking
 
@@ -175,7 +180,7 @@ class Interpreter:
         if state is None:
             state = asked
         elif isinstance(state.outcome, CallSucceeded) or same(state, asked):
-            _compare(self.run, state, asked)
+            compare(self.run, state, asked)
             state.activity = activity
             asked = state
         self._asked.append(state)
@@ -212,26 +217,26 @@ class Interpreter:
         other = future._interpreter  # noqa: SLF001 - the other half of Future
         if other is not self:
             message = (
-                f"the Future of {future.call} belongs to run {other.run or '?'}, not to {self.run}: "
+                f"the Future of {future.call} belongs to run {other.run}, not to {self.run}: "
                 "hand its value over with run.result()"
             )
             raise FutureMisuse(message)
 
     # ------------------------------------------------------------------ seeing
 
-    def value(self, state: CallState) -> Any:  # noqa: ANN401 - any value
+    def value(self, state: CallState) -> Any:
         """Give the result of a call, waiting for it, or raise what it failed with."""
         self._until(state)
         self._mark(state)
         if state.failed:
-            raise self._error(state)
+            raise error_of(state)
         return self._result(state)
 
     def exception(self, state: CallState) -> BaseException | None:
         """Give what a call failed with, waiting for it, or None."""
         self._until(state)
         self._mark(state)
-        return self._error(state) if state.failed else None
+        return error_of(state) if state.failed else None
 
     def on_settled(self, state: CallState, fn: Callable[[], object]) -> None:
         """Call `fn` once the code has seen that `state` is settled."""
@@ -240,7 +245,7 @@ class Interpreter:
         else:
             self._callbacks.setdefault(state, []).append(fn)
 
-    def unpack(self, stored: Stored) -> Any:  # noqa: ANN401 - any value
+    def unpack(self, stored: Stored) -> Any:
         """Give the value of something stored, references to settled calls included."""
         return unpack(stored, lambda call: self._result(self.history.calls[call]), self.fetch)
 
@@ -327,7 +332,7 @@ class Interpreter:
         self.driver.timer(state, seconds)
         return state
 
-    def _result(self, state: CallState) -> Any:  # noqa: ANN401 - any value
+    def _result(self, state: CallState) -> Any:
         if state.live is not None:
             return state.live
         outcome = state.outcome
@@ -335,78 +340,3 @@ class Interpreter:
         if type(outcome.result) in SCALARS:
             return outcome.result
         return self.unpack(outcome.result)
-
-    def _error(self, state: CallState) -> BaseException:
-        return error_of(state)
-
-
-def error_of(state: CallState) -> BaseException:
-    """Give the exception to raise for a call that has no result."""
-    origin = state.because or state
-    match origin.outcome:
-        case CallFailed() as failed:
-            error = failed.error.rebuild()
-            attempts = f", attempt {failed.attempt}" if failed.attempt > 1 else ""
-            error.add_note(f"in {origin.id}{attempts}")
-        case CallCancelled() as cancelled:
-            reason = f": {cancelled.reason}" if cancelled.reason else ""
-            error = ActivityCancelled(f"{origin.id} was cancelled{reason}")
-        case _:
-            message = f"{state.id} has not failed"
-            raise AssertionError(message)
-    if origin is not state:
-        error.add_note(f"{state.id} did not run: {origin.id}, which it needs, gave no result")
-    return error
-
-
-def same(known: CallState, asked: CallState) -> bool:
-    """Whether a call is asked for as the log says it was."""
-    if known.name != asked.name or known.deps != asked.deps:
-        return False
-    return _opaque(known) or (_values(known) == _values(asked))
-
-
-def _values(state: CallState) -> list[tuple[object, type, Stored]]:
-    """Give the arguments for comparing: by place, type and value, so that 1 is not True."""
-    named: list[tuple[object, Stored]] = [*enumerate(state.args), *(state.kwargs or {}).items()]
-    return [(where, type(a), a) for where, s in named for a in (spill(s),)]
-
-
-def _opaque(state: CallState) -> bool:
-    """Whether an argument is pickled: equal values may have unequal pickles."""
-    stored = (*state.args, *(state.kwargs or {}).values())
-    return any(getattr(s, "codec", "") == "pickle" for s in stored)
-
-
-def _compare(run: str, known: CallState, asked: CallState) -> None:
-    if not same(known, asked):
-        message = (
-            f"run {run} cannot continue: call {asked.id} differs.\n"
-            f"  recorded: {describe(known)}\n"
-            f"  now:      {describe(asked)}\n"
-            "Nothing was executed. You can go back to the code that the run was started with "
-            "and resume it, or start a new run."
-        )
-        raise NondeterminismError(message)
-
-
-def describe(state: CallState) -> str:
-    """Give a call as it is written in code, its arguments cut short."""
-    parts = [_short(a) for a in state.args]
-    parts += [f"{k}={_short(a)}" for k, a in (state.kwargs or {}).items()]
-    return f"{state.name}({', '.join(parts)})"
-
-
-def _short(stored: Stored) -> str:
-    match stored:
-        case Ref():
-            return stored.call
-        case Packed(codec="json"):
-            text = _REF.sub(r"\1", str(stored.data)[:1000])
-        case Packed() | None:
-            text = "None" if stored is None else f"<{stored.size} bytes>"
-        case str() | bool() | int() | float():
-            text = repr(stored)
-        case _:
-            text = f"<{stored.size} bytes>"
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -101,7 +101,7 @@ def pack(value: object, what: str, ref: RefOf = no_ref) -> Stored:
         return Packed("pickle", dumps(value, what, ref))
 
 
-def unpack(stored: Stored, value_of: ValueOf, fetch: Fetch) -> Any:  # noqa: ANN401 - any value
+def unpack(stored: Stored, value_of: ValueOf, fetch: Fetch) -> Any:
     """Give a fresh copy of what was stored, with references replaced by values.
 
     Raises:
@@ -181,7 +181,7 @@ def dumps(value: object, what: str, ref: RefOf = no_ref) -> bytes:
 
     stop: Exception | None = None
 
-    class Pickler(cloudpickle.Pickler):  # type: ignore[misc, name-defined]
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         def persistent_id(self, obj: object) -> str | None:
             nonlocal stop
             try:
@@ -211,7 +211,7 @@ class _Unpickler(pickle.Unpickler):
         return self._value_of(pid)
 
 
-def loads(data: bytes, value_of: ValueOf | None = None) -> Any:  # noqa: ANN401 - any value
+def loads(data: bytes, value_of: ValueOf | None = None) -> Any:
     """Unpickle: the one place where nbflow does so.
 
     Raises:

@@ -321,9 +321,8 @@ def _before(ended: list[Bar]) -> dict[int, Bar]:
 
 def _cause(bar: Bar, last: dict[str, Bar], before: dict[int, Bar]) -> tuple[Bar, Because] | None:
     options: list[tuple[float, int, Bar, Because]] = []
-    for dep in bar.deps:
-        if (other := last.get(dep)) is not None and other is not bar:
-            options.append((other.ended or 0.0, 1, other, "dependency"))
+    needed = [last[dep] for dep in bar.deps if dep in last and last[dep] is not bar]
+    options.extend((other.ended or 0.0, 1, other, "dependency") for other in needed)
     if (previous := before.get(id(bar))) is not None:
         options.append((previous.ended or 0.0, 0, previous, "worker"))
     options = [o for o in options if o[0] <= bar.started + 1e-3]

@@ -51,11 +51,12 @@ class Retry:
             _refuse("wait and cap must not be negative, and factor at least 1")
         if not 0 <= self.jitter <= 1:
             _refuse(f"jitter is a part of the wait, from 0 to 1, not {self.jitter}")
-        if isinstance(self.on, type):
-            object.__setattr__(self, "on", (self.on,))
+        kinds: object = self.on
+        if isinstance(kinds, type):
+            object.__setattr__(self, "on", (kinds,))
 
     @classmethod
-    def of(cls, value: Retry | int | When | None) -> Retry:
+    def of(cls, value: object) -> Retry:
         """Read the ``retry=`` option: a policy, a number of retries, or a function."""
         match value:
             case Retry():

@@ -87,7 +87,8 @@ def _futures(who: str, futures: Iterable[Future[T]]) -> list[Future[T]]:
         message = f"{who}() takes several futures: write {who}([{futures.call}])"
         raise FutureMisuse(message)
     found = list(futures)
-    for future in found:
+    things: list[object] = [*found]
+    for future in things:
         if not isinstance(future, Future):
             message = f"{who}() takes futures, not {type(future).__name__}: {future!r:.60}"
             raise FutureMisuse(message)

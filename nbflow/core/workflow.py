@@ -47,7 +47,9 @@ class Definition:
 class Launcher(Protocol):
     """Starts runs. The layer that knows executors and stores puts one into `launcher`."""
 
-    def start(self, target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+    def start(
+        self, target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """Start a run and give its handle."""
 
 
@@ -70,7 +72,7 @@ class Placed(Generic[P]):
     target: Target
     place: Place
 
-    def start(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - nbflow.Run
+    def start(self, *args: Any, **kwargs: Any) -> Any:
         """Start a run there and give its `Run` at once."""
         return _start(self.target, self.place, args, kwargs)
 
@@ -98,15 +100,15 @@ class WorkflowFunction(Generic[P, T]):
         self.__doc__ = self.fn.__doc__
         self.__wrapped__ = self.fn
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401 - nbflow.Run
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Start a run and give its `Run` at once."""
         return _start(self, Place(), args, kwargs)
 
-    def start(self, *args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401 - nbflow.Run
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Start a run and give its `Run` at once."""
         return _start(self, Place(), args, kwargs)
 
-    def on(self, place: Any, **options: Any) -> Placed[P]:  # noqa: ANN401 - a name or an executor
+    def on(self, place: Any, **options: Any) -> Placed[P]:
         """Say where to run: ``revenue.on("processes", max_workers=4).start(["eu"])``."""
         return Placed(self, Place(place, options))
 
@@ -137,18 +139,21 @@ class Workflow:
     version: ClassVar[str] = "1"
     task_list: ClassVar[str] = "default"
 
-    def run(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the user's own signature
+    def run(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - the subclass's signature
         """Hold the workflow's code; to be written by the subclass."""
         message = f"{type(self).__name__} has no run method: write def run(self, ...)"
         raise DefinitionError(message)
 
-    def submit(self, activity: Activity[..., T] | Callable[..., T], *args: Any, **kwargs: Any) -> Future[T]:  # noqa: ANN401
+    def submit(
+        self, activity: Activity[..., T] | Callable[..., T], *args: Any, **kwargs: Any
+    ) -> Future[T]:
         """Ask for a call of `activity` and give its Future."""
         if not isinstance(activity, Activity):
             message = f"submit takes an activity, not {activity!r:.60}: decorate it with @activity"
             raise DefinitionError(message)
         if current.get() is None:
-            message = f"submit is for the run method of a workflow: start one with {type(self).__name__}.start(...)"
+            name = type(self).__name__
+            message = f"submit is for the run method of a workflow: begin with {name}.start(...)"
             raise DefinitionError(message)
         return activity(*args, **kwargs)
 
@@ -156,17 +161,19 @@ class Workflow:
         """Ask for one call an item."""
         return [self.submit(activity, item) for item in items]
 
-    def starmap(self, activity: Activity[..., T], items: Iterable[Iterable[Any]]) -> list[Future[T]]:
+    def starmap(
+        self, activity: Activity[..., T], items: Iterable[Iterable[Any]]
+    ) -> list[Future[T]]:
         """Ask for one call an item, each item holding all arguments."""
         return [self.submit(activity, *item) for item in items]
 
     @classmethod
-    def start(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - nbflow.Run
+    def start(cls, *args: Any, **kwargs: Any) -> Any:
         """Start a run and give its `Run` at once."""
         return _start(cls, Place(), args, kwargs)
 
     @classmethod
-    def on(cls, place: Any, **options: Any) -> Placed[Any]:  # noqa: ANN401 - a name or an executor
+    def on(cls, place: Any, **options: Any) -> Placed[Any]:
         """Say where to run: ``Basic.on("processes").start(1)``."""
         return Placed(cls, Place(place, options))
 
@@ -212,7 +219,7 @@ class _ClassBody:
 
     cls: type[Workflow]
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the user's own
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.cls().run(*args, **kwargs)
 
 
@@ -255,7 +262,7 @@ def workflow(
     return make if fn is None else make(fn)
 
 
-def _start(target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+def _start(target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if not launcher:
         message = "runs can be started once nbflow itself is imported: import nbflow"
         raise DefinitionError(message)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbflow.core import payload
-from nbflow.core.errors import Unserialisable
+from nbflow.core.errors import Unserialisable, WorkerDied
 from nbflow.core.events import Report
 from nbflow.core.failure import Failure
 from nbflow.core.payload import SCALARS, Packed, Ref, Stored
@@ -160,7 +160,9 @@ def run_job(job: Job, worker: str, *, shared: bool = True) -> Answer:
         else:
             value = job.code.fn(*arguments(job), **keywords(job))
         if inspect.iscoroutine(value):
-            value = _awaited(value)
+            value, raised = _awaited(_caught(value))
+            if raised is not None:
+                raise raised
     except BaseException as error:  # noqa: BLE001 - SystemExit of an activity must not end a worker
         ended = started + time.perf_counter() - clock
         times = (started, ended, time.thread_time() - cpu)
@@ -171,7 +173,16 @@ def run_job(job: Job, worker: str, *, shared: bool = True) -> Answer:
     return answer(job, value, worker, (started, ended, time.thread_time() - cpu), shared=shared)
 
 
-def _awaited(coroutine: Any) -> Any:  # noqa: ANN401 - any coroutine, any result
+async def _caught(coroutine: Any) -> tuple[Any, BaseException | None]:
+    """Give a coroutine's value, or its error: an exit that reaches a loop ends that loop."""
+    try:
+        return await coroutine, None
+    except BaseException as error:  # noqa: BLE001 - raised again outside the loop
+        own = error.__traceback__.tb_next if error.__traceback__ else None
+        return None, error.with_traceback(own)
+
+
+def _awaited(coroutine: Any) -> Any:
     """Run an ``async def`` activity to its end, without touching a loop that runs here."""
     try:
         asyncio.get_running_loop()
@@ -187,6 +198,13 @@ def failed(error: BaseException, worker: str, times: tuple[float, float, float])
     started, ended, cpu = times
     report = Report(worker, started, ended, cpu, 0.0, 0, peak_memory())
     return Answer(report, error=Failure.of(error, skip=1))
+
+
+def refused(executor: str) -> Answer:
+    """Answer for a job that came to an executor that is closed."""
+    now = time.time()
+    error = WorkerDied(f"the executor {executor} is closed: the call did not run")
+    return Answer(Report(executor, now, now), error=Failure.of(error))
 
 
 def answer(
@@ -227,13 +245,13 @@ def keywords(job: Job) -> dict[str, Any]:
     return {k: _value(job, a) for k, a in job.kwargs.items()} if job.kwargs else {}
 
 
-def _value(job: Job, stored: Stored) -> Any:  # noqa: ANN401 - any value
+def _value(job: Job, stored: Stored) -> Any:
     if type(stored) in SCALARS:
         return stored
     return payload.unpack(stored, lambda call: _input(job, call), job.fetch)
 
 
-def _input(job: Job, call: str) -> Any:  # noqa: ANN401 - any value
+def _input(job: Job, call: str) -> Any:
     if job.live is not None and call in job.live:
         return job.live[call]
     stored = (job.inputs or {})[call]

@@ -1,10 +1,9 @@
 """Drives one run in this process.
 
-One owner at a time, whichever thread that is (flat combining): whoever has something to say puts
-it into the inbox and tries to become the owner; the owner empties the inbox for everybody. What
-it took at once is one *turn*: the events that follow are appended to the log in one transaction,
-and only then do their consequences leave the owner - calls start, waiting code wakes up. So
-nothing that anyone was shown, or that any code has built upon, can be missing from the log.
+The run has one owner at a time (see `owner`). What an owner takes at once is a *turn*: the events
+that follow are appended to the log in one transaction, and only then do their consequences leave
+the owner - calls start, waiting code wakes up. So nothing that anyone was shown, or that any code
+has built upon, can be missing from the log.
 """
 
 from __future__ import annotations
@@ -12,19 +11,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
 from nbflow.core import payload
-from nbflow.core.activity import Activity
-from nbflow.core.errors import ActivityTimeout, Cancelled, StoreError
+from nbflow.core.errors import ActivityTimeout, Cancelled, InternalError, NbflowError, StoreError
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
-    CallScheduled,
     CallStarted,
     CallSucceeded,
     CancelRequested,
@@ -38,9 +34,10 @@ from nbflow.core.events import (
 )
 from nbflow.core.failure import Failure
 from nbflow.core.history import CallState, History
-from nbflow.core.payload import SCALARS, Packed, Ref, Stored
-from nbflow.engine.executor import Executor
-from nbflow.engine.job import Answer, Code, Job
+from nbflow.core.payload import Packed, Stored
+from nbflow.engine.attempts import Attempts, Resolve, retry_delay
+from nbflow.engine.job import Answer, Job
+from nbflow.engine.owner import TURN_ITEMS, Owner
 from nbflow.engine.timekeeper import timekeeper
 from nbflow.store.base import Store
 
@@ -48,13 +45,10 @@ _log = logging.getLogger("nbflow")
 
 TICK = 0.05
 """Seconds after which what nobody was in a hurry to say is written at the latest."""
-_BATCH = 512
-_PAUSE = 0.001
-_MOMENT = 0.005
 _CANCEL_GRACE = 2.0
 
 
-class Live:
+class Live(Owner):
     """The owner's side of a run: its inbox, its history and its executors.
 
     It is the `Driver` of the run's interpreter and the `Inbox` of its executors.
@@ -66,28 +60,21 @@ class Live:
         resolve: Gives the executor for an activity's ``executor`` option, None for the run's own.
     """
 
-    def __init__(
-        self, store: Store, run: str, history: History, resolve: Callable[[Any], Executor]
-    ) -> None:
+    def __init__(self, store: Store, run: str, history: History, resolve: Resolve) -> None:
+        super().__init__()
         self.store = store
         self.run = run
         self.history = history
-        self._resolve = resolve
-        self._own = resolve(None)
-        self._hungry = 2 * self._own.slots
-        self._inline: Any = self._own if hasattr(self._own, "work") else None
-        self._inbox: deque[Any] = deque()
+        self._attempts = Attempts(run, history, store, resolve)
+        self._hungry = 2 * self._attempts.own.slots
+        self._inline = self._attempts.inline
         self._begun: list[tuple[Job, str, float]] = []
-        self._lock = threading.Lock()
         self._batch: list[Event] = []
         self._seq = history.last
-        self._open: dict[str, tuple[Job, Executor]] = {}
-        self._codes: dict[Activity[..., Any], Code] = {}
         self._visible = len(history.settled)
         self._gate: SimpleQueue[None] = SimpleQueue()
         self._want: tuple[CallState | None, int] | None = None
-        self._ticking = self._flushing = False
-        self._turned = 0.0
+        self._ticking = False
         self._stop: BaseException | None = None
         self.closed = threading.Event()
         self.on_closed: list[Callable[[], object]] = []
@@ -105,8 +92,8 @@ class Live:
         if state.kwargs:
             state.kwargs = {k: self._spilled(a) for k, a in state.kwargs.items()}
         self._inbox.append(state)
-        hungry = not state.deps and len(self._open) < self._hungry
-        self._soon(hurry=hungry or len(self._inbox) >= _BATCH)
+        hungry = not state.deps and len(self._attempts) < self._hungry
+        self._soon(hurry=hungry or len(self._inbox) >= TURN_ITEMS)
 
     def timer(self, state: CallState, seconds: float) -> None:
         """Settle `state` after so many seconds."""
@@ -163,7 +150,7 @@ class Live:
             except StoreError as error:
                 answer.result, answer.error = None, Failure.of(error)
         self._inbox.append((job, answer))
-        if len(self._open) <= self._hungry:
+        if len(self._attempts) <= self._hungry:
             self._drain()
         else:
             self._soon(hurry=True)
@@ -172,11 +159,6 @@ class Live:
         return payload.spill(stored, self.store.put)
 
     # ------------------------------------------------------------ anybody's thread
-
-    def post(self, action: Callable[[], object]) -> None:
-        """Have the owner do something."""
-        self._inbox.append(action)
-        self._drain()
 
     def cancel_run(self, reason: str) -> None:
         """Give up every call and stop the workflow's code where it next waits or calls."""
@@ -198,21 +180,6 @@ class Live:
         if self._stop is not None:
             raise self._stop
 
-    def _soon(self, *, hurry: bool) -> None:
-        """Empty the inbox now if that is urgent and was not just done, else within a moment.
-
-        While many small calls come and go, a turn a call costs more than the calls themselves.
-        """
-        if hurry and time.perf_counter() - self._turned > _PAUSE:
-            self._drain()
-        elif not self._flushing:
-            self._flushing = True
-            timekeeper.after(_MOMENT, self._flush)
-
-    def _flush(self) -> None:
-        self._flushing = False
-        self._drain()
-
     def _tick_later(self, seconds: float) -> None:
         self._ticking = True
         timekeeper.after(seconds, self._tick)
@@ -228,32 +195,25 @@ class Live:
 
     # ------------------------------------------------------------ the owner
 
-    def _drain(self) -> None:
-        """Become the owner if nobody is, and empty the inbox. An owner never waits for another."""
-        while self._inbox:
-            if not self._lock.acquire(blocking=False):
-                return
-            try:
-                while self._inbox:
-                    self._turn()
-            finally:
-                self._lock.release()
+    def _take(self, item: Any) -> None:
+        if self.history.closed is not None:
+            return  # a late answer of a run that is over
+        if type(item) is CallState:
+            self._asked(item)
+        elif type(item) is tuple:
+            self._ended(*item)
+        else:
+            item()
 
-    def _turn(self) -> None:
-        inbox, taken = self._inbox, 0
-        while inbox and taken < _BATCH:
-            item = inbox.popleft()
-            taken += 1
-            if self.history.closed is not None:
-                continue  # late answers of a run that is over
-            if type(item) is CallState:
-                self._asked(item)
-            elif type(item) is tuple:
-                self._ended(item[0], item[1])
-            else:
-                item()
-        self._publish()
-        self._turned = time.perf_counter()
+    def _broke(self, error: BaseException) -> None:
+        """Stop: what is in memory may be half done, but the log is whole and can be resumed."""
+        if not isinstance(error, NbflowError):
+            cause, error = (
+                error,
+                InternalError(f"the engine stopped: {type(error).__name__}: {error}"),
+            )
+            error.__cause__ = cause
+        self.halt(error)
 
     def _publish(self) -> None:
         """Write the turn's events; then, and only then, let others see what follows from them."""
@@ -262,8 +222,11 @@ class Live:
             return
         self._visible = len(self.history.settled)
         ready = self.history.ready
-        while ready:
-            self._start(ready.popleft())
+        if ready:
+            while ready:
+                self._start(ready.popleft())
+            if self._inline is not None:
+                self._gate.put(None)  # the workflow's thread is the one to run them
         want = self._want
         if want is not None and (self._stop is not None or self._satisfied(*want)):
             self._want = None
@@ -293,10 +256,7 @@ class Live:
         """Stop driving the run, leaving it as its log has it."""
         self._stop = error
         self._inbox.clear()
-        for job, executor in self._open.values():
-            job.dropped = True
-            executor.give_up(job)
-        self._open.clear()
+        self._attempts.give_up_all()
         self.history.ready.clear()
         self._want = None
         self._gate.put(None)
@@ -319,99 +279,36 @@ class Live:
     def _asked(self, asked: CallState) -> None:
         state = self.history.admit(asked)
         if state.scheduled is None:
-            s = state
-            self._emit(
-                CallScheduled(
-                    self._next(),
-                    time.time(),
-                    s.id,
-                    s.name,
-                    s.args,
-                    s.kwargs,
-                    s.deps,
-                    s.turn,
-                    s.after,
-                    s.code,
-                )
-            )
+            self._emit(state.event(self._next(), time.time()))
 
     def _start(self, state: CallState) -> None:
         """Hand a ready call to its executor, or wait until its back-off is over."""
-        if state.outcome is not None or state.id in self._open or self._stop is not None:
+        if state.outcome is not None or state.id in self._attempts or self._stop is not None:
             return
         if state.retry_at is not None:
             again = partial(self.post, partial(self._retry, state, state.attempt))
             timekeeper.after(max(0.0, state.retry_at - time.time()), again)
             return
-        activity = state.activity
-        assert activity is not None  # noqa: S101 - only admitted calls become ready
-        wanted = activity.settings.executor
-        if wanted is None and activity.is_async and not self._own.in_process:
-            executor = self._own
-        elif wanted is None and activity.is_async and self._inline is None:
-            executor = self._resolve("asyncio")
-        else:
-            executor = self._own if wanted is None else self._resolve(wanted)
-        job = self._job(state, activity)
-        self._open[state.id] = (job, executor)
-        executor.submit(job, self)
-
-    def _job(self, state: CallState, activity: Activity[..., Any]) -> Job:
-        code = self._codes.get(activity)
-        if code is None:
-            code = self._codes[activity] = Code(activity.name, activity.fn)
-        args, plain = self._resolved(state)
-        inputs = live = None
-        if not plain and state.deps:
-            calls = self.history.calls
-            inputs = {dep: calls[dep].outcome.result for dep in state.deps}  # type: ignore[union-attr]
-            live = {d: v for d in state.deps if (v := calls[d].live) is not None} or None
-        return Job(
-            self.run,
-            state.id,
-            state.attempt + 1,
-            code,
-            args,
-            state.kwargs,
-            inputs,
-            live,
-            activity.settings.timeout,
-            self.store.get,
-            plain,
-        )
-
-    def _resolved(self, state: CallState) -> tuple[tuple[Stored, ...], bool]:
-        """Give the arguments as values if they are small scalars all; tell whether they are."""
-        if state.kwargs:
-            return state.args, False
-        args = []
-        for stored in state.args:
-            value = stored
-            if type(value) is Ref:
-                value = self.history.calls[value.call].outcome.result  # type: ignore[union-attr]
-            if type(value) not in SCALARS:
-                return state.args, False
-            args.append(value)
-        return tuple(args), True
+        try:
+            self._attempts.launch(state, self)
+        except NbflowError as error:
+            # The caller is past writing this turn: what went wrong is news for the next one.
+            failure = Failure.of(error)
+            self._inbox.append(partial(self._failed, state, state.attempt + 1, failure, None))
 
     def _began(self, job: Job, worker: str, at: float) -> None:
-        entry = self._open.get(job.call)
-        if entry is None or entry[0] is not job:
+        if not self._attempts.wants(job):
             return
         self._emit(
-            CallStarted(
-                seq=self._next(), at=at, call=job.call, attempt=job.attempt, worker=worker
-            )
+            CallStarted(seq=self._next(), at=at, call=job.call, attempt=job.attempt, worker=worker)
         )
         if job.timeout is not None:
             left = job.timeout - (time.time() - at)
             timekeeper.after(max(0.0, left), partial(self.post, partial(self._expired, job)))
 
     def _ended(self, job: Job, answer: Answer) -> None:
-        entry = self._open.get(job.call)
-        if entry is None or entry[0] is not job:
+        if not self._attempts.take(job):
             return  # given up: nobody waits for it any more
-        del self._open[job.call]
         state = self.history.calls[job.call]
         report = answer.report
         if answer.error is not None:
@@ -420,9 +317,7 @@ class Live:
         if answer.live is not None:
             state.live = answer.live
         self._emit(
-            CallSucceeded(
-                self._next(), time.time(), job.call, job.attempt, answer.result, *report
-            )
+            CallSucceeded(self._next(), time.time(), job.call, job.attempt, answer.result, *report)
         )
 
     def _failed(
@@ -436,53 +331,28 @@ class Live:
     ) -> None:
         activity = state.activity
         assert activity is not None  # noqa: S101 - it ran
-        delay = self._delay(activity, error, attempt)
+        delay = retry_delay(activity, error, attempt)
         now = time.time()
+        retry_at = None if delay is None else now + delay
         self._emit(
-            CallFailed(
-                seq=self._next(),
-                at=now,
-                call=state.id,
-                attempt=attempt,
-                error=error,
-                retry_at=None if delay is None else now + delay,
-                report=report,
-                abandoned=abandoned,
-            )
+            CallFailed(self._next(), now, state.id, attempt, error, retry_at, report, abandoned)
         )
         if delay is not None:
             self.history.ready.append(state)  # `_start` sees that it is not due yet
 
-    def _delay(self, activity: Activity[..., Any], error: Failure, attempt: int) -> float | None:
-        try:
-            return activity.settings.retry.delay(error, attempt)
-        except Exception:
-            _log.exception("nbflow: the retry function of %s failed: no retry", activity.name)
-            return None
-
     def _retry(self, state: CallState, attempt: int) -> None:
-        if state.outcome is None and state.attempt == attempt and state.id not in self._open:
+        if state.outcome is None and state.attempt == attempt and state.id not in self._attempts:
             state.retry_at = None
             self.history.ready.append(state)
 
     def _expired(self, job: Job) -> None:
-        entry = self._open.get(job.call)
-        if entry is None or entry[0] is not job:
+        if not self._attempts.wants(job):
             return
-        stopped = self._give_up(job.call)
-        what = "" if stopped else " It runs in a thread, which cannot be stopped: it is abandoned."
+        stopped = self._attempts.give_up(job.call)
+        what = "" if stopped else " It cannot be stopped where it runs: it is abandoned."
         error = ActivityTimeout(f"{job.call} took longer than its {job.timeout:g} s.{what}")
         state = self.history.calls[job.call]
         self._failed(state, job.attempt, Failure.of(error), None, abandoned=not stopped)
-
-    def _give_up(self, call: str) -> bool:
-        """Stop the open attempt of a call, if there is one; tell whether it surely stopped."""
-        entry = self._open.pop(call, None)
-        if entry is None:
-            return True
-        job, executor = entry
-        job.dropped = True
-        return executor.give_up(job)
 
     def _timer(self, state: CallState, seconds: float) -> None:
         known = self.history.calls.setdefault(state.id, state)
@@ -506,7 +376,7 @@ class Live:
         if not state.name:
             self._emit(TimerCancelled(seq=self._next(), at=time.time(), timer=call))
             return
-        stopped = self._give_up(call)
+        stopped = self._attempts.give_up(call)
         self._emit(
             CallCancelled(
                 seq=self._next(), at=time.time(), call=call, reason=reason, abandoned=not stopped

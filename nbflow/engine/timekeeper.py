@@ -48,7 +48,7 @@ class Timekeeper:
                 _, _, fn = heapq.heappop(self._due)
             try:
                 fn()
-            except Exception:
+            except Exception:  # noqa: BLE001 - one bad action must not stop the others
                 _log.exception("nbflow: a timed action failed")
             del fn
 

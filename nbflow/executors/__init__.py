@@ -22,7 +22,7 @@ TABLE: Final = {
 """The executors that have a name."""
 
 
-def make(place: Any, **options: Any) -> Executor:  # noqa: ANN401 - a name or any executor
+def make(place: Any, **options: Any) -> Executor:
     """Make an executor.
 
     Args:
@@ -60,7 +60,7 @@ def _named(name: str, options: dict[str, Any]) -> Executor:
     return _built(_load(TABLE[name]), **options)
 
 
-def _built(kind: Any, *args: Any, **options: Any) -> Executor:  # noqa: ANN401 - a class
+def _built(kind: Any, *args: Any, **options: Any) -> Executor:
     try:
         return kind(*args, **options)  # type: ignore[no-any-return]
     except TypeError as error:
@@ -68,6 +68,6 @@ def _built(kind: Any, *args: Any, **options: Any) -> Executor:  # noqa: ANN401 -
         raise DefinitionError(message) from error
 
 
-def _load(where: str) -> Any:  # noqa: ANN401 - a class
+def _load(where: str) -> Any:
     module, _, name = where.partition(":")
     return getattr(import_module(module), name)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 import time
-from typing import Any
 
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import (
@@ -16,7 +16,7 @@ from nbflow.engine.job import (
     arguments,
     failed,
     keywords,
-    run_job,
+    refused,
 )
 from nbflow.engine.loop import private_loop
 
@@ -36,23 +36,30 @@ class Asyncio:
     def __init__(self, max_workers: int | None = None) -> None:
         self.slots = max_workers or 100
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._plain: set[int] = set()
+        self._closed = False
         self._lock = threading.Lock()
         self._limit = asyncio.Semaphore(self.slots)
         self._lanes = list(range(self.slots, 0, -1))
 
     def submit(self, job: Job, inbox: Inbox, /) -> None:
         """Hand a job to the loop."""
+        if self._closed:
+            inbox.ended(job, refused(self.name))
+            return
         private_loop().call_soon_threadsafe(self._begin, job, inbox)
 
     def _begin(self, job: Job, inbox: Inbox) -> None:
         with self._lock:
-            if job.dropped:
+            if job.dropped or self._closed:
                 return
             self._tasks[id(job)] = asyncio.ensure_future(self._run(job, inbox))
 
     async def _run(self, job: Job, inbox: Inbox) -> None:
         try:
             async with self._limit:
+                if not self._wanted(job):
+                    return
                 lane = self._lanes.pop()
                 try:
                     worker = f"{self.name}-{lane}"
@@ -66,39 +73,51 @@ class Asyncio:
                 inbox.ended(job, result)
         finally:
             self._tasks.pop(id(job), None)
+            self._plain.discard(id(job))
+
+    def _wanted(self, job: Job) -> bool:
+        with self._lock:
+            if not job.dropped and not asyncio.iscoroutinefunction(job.code.fn):
+                self._plain.add(id(job))
+            return not job.dropped
 
     def give_up(self, job: Job, /) -> bool:
-        """Cancel the job's task; the activity sees `asyncio.CancelledError` where it awaits."""
+        """Cancel the job's task; the activity sees `asyncio.CancelledError` where it awaits.
+
+        A plain function that has begun cannot be stopped, and holds up the others until it ends.
+        """
         with self._lock:
             task = self._tasks.pop(id(job), None)
             if task is None:
                 return True
+            stopped = id(job) not in self._plain
         private_loop().call_soon_threadsafe(task.cancel)
-        return True
+        return stopped
 
     def close(self) -> None:
         """Cancel all tasks. The loop itself is shared and stays."""
         with self._lock:
+            self._closed = True
             tasks, self._tasks = list(self._tasks.values()), {}
         for task in tasks:
             private_loop().call_soon_threadsafe(task.cancel)
 
 
 async def _attempt(job: Job, worker: str) -> Answer:
-    fn: Any = job.code.fn
-    if not asyncio.iscoroutinefunction(fn):
-        return run_job(job, worker)
     _context.set(job)
-    started, clock = time.time(), time.perf_counter()
-    # Processor time cannot be told apart among tasks of one thread: 0.
+    started, clock, before, cpu = time.time(), time.perf_counter(), time.thread_time(), 0.0
     try:
-        value = await fn(*arguments(job), **keywords(job))
+        value = job.code.fn(*arguments(job), **keywords(job))
+        if inspect.iscoroutine(value):
+            value = await value  # its processor time cannot be told from that of other tasks: 0
+        else:
+            cpu = time.thread_time() - before
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        return failed(error, worker, (started, started + time.perf_counter() - clock, 0.0))
+        return failed(error, worker, (started, started + time.perf_counter() - clock, cpu))
     except BaseException as error:  # noqa: BLE001 - nothing an activity raises may end the loop
-        return failed(error, worker, (started, started + time.perf_counter() - clock, 0.0))
-    times = (started, started + time.perf_counter() - clock, 0.0)
+        return failed(error, worker, (started, started + time.perf_counter() - clock, cpu))
+    times = (started, started + time.perf_counter() - clock, cpu)
     return answer(job, value, worker, times, shared=True)

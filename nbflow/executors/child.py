@@ -168,7 +168,7 @@ class Child:
         except BlockingIOError:
             return False
 
-    def receive(self) -> Any:  # noqa: ANN401 - what the worker sent
+    def receive(self) -> Any:
         """Wait for its answer, however long that takes.
 
         Raises:
@@ -176,7 +176,7 @@ class Child:
         """
         return self._receive(math.inf)
 
-    def _receive(self, seconds: float) -> Any:  # noqa: ANN401 - what the worker sent
+    def _receive(self, seconds: float) -> Any:
         end = time.monotonic() + seconds
         while not self._channel.waiting(_LOOK_MS):
             # Something that the activity started may hold the connection of a dead worker open.

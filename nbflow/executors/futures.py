@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from nbflow.core import payload
@@ -17,13 +18,21 @@ from nbflow.core.failure import Failure
 from nbflow.core.payload import Blob, Packed, Stored
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Answer, Code, Job, run_job
+from nbflow.engine.timekeeper import timekeeper
+
+POLL_SECONDS = 0.1
+"""How often a pool of processes is asked which attempts it has begun."""
+_POLL_SHARE = 20
 
 
 class Futures:
     """Runs attempts on somebody else's executor.
 
     What it cannot do, nbflow cannot do with it: a running attempt is abandoned rather than
-    stopped, and in a stock process pool a worker that dies takes the pool with it.
+    stopped, and keeps its worker until it returns; in a stock process pool a worker that dies
+    takes the pool with it. Pools of processes do not tell when an attempt begins, so they are
+    asked every `POLL_SECONDS`; a time limit then includes the start of the worker, if it has to
+    be started first.
 
     Args:
         pool: The executor. It is not shut down by nbflow: whoever made it owns it.
@@ -36,7 +45,14 @@ class Futures:
         self.in_process = isinstance(pool, cf.ThreadPoolExecutor)
         known = getattr(pool, "_max_workers", None)
         self.slots = slots or (known if isinstance(known, int) else os.cpu_count() or 1)
+        # The Futures that are not done, given up or not, oldest first.
         self._futures: dict[int, cf.Future[Any]] = {}
+        self._unwanted: set[int] = set()
+        # Jobs that a pool of processes was not seen to begin, and those of which the inbox is
+        # being told just now that they did: with their Future, if that is done meanwhile.
+        self._queued: dict[int, tuple[Job, Inbox]] = {}
+        self._telling: dict[int, cf.Future[Any] | None] = {}
+        self._polling = False
         self._lock = threading.Lock()
 
     def submit(self, job: Job, inbox: Inbox, /) -> None:
@@ -48,6 +64,9 @@ class Futures:
             return
         with self._lock:
             self._futures[id(job)] = future
+            if not self.in_process:
+                self._queued[id(job)] = (job, inbox)
+                self._poll_later(POLL_SECONDS)
         future.add_done_callback(functools.partial(self._done, job, inbox))
 
     def _submitted(self, job: Job, inbox: Inbox) -> cf.Future[Any]:
@@ -65,19 +84,57 @@ class Futures:
         )
         return self.pool.submit(_there, shipped)
 
+    def _poll_later(self, seconds: float) -> None:
+        if self._queued and not self._polling:
+            self._polling = True
+            timekeeper.after(seconds, self._poll)
+
+    def _poll(self) -> None:
+        """Tell of the jobs that have begun since the last time."""
+        clock = time.perf_counter()
+        with self._lock:
+            # Pools call those running, too, that they have fetched for a worker to run next.
+            running = (key for key, future in self._futures.items() if future.running())
+            keys = [key for key in islice(running, self.slots) if key in self._queued]
+            begun = [(key, *self._queued.pop(key)) for key in keys]
+            self._telling.update(dict.fromkeys(keys))
+        now = time.time()
+        for key, job, inbox in begun:
+            inbox.began(job, self.name, now)
+            with self._lock:
+                done = self._telling.pop(key)
+            if done is not None:
+                self._done(job, inbox, done)
+        with self._lock:
+            self._polling = False
+            # Many jobs take long to look through: no more than a small share of the time.
+            self._poll_later(max(POLL_SECONDS, _POLL_SHARE * (time.perf_counter() - clock)))
+
     def _done(self, job: Job, inbox: Inbox, future: cf.Future[Any]) -> None:
         with self._lock:
-            wanted = self._futures.pop(id(job), None) is not None
-        if not wanted or future.cancelled():
-            return
-        error = future.exception()
-        inbox.ended(job, future.result() if error is None else _died(error))
+            if id(job) in self._telling:
+                self._telling[id(job)] = future
+                return
+            self._queued.pop(id(job), None)
+            del self._futures[id(job)]
+            if id(job) in self._unwanted:
+                self._unwanted.remove(id(job))
+                return
+        try:
+            answer = future.result()
+        except BaseException as error:  # noqa: BLE001 - also that somebody else cancelled it
+            answer = _died(error)
+        inbox.ended(job, answer)
 
     def give_up(self, job: Job, /) -> bool:
         """Cancel the Future; what runs already cannot be stopped."""
         with self._lock:
-            future = self._futures.pop(id(job), None)
-        return future is None or future.cancel()
+            self._queued.pop(id(job), None)
+            future = self._futures.get(id(job))
+            if future is None:
+                return True
+            self._unwanted.add(id(job))
+        return future.cancel()
 
     def close(self) -> None:
         """Leave the pool to its owner."""
@@ -95,7 +152,7 @@ class Shipped(Code):
         self._blob = blob
 
     @property
-    def fn(self) -> Any:  # type: ignore[override]  # noqa: ANN401 - any function
+    def fn(self) -> Any:  # type: ignore[override]
         """The function."""
         return _function(self._bytes)
 
@@ -105,7 +162,7 @@ class Shipped(Code):
 
 
 @functools.lru_cache(maxsize=256)
-def _function(blob: bytes) -> Any:  # noqa: ANN401 - any function
+def _function(blob: bytes) -> Any:
     return payload.loads(blob)
 
 

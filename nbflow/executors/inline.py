@@ -52,7 +52,8 @@ class Inline:
             answer = run_job(job, self.name)
         finally:
             current.reset(token)
-        inbox.ended(job, answer)
+        if not job.dropped:
+            inbox.ended(job, answer)
         return True
 
     def give_up(self, job: Job, /) -> bool:

@@ -91,7 +91,7 @@ class Channel:
             self._sock.sendall(head)
             self._sock.sendall(body)
 
-    def receive(self) -> Any:  # noqa: ANN401 - the tuple that the other end sent
+    def receive(self) -> Any:
         """Wait for a message.
 
         Raises:
@@ -231,7 +231,7 @@ def reply(answer: Answer, read: int) -> tuple[object, ...]:
     return (read, *times, answer.result, answer.error)
 
 
-def answer_of(reply: Any, worker: str) -> tuple[Answer, int]:  # noqa: ANN401 - what `reply` made
+def answer_of(reply: Any, worker: str) -> tuple[Answer, int]:
     """Take a reply apart again, in the pool's process."""
     read, started, ended, cpu, packing, size, memory, result, error = reply
     report = Report(

@@ -24,7 +24,7 @@ from nbflow.core.errors import DefinitionError, NbflowError, WorkerDied
 from nbflow.core.events import Report
 from nbflow.core.failure import Failure
 from nbflow.engine.executor import Inbox
-from nbflow.engine.job import Answer, Job
+from nbflow.engine.job import Answer, Job, refused
 from nbflow.executors.child import Child, Gone, here
 from nbflow.executors.dispatch import Dispatch, Item
 from nbflow.executors.pipe import CODES, answer_of, early, request
@@ -73,7 +73,7 @@ class Processes:
     def submit(self, job: Job, inbox: Inbox, /) -> None:
         """Hand a job to an idle lane, or queue it."""
         if not self._dispatch.submit((job, inbox)):
-            inbox.ended(job, _failed(WorkerDied("the pool of processes is closed"), self.name))
+            inbox.ended(job, refused(self.name))
 
     def give_up(self, job: Job, /) -> bool:
         """Drop a queued job; kill the process of a running one."""

@@ -8,7 +8,7 @@ from collections import deque
 from queue import SimpleQueue
 
 from nbflow.engine.executor import Inbox
-from nbflow.engine.job import Job, run_job
+from nbflow.engine.job import Job, refused, run_job
 
 _Item = tuple[Job, Inbox]
 
@@ -48,6 +48,9 @@ class Threads:
         if kept is not None and not kept and _own.pool is self:
             kept.append((job, inbox))
             return
+        if self._closed:
+            inbox.ended(job, refused(self.name))
+            return
         self._queue.put((job, inbox))
         # More queued than threads waiting: one more thread could help. Read without the lock,
         # since once all threads are there it is always false.
@@ -74,7 +77,7 @@ class Threads:
         return False
 
     def close(self) -> None:
-        """Let every thread end once its present attempt does."""
+        """Drop what is queued, and let every thread end once its present attempt does."""
         with self._lock:
             self._closed = True
             threads = self.slots - len(self._free)
@@ -110,7 +113,7 @@ class _Thread(threading.Thread):
     def _work(self, job: Job, inbox: Inbox, kept: deque[_Item]) -> None:
         running = self.pool._running  # noqa: SLF001
         running[id(job)] = (job, self)
-        if job.dropped:
+        if job.dropped or self.pool._closed:  # noqa: SLF001
             running.pop(id(job), None)
             return
         inbox.began(job, self.name, 0.0)

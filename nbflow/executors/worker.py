@@ -73,9 +73,13 @@ def _watch(life: int, parent: int) -> None:
     """Wait for the end of the pool's process, then end this one and its group."""
     poll = select.poll()
     poll.register(life, select.POLLIN)
-    # A process that the parent forked may hold the pipe open: hence the look at the parent, too.
-    while not poll.poll(1000) and os.getppid() == parent:
-        pass
+    # Another fork of the parent may hold the pipe open: hence the look at the parent, too.
+    while os.getppid() == parent:
+        for _, event in poll.poll(1000):
+            if event & select.POLLNVAL:  # an activity closed it
+                poll.unregister(life)
+            else:
+                parent = 0
     with contextlib.suppress(OSError):
         os.killpg(os.getpgrp(), signal.SIGKILL)
     os._exit(1)

@@ -11,7 +11,7 @@ from nbflow.core.errors import RunError
 from nbflow.core.events import CallFailed, CallSucceeded
 from nbflow.core.failure import Failure
 from nbflow.core.history import CallState, History
-from nbflow.core.interpreter import describe, error_of
+from nbflow.core.describe import describe, error_of
 from nbflow.core.payload import unpack
 from nbflow.store.base import Store
 
@@ -56,7 +56,7 @@ class CallView:
         return {k: self._value(a) for k, a in (self._state.kwargs or {}).items()}
 
     @property
-    def result(self) -> Any:  # noqa: ANN401 - any value
+    def result(self) -> Any:
         """What it gave.
 
         Raises:
@@ -79,7 +79,7 @@ class CallView:
         outcome = (self._state.because or self._state).outcome
         return outcome.error if isinstance(outcome, CallFailed) else None
 
-    def reproduce(self) -> Any:  # noqa: ANN401 - any value
+    def reproduce(self) -> Any:
         """Call the activity's function here and now with the same arguments, outside any run.
 
         So a debugger, or a ``print`` in the mended cell, sees what the call saw.
@@ -92,10 +92,10 @@ class CallView:
             raise RunError(message)
         return self._activity.fn(*self.args, **self.kwargs)
 
-    def _value(self, stored: Any) -> Any:  # noqa: ANN401 - any value
+    def _value(self, stored: Any) -> Any:
         return unpack(stored, self._result_of, self._store.get)
 
-    def _result_of(self, call: str) -> Any:  # noqa: ANN401 - any value
+    def _result_of(self, call: str) -> Any:
         return CallView(self._history.calls[call], self._history, self._store, None).result
 
     def __repr__(self) -> str:

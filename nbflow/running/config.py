@@ -85,9 +85,9 @@ settings = Settings()
 
 def configure(
     *,
-    on: Any = None,  # noqa: ANN401 - a name or any executor
+    on: Any = None,
     store: str | os.PathLike[str] | Store | None = None,
-    **options: Any,  # noqa: ANN401 - whatever the executor takes
+    **options: Any,
 ) -> None:
     """Say what runs use from now on. What is not named stays as it is.
 

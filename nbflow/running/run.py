@@ -15,10 +15,10 @@ from nbflow.core.errors import (
 from nbflow.core.events import CallFailed, Event
 from nbflow.core.history import History
 from nbflow.core.payload import unpack
-from nbflow.core.workflow import Place, Target
+from nbflow.core.workflow import Place, Target, launcher
 from nbflow.engine.timekeeper import timekeeper
 from nbflow.running import session as _session
-from nbflow.running.calls import CallView, Calls
+from nbflow.running.calls import Calls, CallView
 from nbflow.running.config import settings
 from nbflow.store.base import RunRow, Store
 
@@ -195,7 +195,7 @@ class Run(Generic[T]):
         if self._session is not None:
             await asyncio.shield(asyncio.wrap_future(self._session.done))
         else:
-            while not self.done():
+            while not self.done():  # noqa: ASYNC110 - of another process only the log tells
                 await asyncio.sleep(_POLL)
         return self.result()
 
@@ -273,6 +273,17 @@ class Run(Generic[T]):
         history = self._history()
         return {s.id: s.activity for s in history.calls.values() if s.activity is not None}
 
+    def _ipython_display_(self) -> None:
+        """Show the live panel under the cell, or a picture where nobody is looking."""
+        from nbflow.viz.show import show  # noqa: PLC0415 - pictures only when asked for
+
+        cancel = None if self._session is None or self.done() else self.cancel
+        show(self._store, self.id, cancel=cancel, halted=self._halted)
+
+    def _halted(self) -> str:
+        error = self._session.error if self._session is not None else None
+        return f"{type(error).__name__}: {error}" if error is not None else ""
+
     def __repr__(self) -> str:
         """Give id, status and how many calls are done."""
         counts = self.counts()
@@ -294,11 +305,15 @@ class Launcher:
     def start(
         self, target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Run[Any]:
+        """Start a run and give its handle at once."""
         session = _session.start(target, place, args, kwargs)
         return Run(session.run, session.store)
 
 
-def start(target: Target, /, *args: Any, **kwargs: Any) -> Run[Any]:  # noqa: ANN401
+launcher[:] = [Launcher()]
+
+
+def start(target: Target, /, *args: Any, **kwargs: Any) -> Run[Any]:
     """Start a run of a workflow, of either shape, and give its handle at once.
 
     Example:
@@ -307,7 +322,7 @@ def start(target: Target, /, *args: Any, **kwargs: Any) -> Run[Any]:  # noqa: AN
     return Launcher().start(target, Place(), args, kwargs)
 
 
-def run(target: Target, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+def run(target: Target, /, *args: Any, **kwargs: Any) -> Any:
     """Start a run of a workflow, of either shape, wait for it, and give its result.
 
     Interrupting it cancels the run.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import contextvars
 import secrets
 import sys
@@ -53,7 +54,9 @@ class Session:
         error: Why it is no longer driven here though it is not closed, or None.
     """
 
-    def __init__(self, run: str, target: Target, frozen: Captured, store: Store, place: Place) -> None:
+    def __init__(
+        self, run: str, target: Target, frozen: Captured, store: Store, place: Place
+    ) -> None:
         self.run = run
         self.target = target
         self.place = place
@@ -64,7 +67,7 @@ class Session:
         self.history = History.of(store.events(run))
         own = settings.executor(place)
 
-        def resolve(wanted: Any) -> Any:  # noqa: ANN401 - an executor option
+        def resolve(wanted: Any) -> Any:
             return own if wanted is None else settings.executor(Place(wanted))
 
         self.live = Live(store, run, self.history, resolve)
@@ -111,10 +114,9 @@ class Session:
         if self.error is None and self.history.closed is None:
             self.error = self.live.stopped
         if not self.done.done():
-            try:
+            # A cancel may have closed it at the same moment.
+            with contextlib.suppress(concurrent.futures.InvalidStateError):
                 self.done.set_result(None)
-            except concurrent.futures.InvalidStateError:
-                pass  # closed by a cancel at the same moment
 
 
 def start(target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Session:
@@ -195,9 +197,13 @@ def find_target(workflow: str) -> Target:
     for found in vars(sys.modules["__main__"]).values():
         if isinstance(found, WorkflowFunction) and found.name == workflow:
             return found
-        if isinstance(found, type) and issubclass(found, Workflow) and found is not Workflow:
-            if (found.name or found.__name__) == workflow:
-                return found
+        if (
+            isinstance(found, type)
+            and issubclass(found, Workflow)
+            and found is not Workflow
+            and (found.name or found.__name__) == workflow
+        ):
+            return found
     message = (
         f"workflow {workflow} is not defined here: run the cell that defines it, or pass it, as in "
         f"run.resume(workflow={workflow})"

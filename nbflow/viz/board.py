@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from nbflow.core.events import CallScheduled, Event, RunResumed
@@ -23,8 +24,8 @@ from nbflow.viz.layout import Place
 from nbflow.viz.palette import ACTIVITY_COLORS
 from nbflow.viz.pen import n, path
 from nbflow.viz.preview import error_of, value_of
-from nbflow.viz.svg_graph import arrow, detail, middle
-from nbflow.viz.wording import clean
+from nbflow.viz.svg_graph import arrow, detail, group_words, hint, middle, time_of
+from nbflow.viz.wording import TIMES, clean, cut_id
 
 State = dict[str, Any]
 Row = list[Any]
@@ -39,6 +40,8 @@ TABLES: Final = ("nodes", "edges", "bars")
 _NAME: Final = 40
 _TITLE: Final = 120
 _ERROR: Final = 2000
+_SPOKEN: Final = frozenset({"queued", "running", "retrying", "skipped", "cancelled"})
+"""Statuses that are named in the corner of a box, where a time has no place."""
 _COLORS: Final = len(ACTIVITY_COLORS)
 _SHARE: Final = 12.0
 """What was costly to make is not made again before so many times as long have passed."""
@@ -197,7 +200,7 @@ class Board:
             None if bar.ended is None else self._since(bar.ended),
             bar.status,
             self._color(bar.activity),
-            clean(bar.call, _NAME),
+            cut_id(clean(bar.call), _NAME),
             bar.attempt,
             min(started, self._since(bar.ready)),
         ]
@@ -258,7 +261,9 @@ class _Tally:
 class _GraphPart:
     """The graph as boxes and lines, laid out anew when its structure has changed."""
 
-    def __init__(self, graph: Graph, color: Any, since: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self, graph: Graph, color: Callable[[str], int], since: Callable[[float], float]
+    ) -> None:
         self.canvas: State = {}
         self.nodes: dict[str, State] = {}
         self.edges: dict[str, Row] = {}
@@ -320,17 +325,18 @@ class _GraphPart:
         node = self._graph.node(call)
         if node.join:
             return {"box": self._box(call), "status": node.status, "join": True}
+        side = time_of(node) or (node.status if node.status in _SPOKEN else "")
         row: State = {
             "box": self._box(call),
             "status": node.status,
-            "name": clean(node.id, _NAME),
+            "name": cut_id(clean(node.id), _NAME),
+            "side": side,
             "detail": clean(detail(node), _TITLE),
+            "hint": clean(hint(node), 2 * _TITLE),
             "activity": self._color(node.activity),
         }
-        if node.status not in {"waiting", "queued", "skipped"} and node.started is not None:
+        if node.status == "running" and node.started is not None:
             row["from"] = self._since(node.started)
-            row["to"] = None if node.ended is None else self._since(node.ended)
-            row["worker"] = clean(node.worker, _NAME)
         return row
 
     def _groups(self, summary: Summary, tally: _Tally) -> dict[str, State]:
@@ -341,13 +347,20 @@ class _GraphPart:
             if into is not None:
                 for status, count in mine.items():
                     into[status] += count
+        groups = [
+            replace(group, counts={s: count for s, count in counts[group.id].items() if count})
+            for group in summary.nodes
+        ]
         return {
             self._keys[group.id]: {
                 "box": self._box(group.id),
+                "status": group.status,
                 "name": clean(group.activity, _NAME),
+                "side": f"{TIMES}{group.calls:,}",
+                "detail": group_words(group),
+                "hint": clean(hint(group), 2 * _TITLE),
                 "activity": self._color(group.activity),
-                "counts": {s: count for s, count in counts[group.id].items() if count},
-                "inner": group.inner > 0,
+                "counts": group.counts,
             }
-            for group in summary.nodes
+            for group in groups
         }

@@ -140,7 +140,7 @@ def bins(bars: Sequence[Bar], begin: float, end: float, columns: int) -> list[Bi
     for bar in bars:
         stop = bar.ended if bar.ended is not None else end
         first = min(columns - 1, max(0, int((bar.started - begin) / wide)))
-        last = min(columns - 1, max(first, int((stop - begin) / wide)))
+        last = min(columns - 1, max(first, math.ceil((stop - begin) / wide - 1e-6) - 1))
         key = "" if bar.status == "failed" else bar.activity
         for c in range(first, last + 1):
             low, high = begin + c * wide, begin + (c + 1) * wide

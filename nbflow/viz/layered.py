@@ -24,6 +24,7 @@ X_GAP = 18.0
 Y_GAP = 40.0
 _DUMMY_WIDTH = 6.0
 _MOST_DUMMIES = 200_000
+"""With more dummies than this, or than 30 a node, long edges run straight across."""
 
 
 @dataclass(slots=True)
@@ -140,7 +141,7 @@ def cut(count: int, edges: Sequence[tuple[int, int]]) -> Layers:
     up: list[list[int]] = [[] for _ in range(count)]
     down: list[list[int]] = [[] for _ in range(count)]
     layers = Layers(count, rank, up, down)
-    long = sum(rank[b] - rank[a] - 1 for a, b in edges) <= _MOST_DUMMIES
+    long = sum(rank[b] - rank[a] - 1 for a, b in edges) <= min(_MOST_DUMMIES, 2000 + 30 * count)
     for a, b in edges:
         if not long and rank[b] - rank[a] > 1:
             continue

@@ -61,7 +61,7 @@ class Follower:
         finished: Set when there will be nothing more to tell.
     """
 
-    def __init__(  # noqa: PLR0913 - who to follow, who to tell
+    def __init__(
         self,
         log: Log,
         run: str,
@@ -86,6 +86,7 @@ class Follower:
         self._stop = False
         self._troubled = False
         self._wake = threading.Event()
+        self._cost = 0.0
         self._lock = threading.Lock()
 
     # ------------------------------------------------------------------ from any thread
@@ -122,7 +123,7 @@ class Follower:
                 pause = _TROUBLE if self._troubled else max(PACE, self._cost * _SHARE)
                 self._wake.wait(pause)
                 self._wake.clear()
-        except Exception:  # a panel that breaks leaves the run and the notebook alone
+        except Exception:  # noqa: BLE001 - a panel that breaks leaves the run alone
             _log.exception("the panel of run %s has stopped", self.board.run)
         finally:
             self.finished.set()
@@ -134,14 +135,11 @@ class Follower:
         news = self._read()
         self.board.halted = halted
         closed = self.board.closed
-        if news or closed or self._state is None or not self._changed:
-            self._unpictured = self._unpictured or news
+        self._unpictured = self._unpictured or news
         self._tell(now, self.board.state(now, settle=closed), closed=closed)
         self._cost = time.perf_counter() - began
         self._paint(now, closed=closed)
         return closed or (self._sink is None and self._picture is None)
-
-    _cost = 0.0
 
     def _read(self) -> bool:
         history = self.board.graph.history
@@ -195,7 +193,7 @@ class Follower:
     def _guarded(self, tell: Callable[[State], None], message: State) -> None:
         try:
             tell(message)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whoever watches may fail in any way
             _log.exception("a view of run %s failed and is dropped", self.board.run)
             self._sink = None
 
@@ -207,6 +205,6 @@ class Follower:
             self._pictured, self._unpictured = now, False
             try:
                 self._picture(self.board.graph, self.board.profile)
-            except Exception:
+            except Exception:  # noqa: BLE001 - as above
                 _log.exception("the picture of run %s failed and is dropped", self.board.run)
                 self._picture = None

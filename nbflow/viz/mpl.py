@@ -15,7 +15,7 @@ from PIL import Image
 
 from nbflow.core.graph import Graph
 from nbflow.core.profile import Profile
-from nbflow.viz.drawing import scene
+from nbflow.viz.drawing import Scene, scene
 from nbflow.viz.mpl_brush import Brush
 from nbflow.viz.mpl_gantt import GanttPainter
 from nbflow.viz.mpl_graph import GraphPainter
@@ -68,9 +68,9 @@ def plot_profile(profile: Profile, ax: Axes | None = None) -> Figure:
     return _draw([GanttPainter(profile)], ax)
 
 
-def plot_run(graph: Graph, profile: Profile) -> Figure:
-    """Draw both in one figure, the graph above the Gantt chart."""
-    shown = scene(graph)
+def plot_run(graph: Graph, profile: Profile, shown: Scene | None = None) -> Figure:
+    """Draw both in one figure, the graph (laid out already, if `shown`) above the Gantt chart."""
+    shown = shown or scene(graph)
     below = GanttPainter(profile, colors=shown.colors)
     return _draw([GraphPainter(shown, least=below.width), below], None)
 
@@ -87,9 +87,9 @@ def png(thing: Graph | Profile, dpi: float = 144) -> bytes:
     return _png(figure, dpi)
 
 
-def run_png(graph: Graph, profile: Profile, dpi: float = 144) -> bytes:
-    """Draw both as one PNG, the graph above the Gantt chart."""
-    return _png(plot_run(graph, profile), dpi)
+def run_png(graph: Graph, profile: Profile, dpi: float = 144, shown: Scene | None = None) -> bytes:
+    """Draw both as one PNG, see `plot_run`."""
+    return _png(plot_run(graph, profile, shown), dpi)
 
 
 def _png(figure: Figure, dpi: float) -> bytes:

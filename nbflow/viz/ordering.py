@@ -6,14 +6,18 @@ sweeps, neighbours in a layer change places where that saves crossings. The best
 
 from __future__ import annotations
 
+import random
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
 
 Rows = list[list[int]]
 Links = list[list[int]]
 
-_EFFORT = 250_000
-"""About how many visits of nodes all sweeps together may make."""
+_EFFORT = 90_000
+"""About how many nodes and edges all sweeps together may visit."""
+_TURNS = 16
+_PATIENCE = 4
+_STARTS = 10
 _COUNTABLE = 60_000
 """Up to how many edges crossings are counted, and nodes change places."""
 
@@ -43,28 +47,36 @@ def order(rows: Rows, up: Links, down: Links) -> None:
             _sweep(rows, up, down, place, turn)
         return
     best, fewest = [list(row) for row in rows], crossings(rows, down)
-    for start in (rows, [row[::-1] for row in rows]):
-        found, count = _improve(start, up, down, max(2, min(12, _EFFORT // (2 * size))))
-        if count < fewest:
-            best, fewest = found, count
+    for start in range(max(1, min(_STARTS, _EFFORT // (size * _TURNS)))):
         if not fewest:
             break
+        found, count = _improve(_start(rows, start), up, down, start)
+        if count < fewest:
+            best, fewest = found, count
     rows[:] = best
 
 
-def _improve(rows: Rows, up: Links, down: Links, turns: int) -> tuple[Rows, int]:
-    rows = [list(row) for row in rows]
+def _start(rows: Rows, number: int) -> Rows:
+    """Give the order to begin with: the one that is there, mirrored, then shuffled ones."""
+    if number < 2:
+        return [list(row) for row in rows]
+    dice = random.Random(number)
+    return [dice.sample(row, len(row)) for row in rows]
+
+
+def _improve(rows: Rows, up: Links, down: Links, first: int) -> tuple[Rows, int]:
+    """Sweep until that has not helped for a while; odd starts sweep upwards first."""
     place = _places(rows, len(down))
     best, fewest, idle = [list(row) for row in rows], crossings(rows, down), 0
-    for turn in range(turns):
+    for turn in range(first % 2, _TURNS):
         _sweep(rows, up, down, place, turn)
-        _exchange(rows, up, down, place)
+        _exchange(rows, up, down, place, least=turn % 2)
         count = crossings(rows, down)
         if count < fewest:
             best, fewest, idle = [list(row) for row in rows], count, 0
         else:
             idle += 1
-        if not fewest or idle > 3:
+        if not fewest or idle > _PATIENCE:
             break
     return best, fewest
 
@@ -112,24 +124,27 @@ def _median(places: list[int]) -> float:
     return (places[half - 1] * right + places[half] * left) / (left + right)
 
 
-def _exchange(rows: Rows, up: Links, down: Links, place: list[int]) -> None:
-    """Let neighbours in a row change places as long as that saves crossings."""
-    for _ in range(4):
+def _exchange(rows: Rows, up: Links, down: Links, place: list[int], least: int) -> None:
+    """Let neighbours in a row change places as long as that saves crossings.
+
+    With `least` 0 they do so the first time where it costs nothing, which opens new ways.
+    """
+    for turn in range(4):
         saved = 0
         for row in rows:
             if len(row) > 1:
-                saved += _exchange_row(row, up, down, place)
+                saved += _exchange_row(row, up, down, place, 1 if turn else least)
         if not saved:
             return
 
 
-def _exchange_row(row: list[int], up: Links, down: Links, place: list[int]) -> int:
+def _exchange_row(row: list[int], up: Links, down: Links, place: list[int], least: int) -> int:
     above = {v: sorted(place[u] for u in up[v]) for v in row}
     below = {v: sorted(place[u] for u in down[v]) for v in row}
     saved = 0
     for i, (v, w) in _neighbours(row):
         gain = _gain(above[v], above[w]) + _gain(below[v], below[w])
-        if gain > 0:
+        if gain >= least:
             row[i], row[i + 1] = w, v
             place[v], place[w] = i + 1, i
             saved += gain

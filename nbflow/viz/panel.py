@@ -13,6 +13,7 @@ from typing import Any, Final
 import anywidget
 import traitlets
 
+from nbflow.viz.board import State
 from nbflow.viz.palette import (
     ACTIVITY_COLORS,
     DASHED,
@@ -20,7 +21,6 @@ from nbflow.viz.palette import (
     OTHER_COLOR,
     STATUS_COLORS,
 )
-from nbflow.viz.board import State
 
 _log = logging.getLogger("nbflow")
 _STATIC: Final = Path(__file__).parent / "static"
@@ -95,11 +95,11 @@ class Panel(anywidget.AnyWidget):
         assert self._cancel is not None  # noqa: S101 - `_heard` looked
         try:
             self._cancel()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is told in the panel
             _log.warning("the run could not be cancelled", exc_info=True)
             self.send({"kind": "note", "text": f"not cancelled: {error}"})
 
-    def bundle(self) -> dict[str, object]:
+    def bundle(self) -> dict[str, Any]:
         """Give the data to display it by; nothing is to be seen where there are no widgets."""
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         return {WIDGET: view, "text/plain": ""}

@@ -64,7 +64,7 @@ def error_of(closed: RunClosed) -> str:
     """Describe why a run failed, from what the log says of it."""
     if closed.error is None:
         return ""
-    name = closed.error.type.rpartition(".")[2]
+    name = closed.error.kind.rpartition(".")[2]
     message = closed.error.message.strip()
     lines = (f"{name}: {message}" if message else name)[:_ERROR].splitlines()
     return "\n".join(clean(line) for line in lines[:12])

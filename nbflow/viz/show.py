@@ -29,7 +29,7 @@ _log = logging.getLogger("nbflow")
 _STYLE: Final = """<style data-nbflow-panel="{token}">
 .jp-OutputArea-child:has([data-nbflow-panel="{token}"]),
 .jp-OutputArea-child:has([data-nbflow-panel="{token}"])
-  + .jp-OutputArea-child:has([data-mime-type="{widget}"]):not(:has(.nbf)),
+  + .jp-OutputArea-child:has(> .jp-OutputArea-output:not([data-mime-type])):not(:has(.nbf)),
 .jp-OutputArea-child:has([data-nbflow-panel="{token}"])
   + .jp-OutputArea-child:has(.nbf) + .jp-OutputArea-child {{ display: none }}
 </style>"""
@@ -51,7 +51,7 @@ def show(
         cancel: Cancels it; None if that cannot be done from here.
         halted: Says why nobody drives the run any more, "" while somebody does or may.
     """
-    from IPython import get_ipython  # noqa: PLC0415 - only where something is displayed
+    from IPython import get_ipython
 
     kernel = getattr(get_ipython(), "kernel", None)
     if kernel is None:
@@ -78,10 +78,8 @@ class Still:
     """A picture among a cell's outputs that is renewed in its place."""
 
     def __init__(self, run: str) -> None:
-        from IPython.display import display  # noqa: PLC0415 - only where something is displayed
-
         text = {"text/plain": f"nbflow run {clean(run)}: running when this was saved"}
-        self._handle: Any = display(text, raw=True, display_id=True)
+        self._handle = _put(text, display_id=True)
 
     def update(self, graph: Graph, profile: Profile) -> None:
         """Draw the run as it stands."""
@@ -92,26 +90,30 @@ class Still:
         self._handle.update(data, raw=True, metadata=metadata)
 
 
-def _live(
-    log: Log, run: str, cancel: Callable[[], None] | None, halted: Callable[[], str]
-) -> None:
-    from IPython.display import display  # noqa: PLC0415 - as above
-
+def _live(log: Log, run: str, cancel: Callable[[], None] | None, halted: Callable[[], str]) -> None:
     try:
-        from nbflow.viz.panel import WIDGET, Panel  # noqa: PLC0415 - needs widgets
+        from nbflow.viz.panel import Panel  # noqa: PLC0415 - needs widgets
     except ImportError:
         _log.info("no anywidget here: a picture is shown in the place of the panel")
         follower = Follower(log, run, picture=Still(run).update, halted=halted)
         follower.start()
         return
     panel = Panel(cancel)
-    style = _STYLE.format(token=panel.token, widget=WIDGET)
-    display({"text/html": style, "text/plain": ""}, raw=True)
-    display(panel.bundle(), raw=True)
+    style = _STYLE.format(token=panel.token)
+    _put({"text/html": style, "text/plain": ""})
+    _put(panel.bundle())
     still = Still(run)
     follower = Follower(log, run, sink=panel, picture=still.update, halted=halted)
     panel.on_ask = follower.ask
     follower.start()
+
+
+def _put(data: dict[str, Any], **how: Any) -> Any:
+    """Display data by MIME type; give the handle to renew it by, where one is asked for."""
+    from IPython import display
+
+    put: Any = display.display
+    return put(data, raw=True, **how)
 
 
 def _unattended(kernel: object) -> bool:
@@ -123,6 +125,6 @@ def _unattended(kernel: object) -> bool:
 
 
 def _size(png: str) -> dict[str, int]:
-    """Give the size to show a PNG at: it has two dots to a pixel."""
+    """Give the size to show a PNG at: at 144 dots an inch it has three for two pixels."""
     width, height = struct.unpack(">II", b64decode(png[:44])[16:24])
-    return {"width": width // 2, "height": height // 2}
+    return {"width": width * 2 // 3, "height": height * 2 // 3}

@@ -9,6 +9,7 @@ from itertools import tee
 from nbflow.core.events import Event
 from nbflow.core.graph import Graph
 from nbflow.core.profile import Profile
+from nbflow.viz.drawing import scene
 from nbflow.viz.svg import run_svg
 from nbflow.viz.text import graph_text, profile_text
 
@@ -35,11 +36,12 @@ def static_views(graph: Graph, profile: Profile, *, dpi: float = 144) -> dict[st
     """Do what `static_bundle` does, from folds that are there already."""
     from nbflow.viz.mpl import run_png  # noqa: PLC0415 - matplotlib takes its time to load
 
+    shown = scene(graph)
     text = f"{graph_text(graph, lines=30)}\n\n{profile_text(profile, lines=30)}"
     found = {
-        "image/png": base64.b64encode(run_png(graph, profile, dpi)).decode(),
+        "image/png": base64.b64encode(run_png(graph, profile, dpi, shown)).decode(),
         "text/plain": text,
     }
     if len(graph) <= SVG_CALLS:
-        found["image/svg+xml"] = run_svg(graph, profile)
+        found["image/svg+xml"] = run_svg(graph, profile, shown)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nbflow.core.graph import Graph
 from nbflow.core.profile import Profile
-from nbflow.viz.drawing import scene
+from nbflow.viz.drawing import Scene, scene
 from nbflow.viz.pen import document
 from nbflow.viz.svg_gantt import profile_fragment
 from nbflow.viz.svg_graph import graph_fragment
@@ -24,8 +24,8 @@ def profile_svg(profile: Profile) -> str:
     return document([profile_fragment(profile)], f"Profile of {profile.name}")
 
 
-def run_svg(graph: Graph, profile: Profile) -> str:
-    """Draw both in one picture, the graph above the Gantt chart."""
-    shown = scene(graph)
+def run_svg(graph: Graph, profile: Profile, shown: Scene | None = None) -> str:
+    """Draw both in one picture, the graph (laid out already, if `shown`) above the Gantt chart."""
+    shown = shown or scene(graph)
     below = profile_fragment(profile, shown.colors)
     return document([graph_fragment(shown, below.width), below], f"Run of {graph.name}")

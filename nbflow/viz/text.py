@@ -14,6 +14,8 @@ from nbflow.viz.wording import TIMES, clean, columns, cut, cut_start, duration, 
 
 _INDENTS = 8
 _LABEL = 16
+_LEAST = 64
+"""Fewer columns are not believed: the table of activities takes as many."""
 
 
 def graph_text(graph: Graph, *, width: int = 100, lines: int = 60, color: bool = False) -> str:
@@ -31,7 +33,7 @@ def graph_text(graph: Graph, *, width: int = 100, lines: int = 60, color: bool =
           ✓ fetch-1('eu')           1.02 s
             ✓ convert-1(fetch-1)    290 ms
     """
-    width, lines = max(30, width), max(8, lines)
+    width, lines = max(_LEAST, width), max(8, lines)
     paint = _painter(color)
     calls = [node for node in graph.nodes if not node.join]
     head = [_head(graph.name or "workflow", graph.status, graph.counts(), width, paint)]
@@ -63,9 +65,21 @@ def _painter(color: bool) -> _Painter:  # noqa: FBT001 - the public keyword, han
 
 
 def _head(name: str, status: str, counts: Mapping[str, int], width: int, paint: _Painter) -> str:
-    found = "  ".join(f"{paint.mark(s)} {count:,} {s}" for s, count in counts.items())
-    title = cut(clean(name), max(10, width // 3))
-    return f"{title}  {paint.mark(status)} {status}" + (f"  {found}" if found else "")
+    title = cut(clean(name), width // 3)
+    found = f"{title}  {paint.mark(status)} {status}"
+    return found + _tally(counts, width - columns(title) - len(status) - 4, paint, words=True)
+
+
+def _tally(counts: Mapping[str, int], room: int, paint: _Painter, *, words: bool) -> str:
+    """Write as many counts as there is room for, each behind its mark."""
+    found = ""
+    for status, count in counts.items():
+        word = f"{count:,} {status}" if words else f"{count:,}"
+        room -= len(word) + 4
+        if room < 0:
+            break
+        found += f"  {paint.mark(status)} {word}"
+    return found
 
 
 def _calls(graph: Graph, calls: list[Node], width: int, paint: _Painter) -> list[str]:
@@ -151,19 +165,17 @@ def _activities(
 
 
 def _activity(group: Group, name: str, sources: list[str], width: int, paint: _Painter) -> str:
-    counts = "  ".join(f"{paint.mark(s)} {count:,}" for s, count in group.counts.items())
-    plain = "  ".join(f"x {count:,}" for count in group.counts.values())
+    used = 4 + columns(name)
+    counts = _tally(group.counts, width - used, paint, words=False)
+    used += sum(len(f"{count:,}") + 4 for count in group.counts.values())
+    line = f"  {paint.mark(group.status)} {name}{counts}"
     time = duration(group.seconds) if group.seconds else ""
-    line = f"  {paint.mark(group.status)} {name}  {counts}"
-    used = 6 + columns(name) + len(plain)
     if time and used + len(time) + 2 <= width:
         line, used = f"{line}  {time}", used + len(time) + 2
-    room = width - used - 4
-    return (
-        f"{line}  {paint.dim(cut('← ' + ', '.join(sources), room))}"
-        if sources and room > 6
-        else line
-    )
+    room = width - used - 2
+    if not sources or room < 8:
+        return line
+    return f"{line}  {paint.dim(cut('← ' + ', '.join(sources), room))}"
 
 
 # ---------------------------------------------------------------------- profile
@@ -180,7 +192,7 @@ def profile_text(
         lines: How many lines there may be.
         color: Whether to write ANSI colours.
     """
-    width, lines = max(40, width), max(14, lines)
+    width, lines = max(_LEAST, width), max(14, lines)
     paint = _painter(color)
     head = [cut(f"{clean(profile.name) or 'workflow'}  " + " · ".join(figures(profile)), width)]
     if not profile.bars:
@@ -256,7 +268,7 @@ def _table(profile: Profile, width: int, most: int) -> list[str]:
     """Write a line an activity, the one with the most work first."""
     summaries = profile.by_activity()
     shown = summaries if len(summaries) < most else summaries[: most - 2]
-    room = max(10, width - 56)
+    room = width - 56
     label = min(room, max([8, *(columns(clean(s.activity)) for s in shown)]))
     times = "".join(f" {word:>9}" for word in ("total", "mean", "longest", "queued"))
     found = [f"{fill('activity', label)} {'calls':>7} {'failed':>7}{times}"]

@@ -6,7 +6,7 @@ A notebook shows them as a picture, a terminal in one line; `print(view.text())`
 from __future__ import annotations
 
 import base64
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.graph import Graph
@@ -157,7 +157,7 @@ def _bundle(
     """Give what IPython asks for; the PNG is what an untrusted notebook still shows."""
     from nbflow.viz.mpl import png  # noqa: PLC0415 - matplotlib takes time to load
 
-    makers = {
+    makers: dict[str, Callable[[], str]] = {
         "text/plain": view.text,
         "image/svg+xml": view.svg,
         "image/png": lambda: base64.b64encode(png(view)).decode(),

@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbflow
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import nbflow
 from nbflow.core.decide import Close, Schedule, decide
-from nbflow.core.events import CallFailed, CallScheduled, CallSucceeded, Event, RunClosed, RunStarted
+from nbflow.core.events import (
+    CallFailed,
+    CallScheduled,
+    CallSucceeded,
+    Event,
+    RunClosed,
+    RunStarted,
+)
 from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.payload import Packed, Ref, Stored
@@ -123,7 +131,11 @@ def _look(how: str, chosen: list[nbflow.Future[int]]) -> Any:
             return str(error)
     if how == "completed":
         return sorted(future.call for future in nbflow.as_completed(dict.fromkeys(chosen)))
-    when: dict[str, Any] = {"all": "ALL_COMPLETED", "first": "FIRST_COMPLETED", "error": "FIRST_EXCEPTION"}
+    when: dict[str, Any] = {
+        "all": "ALL_COMPLETED",
+        "first": "FIRST_COMPLETED",
+        "error": "FIRST_EXCEPTION",
+    }
     done, not_done = nbflow.wait(dict.fromkeys(chosen), return_when=when[how])
     # Which ones are done may differ from run to run; that all are accounted for may not.
     return len(done) + len(not_done)

@@ -1,0 +1,137 @@
+"""The open attempts of a run: what is with which executor. For the run's owner alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from nbflow.core.activity import Activity
+from nbflow.core.failure import Failure
+from nbflow.core.history import CallState, History
+from nbflow.core.payload import SCALARS, Ref, Stored
+from nbflow.engine.executor import Executor, Inbox
+from nbflow.engine.job import Code, Job
+from nbflow.store.base import Store
+
+_log = logging.getLogger("nbflow")
+
+Resolve = Callable[[Any], Executor]
+"""Gives the executor for an activity's ``executor`` option; None stands for the run's own."""
+
+
+class Attempts:
+    """Makes jobs of calls that are ready, and keeps them until they are answered or given up."""
+
+    def __init__(self, run: str, history: History, store: Store, resolve: Resolve) -> None:
+        self.own = resolve(None)
+        self.inline: Any = self.own if hasattr(self.own, "work") else None
+        self._run = run
+        self._history = history
+        self._store = store
+        self._resolve = resolve
+        self._open: dict[str, tuple[Job, Executor]] = {}
+        self._codes: dict[Activity[..., Any], Code] = {}
+
+    def __len__(self) -> int:
+        """Count the open attempts."""
+        return len(self._open)
+
+    def __contains__(self, call: str) -> bool:
+        """Whether a call has an open attempt."""
+        return call in self._open
+
+    def launch(self, state: CallState, inbox: Inbox) -> None:
+        """Hand the next attempt of a call to its executor.
+
+        Raises:
+            NbflowError: The activity names an executor that there is not.
+        """
+        activity = state.activity
+        assert activity is not None  # noqa: S101 - only admitted calls become ready
+        executor = self._executor(activity)
+        job = self._job(state, activity)
+        self._open[state.id] = (job, executor)
+        executor.submit(job, inbox)
+
+    def take(self, job: Job) -> bool:
+        """Close an attempt that is answered; False if it was given up before."""
+        if not self.wants(job):
+            return False
+        del self._open[job.call]
+        return True
+
+    def wants(self, job: Job) -> bool:
+        """Whether this very attempt is open."""
+        entry = self._open.get(job.call)
+        return entry is not None and entry[0] is job
+
+    def give_up(self, call: str) -> bool:
+        """Stop the open attempt of a call, if there is one; tell whether it surely stopped."""
+        entry = self._open.pop(call, None)
+        if entry is None:
+            return True
+        job, executor = entry
+        job.dropped = True
+        return executor.give_up(job)
+
+    def give_up_all(self) -> None:
+        """Stop everything."""
+        for call in list(self._open):
+            self.give_up(call)
+
+    def _executor(self, activity: Activity[..., Any]) -> Executor:
+        wanted = activity.settings.executor
+        if wanted is not None:
+            return self._resolve(wanted)
+        # A thread that waits for an event loop is a thread wasted.
+        if activity.is_async and self.own.in_process and self.inline is None:
+            return self._resolve("asyncio")
+        return self.own
+
+    def _job(self, state: CallState, activity: Activity[..., Any]) -> Job:
+        code = self._codes.get(activity)
+        if code is None:
+            code = self._codes[activity] = Code(activity.name, activity.fn)
+        args, plain = self._resolved(state)
+        inputs = live = None
+        if not plain and state.deps:
+            calls = self._history.calls
+            inputs = {dep: calls[dep].outcome.result for dep in state.deps}  # type: ignore[union-attr]
+            live = {d: v for d in state.deps if (v := calls[d].live) is not None} or None
+        return Job(
+            self._run,
+            state.id,
+            state.attempt + 1,
+            code,
+            args,
+            state.kwargs,
+            inputs,
+            live,
+            activity.settings.timeout,
+            self._store.get,
+            plain,
+        )
+
+    def _resolved(self, state: CallState) -> tuple[tuple[Stored, ...], bool]:
+        """Give the arguments as values if they are small scalars all; tell whether they are."""
+        if state.kwargs:
+            return state.args, False
+        args = []
+        for stored in state.args:
+            value = stored
+            if type(value) is Ref:
+                value = self._history.calls[value.call].outcome.result  # type: ignore[union-attr]
+            if type(value) not in SCALARS:
+                return state.args, False
+            args.append(value)
+        return tuple(args), True
+
+
+def retry_delay(activity: Activity[..., Any], error: Failure, attempt: int) -> float | None:
+    """Ask the activity's policy; a function of the user's that fails itself means no retry."""
+    try:
+        return activity.settings.retry.delay(error, attempt)
+    except Exception:  # noqa: BLE001 - the user's own function
+        _log.exception("nbflow: the retry function of %s failed: no retry", activity.name)
+        return None

@@ -1,0 +1,88 @@
+"""Flat combining: one owner at a time, whichever thread that is.
+
+Whoever has something to say puts it into the inbox and tries to become the owner. The owner
+empties the inbox for everybody; whoever finds an owner at work leaves, since the owner will see
+the item. So nobody ever waits for the lock, no wake-up is lost (an owner looks again after it has
+let go), and a chain of calls costs no hand-off between threads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from nbflow.engine.timekeeper import timekeeper
+
+TURN_ITEMS = 512
+"""How many items one turn takes at most."""
+_PAUSE = 0.001
+_MOMENT = 0.005
+
+
+class Owner(ABC):
+    """Something that is owned by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._inbox: deque[Any] = deque()
+        self._lock = threading.Lock()
+        self._flushing = False
+        self._turned = 0.0
+
+    @abstractmethod
+    def _take(self, item: Any) -> None:
+        """Deal with one item, as the owner."""
+
+    @abstractmethod
+    def _publish(self) -> None:
+        """End a turn: let the consequences of its items out."""
+
+    @abstractmethod
+    def _broke(self, error: BaseException) -> None:
+        """Learn that a turn could not be ended; the items it had taken are lost."""
+
+    def post(self, action: Callable[[], object]) -> None:
+        """Have the owner do something."""
+        self._inbox.append(action)
+        self._drain()
+
+    def _soon(self, *, hurry: bool) -> None:
+        """Empty the inbox now if that is urgent and was not just done, else within a moment.
+
+        While many small calls come and go, a turn a call costs more than the calls themselves.
+        """
+        if hurry and time.perf_counter() - self._turned > _PAUSE:
+            self._drain()
+        elif not self._flushing:
+            self._flushing = True
+            timekeeper.after(_MOMENT, self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self._drain()
+
+    def _drain(self) -> None:
+        """Become the owner if nobody is, and empty the inbox."""
+        inbox = self._inbox
+        while inbox:
+            if not self._lock.acquire(blocking=False):
+                return
+            try:
+                while inbox:
+                    self._turn()
+            except BaseException as error:
+                self._broke(error)
+                raise
+            finally:
+                self._lock.release()
+
+    def _turn(self) -> None:
+        inbox, left = self._inbox, TURN_ITEMS
+        while inbox and left:
+            left -= 1
+            self._take(inbox.popleft())
+        self._publish()
+        self._turned = time.perf_counter()

@@ -1,0 +1,29 @@
+"""Tools for testing workflows, and contracts for authors of executors and stores.
+
+An executor or a store is as good as nbflow's own if it passes the contract that those pass. With
+pytest, that is a subclass in a test file::
+
+    from nbflow.testing import ExecutorContract
+
+    class TestMyExecutor(ExecutorContract):
+        def make(self):
+            return MyExecutor(max_workers=2)
+
+`FaultTable` makes activities fail as a table says, and counts how often they were really run;
+`Gate` holds activities up until a test lets them go on. Both work across processes.
+"""
+
+from nbflow.testing.collector import Collector, make_job
+from nbflow.testing.executors import ExecutorContract
+from nbflow.testing.faults import Die, FaultTable, Gate
+from nbflow.testing.stores import StoreContract
+
+__all__ = [
+    "Collector",
+    "Die",
+    "ExecutorContract",
+    "FaultTable",
+    "Gate",
+    "StoreContract",
+    "make_job",
+]

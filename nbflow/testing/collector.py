@@ -1,0 +1,145 @@
+"""An inbox that keeps what an executor says, and jobs to submit with it."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from nbflow.core.errors import StoreError
+from nbflow.core.payload import Fetch, Stored, pack, unpack
+from nbflow.engine.job import Answer, Code, Job
+from nbflow.testing.checks import PATIENCE, fail
+
+_numbers = itertools.count(1)
+
+
+class Collector:
+    """An `Inbox` that keeps what it is told, in the order in which it is told.
+
+    Attributes:
+        begun: Job, worker and time for each call of ``began``.
+        answers: Job and answer for each call of ``ended``.
+        said: ``"began"`` or ``"ended"`` with the job, for each call of either.
+
+    Example:
+        >>> inbox, job = Collector(), make_job(len, "abc")
+        >>> executor.submit(job, inbox)
+        >>> inbox.result(job)
+        3
+    """
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[Job, str, float]] = []
+        self.answers: list[tuple[Job, Answer]] = []
+        self.said: list[tuple[str, Job]] = []
+        self._change = threading.Condition()
+
+    def began(self, job: Job, worker: str, at: float) -> None:
+        """Keep that an attempt runs."""
+        with self._change:
+            self.begun.append((job, worker, at))
+            self.said.append(("began", job))
+            self._change.notify_all()
+
+    def ended(self, job: Job, answer: Answer) -> None:
+        """Keep how an attempt ended."""
+        with self._change:
+            self.answers.append((job, answer))
+            self.said.append(("ended", job))
+            self._change.notify_all()
+
+    def wait(self, jobs: Iterable[Job], seconds: float = PATIENCE) -> None:
+        """Wait until each of the jobs is answered.
+
+        Raises:
+            AssertionError: Some are not in time.
+        """
+        wanted = {id(job) for job in jobs}
+
+        def missing() -> set[int]:
+            return wanted - {id(job) for job, _ in self.answers}
+
+        with self._change:
+            if not self._change.wait_for(lambda: not missing(), seconds):
+                fail(f"{len(missing())} of {len(wanted)} jobs are not answered after {seconds:g} s")
+
+    def answer(self, job: Job, seconds: float = PATIENCE) -> Answer:
+        """Wait for a job's answer, and give it.
+
+        Raises:
+            AssertionError: There is none in time, or there are several.
+        """
+        self.wait([job], seconds)
+        found = [answer for other, answer in self.answers if other is job]
+        if len(found) > 1:
+            fail(f"{job.call} was answered {len(found)} times")
+        return found[0]
+
+    def result(self, job: Job, fetch: Fetch | None = None) -> Any:
+        """Wait for a job's result, and give it; raise what it failed with."""
+        answer = self.answer(job)
+        if answer.error is not None:
+            raise answer.error.rebuild()
+        return unpack(answer.result, _no_ref, fetch or no_blobs)
+
+    def error(self, job: Job) -> BaseException:
+        """Wait for a job's failure, and give the error.
+
+        Raises:
+            AssertionError: It did not fail.
+        """
+        answer = self.answer(job)
+        if answer.error is None:
+            fail(f"{job.call} should have failed, but gave {answer.result!r:.200}")
+        return answer.error.rebuild()
+
+
+def make_job(
+    fn: Callable[..., Any],
+    /,
+    *args: object,
+    kwargs: Mapping[str, object] | None = None,
+    inputs: dict[str, Stored] | None = None,
+    fetch: Fetch | None = None,
+) -> Job:
+    """Make the first attempt of a call, as the engine does.
+
+    Args:
+        fn: The activity's function.
+        args: Positional arguments: values, or what is stored of them (`Ref`, `Packed`, `Blob`).
+        kwargs: Keyword arguments, likewise.
+        inputs: Stored results of the calls that a `Ref` among the arguments names.
+        fetch: Gives the bytes of a blob; by default there are none.
+    """
+    name = getattr(fn, "__name__", "activity")
+    stored = {k: _stored(v) for k, v in kwargs.items()} if kwargs else None
+    return Job(
+        run="run-test",
+        call=f"{name}-{next(_numbers)}",
+        attempt=1,
+        code=Code(name, fn),
+        args=tuple(_stored(a) for a in args),
+        kwargs=stored,
+        inputs=inputs,
+        live=None,
+        timeout=None,
+        fetch=fetch or no_blobs,
+    )
+
+
+def no_blobs(digest: str) -> bytes:
+    """Have no blob."""
+    message = f"there is no blob {digest}"
+    raise StoreError(message)
+
+
+def _no_ref(call: str) -> object:
+    return fail(f"a result refers to {call}")
+
+
+def _stored(value: object) -> Stored:
+    if type(value).__module__ == "nbflow.core.payload":
+        return value  # type: ignore[return-value]
+    return pack(value, "an argument")

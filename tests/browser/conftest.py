@@ -1,0 +1,199 @@
+"""A real JupyterLab driven by a real Chromium: one server and one browser, a kernel a notebook."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+CHROMIUM = os.environ.get("NBFLOW_CHROMIUM", "/usr/bin/chromium")
+ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
+CELLS = "window.jupyterapp.shell.currentWidget.content.model.sharedModel.toJSON().cells"
+RUN = """(command) => {
+    window.__ran = false;
+    const ran = () => { window.__ran = true; };
+    window.jupyterapp.commands.execute(command).then(ran, ran);
+}"""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab server."""
+
+    url: str
+    token: str
+    root: Path
+
+    def request(self, path: str, method: str = "GET") -> bytes:
+        """Ask its REST interface."""
+        request = urllib.request.Request(f"{self.url}{path}?token={self.token}", method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            found: bytes = answer.read()
+        return found
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    root = tmp_path_factory.mktemp("lab")
+    home = root / ".home"
+    settings = home / "app-settings"
+    settings.mkdir(parents=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    overrides = {"@jupyterlab/apputils-extension:notification": quiet}
+    (settings / "overrides.json").write_text(json.dumps(overrides))
+    env = {
+        **os.environ,
+        "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "user"),
+        **{f"JUPYTER_{k}_DIR": str(home / k.lower()) for k in ("CONFIG", "DATA", "RUNTIME")},
+    }
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(16)
+    command = [
+        *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
+        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
+        *(f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}"),
+        *("--LabApp.expose_app_in_browser=True", f"--LabApp.app_settings_dir={settings}"),
+    ]
+    log = root / "jupyter.log"
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            command, env=env, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    found = Lab(f"http://127.0.0.1:{port}", token, root)
+    end = time.monotonic() + 60
+    while True:
+        try:
+            found.request("/api/status")
+            break
+        except OSError:
+            assert server.poll() is None, log.read_text()[-2000:]
+            assert time.monotonic() < end, log.read_text()[-2000:]
+            time.sleep(0.1)
+    yield found
+    os.killpg(server.pid, signal.SIGTERM)
+    try:
+        server.wait(15)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield browser
+        browser.close()
+
+
+class Notebook:
+    """A notebook open in JupyterLab."""
+
+    def __init__(self, page: Any, lab: Lab, name: str) -> None:
+        self.page = page
+        self.lab = lab
+        self.path = lab.root / name
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.open()
+
+    def open(self) -> None:
+        """Open the page, or open it anew, and wait for the kernel."""
+        url = f"{self.lab.url}/lab/tree/{self.path.name}?reset&token={self.lab.token}"
+        self.page.goto(url, wait_until="domcontentloaded")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        self.wait_for(f"{KERNEL}?.status === 'idle'", 60)
+
+    def wait_for(self, condition: str, seconds: float = 20) -> None:
+        """Wait until a JavaScript expression is true."""
+        self.page.wait_for_function(f"() => {condition}", timeout=seconds * 1000)
+
+    def start(self, command: str = "notebook:run-all-cells") -> None:
+        """Run the cells and do not wait: a cell that blocks must not hold up the test."""
+        self.page.evaluate(RUN, command)
+
+    def wait(self, seconds: float = 30) -> None:
+        """Wait until all cells have run. The kernel's status would not tell that."""
+        self.wait_for("window.__ran === true", seconds)
+
+    def run(self, seconds: float = 30) -> None:
+        """Run all cells."""
+        self.start()
+        self.wait(seconds)
+
+    def command(self, name: str) -> None:
+        """Run a command of JupyterLab to its end."""
+        self.page.evaluate("(name) => window.jupyterapp.commands.execute(name)", name)
+
+    def save(self) -> nbformat.NotebookNode:
+        """Save the notebook and read the file."""
+        self.command("docmanager:save")
+        return nbformat.read(self.path, as_version=4)
+
+    def outputs(self, cell: int) -> list[dict[str, Any]]:
+        """Give the outputs of a cell as they would be saved."""
+        found: list[dict[str, Any]] = self.page.evaluate(f"() => {CELLS}[{cell}].outputs")
+        return found
+
+    def text(self, cell: int) -> str:
+        """Give what a cell printed, or the error it raised."""
+        return "".join(
+            "".join(output.get("text", "")) or output.get("evalue", "")
+            for output in self.outputs(cell)
+        )
+
+    def shot(self, path: Path) -> None:
+        """Take a picture of the page."""
+        self.page.screenshot(path=str(path))
+
+
+@pytest.fixture
+def notebook(lab: Lab, chromium: Any) -> Iterator[Callable[..., Notebook]]:
+    """Open a notebook with these cells; its kernel ends with the test."""
+    context = chromium.new_context(viewport={"width": 1200, "height": 1000})
+
+    def make(*cells: str) -> Notebook:
+        name = f"n{secrets.token_hex(4)}.ipynb"
+        spec = {"name": "python3", "display_name": "Python 3"}
+        made = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+            metadata={"kernelspec": spec},
+        )
+        nbformat.write(made, lab.root / name)
+        return Notebook(context.new_page(), lab, name)
+
+    yield make
+    context.close()
+    for session in json.loads(lab.request("/api/sessions")):
+        with contextlib.suppress(OSError):
+            lab.request(f"/api/sessions/{session['id']}", "DELETE")

@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import random
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nbflow.core.graph import Graph
+from nbflow.viz.groups import grouped
+from nbflow.viz.layout import COMPACT, FULL, TINY, Layout, layout
+from tests.viz.runlog import RunLog, revenue, simulate
+
+needs_dot = pytest.mark.skipif(not shutil.which("dot"), reason="dot is not installed")
+ENGINES = ["own", pytest.param("dot", marks=needs_dot)]
+
+
+@dataclass(frozen=True)
+class Dot:
+    id: str
+    join: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    source: str
+    target: str
+
+
+class Net:
+    """A graph of numbers."""
+
+    def __init__(self, count: int, edges: Iterable[tuple[int, int]]) -> None:
+        self.nodes: Sequence[Dot] = [Dot(str(i)) for i in range(count)]
+        self.edges: Sequence[Line] = [Line(str(a), str(b)) for a, b in edges]
+
+
+@st.composite
+def nets(draw: st.DrawFn) -> Net:
+    count = draw(st.integers(0, 24))
+    pairs = st.tuples(st.integers(0, 23), st.integers(0, 23))
+    found = draw(st.lists(pairs, max_size=48)) if count else []
+    return Net(count, sorted({(a, b) for a, b in found if a < b < count}))
+
+
+def layered_net(rows: int, width: int, seed: int) -> Net:
+    """Make a net whose edges all lead from one row to the next, so that rows are the same."""
+    dice = random.Random(seed)
+    edges = set()
+    for row in range(1, rows):
+        for i in range(width):
+            for _ in range(dice.choice([1, 2, 2])):
+                edges.add(((row - 1) * width + dice.randrange(width), row * width + i))
+    return Net(rows * width, sorted(edges))
+
+
+def overlaps(found: Layout) -> list[tuple[str, str]]:
+    def apart(a: str, b: str) -> bool:
+        p, q = found.places[a], found.places[b]
+        beside = abs(p.x - q.x) >= (p.width + q.width) / 2 - 1e-3
+        return beside or abs(p.y - q.y) >= (p.height + q.height) / 2 - 1e-3
+
+    return [(a, b) for a, b in combinations(found.places, 2) if not apart(a, b)]
+
+
+def upward(net: Net, found: Layout) -> list[tuple[str, str]]:
+    return [
+        (edge.source, edge.target)
+        for edge in net.edges
+        if found.places[edge.source].y >= found.places[edge.target].y
+    ]
+
+
+def outside(found: Layout) -> list[object]:
+    points = [point for curve in found.curves.values() for point in curve]
+    for place in found.places.values():
+        dx, dy = place.width / 2, place.height / 2
+        points += [(place.x - dx, place.y - dy), (place.x + dx, place.y + dy)]
+    low, right, bottom = -1e-3, found.width + 1e-3, found.height + 1e-3
+    return [(x, y) for x, y in points if not (low <= x <= right and low <= y <= bottom)]
+
+
+def crossings(net: Net, found: Layout) -> int:
+    rows: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for edge in net.edges:
+        a, b = found.places[edge.source], found.places[edge.target]
+        rows.setdefault((round(a.y), round(b.y)), []).append((a.x, b.x))
+    return sum(
+        (a - c) * (b - d) < 0 for ends in rows.values() for (a, b), (c, d) in combinations(ends, 2)
+    )
+
+
+@settings(deadline=None, max_examples=150)
+@given(nets())
+def test_boxes_are_apart_edges_lead_down_and_all_is_inside(net: Net) -> None:
+    """No boxes overlap, each edge leads down, and the size takes in every point of every edge."""
+    found = layout(net, engine="own")
+    assert set(found.places) == {node.id for node in net.nodes}
+    assert set(found.curves) == {(edge.source, edge.target) for edge in net.edges}
+    assert overlaps(found) == []
+    assert upward(net, found) == []
+    assert outside(found) == []
+
+
+@needs_dot
+@settings(deadline=None, max_examples=12)
+@given(nets())
+def test_dot_gives_the_same_kind_of_layout(net: Net) -> None:
+    """Whoever draws need not know who laid out: the same rules hold for dot."""
+    found = layout(net, engine="dot")
+    assert found.engine == ("dot" if net.edges else "own")
+    assert overlaps(found) == []
+    assert upward(net, found) == []
+    assert outside(found) == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_curves_join_the_boxes(engine):
+    """A curve is cubic, begins at the rim of its source and ends at the rim of its target."""
+    graph = Graph.of(simulate([*revenue(3), ("report-1", ("total-1", "fetch-1"))]))
+    found = layout(graph, engine=engine)
+    for (source, target), curve in found.curves.items():
+        assert len(curve) % 3 == 1
+        for place, (x, y) in ((found.places[source], curve[0]), (found.places[target], curve[-1])):
+            assert abs(x - place.x) <= place.width / 2 + 1
+            assert abs(y - place.y) <= place.height / 2 + 1
+            at_rim = abs(abs(y - place.y) - place.height / 2) < 1
+            assert at_rim or abs(abs(x - place.x) - place.width / 2) < 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_same_graph_gives_the_same_layout(engine):
+    """A layout is a function of the graph: a picture does not jump when it is drawn again."""
+    net = layered_net(6, 6, seed=1)
+    assert layout(net, engine=engine) == layout(net, engine=engine)
+
+
+def test_a_chain_of_100_000_calls_is_laid_out_without_recursion():
+    """Depth is no limit: nothing recurses."""
+    net = Net(100_000, pairwise(range(100_000)))
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(200)
+    try:
+        found = layout(net)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert found.engine == "own"
+    assert found.places["99999"].y > found.places["0"].y
+    assert len({place.x for place in found.places.values()}) == 1
+
+
+def test_10_000_calls_take_seconds():
+    """The own layout is near linear."""
+    began = time.process_time()
+    layout(layered_net(100, 100, seed=2), engine="own")
+    assert time.process_time() - began < 15
+
+
+@needs_dot
+@pytest.mark.parametrize(("rows", "width", "seed"), [(8, 6, 1), (10, 10, 2), (20, 15, 3)])
+def test_the_own_layout_crosses_few_edges(rows, width, seed):
+    """It has at most one and a half times dot's crossings."""
+    net = layered_net(rows, width, seed)
+    theirs = crossings(net, layout(net, engine="dot"))
+    assert crossings(net, layout(net, engine="own")) <= 1.5 * theirs
+
+
+def test_a_tree_has_no_crossing():
+    """What can be drawn without crossings is."""
+    dice = random.Random(4)
+    net = Net(60, [(dice.randrange(max(0, i - 6), i), i) for i in range(1, 60)])
+    found = layout(net, engine="own")
+    assert crossings(net, found) == 0
+
+
+def test_a_long_edge_is_straight():
+    """An edge that passes through layers goes straight down between the boxes."""
+    found = layout(Net(6, [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (0, 5)]), engine="own")
+    middle = [x for x, _ in found.curves["0", "5"][3:-3]]
+    assert max(middle) - min(middle) < 1
+    assert all(abs(middle[0] - found.places[str(i)].x) > FULL[0] / 2 for i in (1, 2, 3, 4))
+
+
+def test_calls_without_edges_form_a_block():
+    """Parts that no edge connects are packed in rows, in the order of the log."""
+    found = layout(Net(50, []))
+    assert 1 < found.width / found.height < 4
+    reading = sorted(found.places, key=lambda i: (found.places[i].y, found.places[i].x))
+    assert reading == [str(i) for i in range(50)]
+
+
+def test_wide_graphs_get_small_boxes():
+    """The wider the graph, the less its boxes say, so that it can still be looked at."""
+    sizes = []
+    for leaves in (5, 15, 40):
+        found = layout(Net(leaves + 1, [(0, i) for i in range(1, leaves + 1)]), engine="own")
+        sizes.append((found.places["0"].width, found.places["0"].height))
+    assert sizes == [FULL, COMPACT, TINY]
+
+
+def test_a_size_that_is_asked_for_is_kept():
+    """Whoever draws may say how big boxes are; joins stay dots."""
+    log = RunLog()
+    log.asked("a-1")
+    log.asked("a-2")
+    log.asked("b-1", turn=1, after=("a-1", "a-2"))
+    found = layout(Graph.of(log.events), size=(50.0, 20.0))
+    assert {p.width for p in found.places.values()} == {50.0, 7.0}
+
+
+def test_without_dot_the_own_layout_takes_its_place(monkeypatch, tmp_path):
+    """Nobody needs dot: where it is not on the path, asking for it still gives a layout."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert layout(Net(2, [(0, 1)]), engine="dot").engine == "own"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for dot")
+@pytest.mark.parametrize("script", ["exit 1", "echo '{'", "echo '{}'", "sleep 60"])
+def test_a_dot_that_fails_or_hangs_is_passed_over(monkeypatch, tmp_path, script):
+    """A dot that fails, answers nonsense or takes longer than three seconds costs no picture."""
+    program = tmp_path / "dot"
+    program.write_text(f"#!/bin/sh\nexec 2>/dev/null\n{script.replace('sleep', 'exec sleep')}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    began = time.monotonic()
+    assert layout(Net(2, [(0, 1)]), engine="auto").engine == "own"
+    assert time.monotonic() - began < 10
+
+
+def test_cycles_of_activities_are_drawn():
+    """Activities may need each other in turn; then some edge leads up and nothing fails."""
+    found = layout(Net(3, [(0, 1), (1, 2), (2, 0), (1, 1)]), engine="own")
+    assert overlaps(found) == []
+    assert set(found.curves) == {("0", "1"), ("1", "2"), ("2", "0")}
+
+
+def test_edges_to_unknown_nodes_are_passed_over():
+    """An edge from something that is no call, such as a timer, does no harm."""
+    found = layout(Net(2, [(0, 1), (7, 1)]))
+    assert set(found.curves) == {("0", "1")}
+
+
+def test_a_big_graph_is_summed_up_by_activity():
+    """Each activity is one box with its counts; an edge says how many calls it stands for."""
+    summary = grouped(Graph.of(simulate(revenue(200), failing={"fetch-7"})))
+    fetch, convert, total = summary.nodes
+    assert (fetch.calls, fetch.counts, fetch.status) == (200, {"done": 199, "failed": 1}, "failed")
+    assert convert.counts == {"done": 199, "skipped": 1}
+    assert total.calls == 1
+    edges = {(edge.source, edge.target): edge.count for edge in summary.edges}
+    assert edges == {("fetch", "convert"): 200, ("convert", "total"): 1}
+
+
+def test_joins_vanish_when_a_graph_is_summed_up():
+    """Control edges through a join lead from activity to activity."""
+    log = RunLog()
+    log.asked("probe-1")
+    log.asked("probe-2")
+    log.asked("decide-1", turn=1, after=("probe-1", "probe-2"))
+    (edge,) = grouped(Graph.of(log.events)).edges
+    assert (edge.source, edge.target, edge.kind, edge.count) == ("probe", "decide", "control", 1)
+
+
+def test_activities_without_room_share_a_box():
+    """There are never more boxes than asked for, and no call is lost."""
+    calls = [(f"a{i}-1", ()) for i in range(50)] + [("big-1", ()), ("big-2", ())]
+    summary = grouped(Graph.of(simulate(calls)), most=10)
+    assert len(summary.nodes) == 10
+    assert sum(group.calls for group in summary.nodes) == 52
+    assert "big" in {group.id for group in summary.nodes}
