@@ -126,13 +126,13 @@ def main(arguments: list[str] | None = None) -> None:
     nbflow.configure(on=options.on, store=options.store)
     run = swings(list(TABLES), options.draws)
     print(f"{run.id} runs on {options.on} ...\n")
-    print(run.result().to_string(), "\n")
-    print(run.graph.text(), "\n")
-    print(run.profile.text(), "\n")
+    print(f"{run.result().to_string()}\n")
+    print(f"{run.graph.text()}\n")
+    print(f"{run.profile.text()}\n")
     print(slowest(run))
     if options.html:
         options.html.write_text(page(run), encoding="utf-8")
-        print(f"Both pictures: {options.html.resolve().as_uri()}")
+        print(f"Both pictures are in {options.html.resolve().as_uri()}")
     if options.store != ":memory:":
         print(f"The log is in {options.store}: nbflow.attach({run.id!r}) finds it again.")
 

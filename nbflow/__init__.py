@@ -75,3 +75,17 @@ __all__ = [
     "wait",
     "workflow",
 ]
+
+
+def load_ipython_extension(shell: object) -> None:
+    """Give a notebook its magics: called by ``%load_ext nbflow``."""
+    from nbflow.magics import load  # noqa: PLC0415 - needs IPython
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: object) -> None:
+    """Take them away again: called by ``%unload_ext nbflow``."""
+    from nbflow.magics import unload  # noqa: PLC0415 - needs IPython
+
+    unload(shell)

@@ -8,6 +8,7 @@ import pytest
 
 import nbflow
 from nbflow.running import config
+from nbflow.running.session import sessions
 
 
 @pytest.fixture(autouse=True)
@@ -18,5 +19,8 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = (config.settings.on, config.settings.options, config.settings.store)
     nbflow.configure(on="threads", store=":memory:", max_workers=4)
     yield
+    for session in list(sessions.values()):
+        if not session.done.done():
+            session.live.cancel_run("the test is over")
     config.settings.close()
     config.settings.on, config.settings.options, config.settings.store = before

@@ -11,6 +11,7 @@ from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 MEANT_TO_FAIL = "raises-exception"
+SHOWS_A_RUN = re.compile(r"^run\d*(\.resume\(\))?\Z", re.MULTILINE)
 
 pytestmark = [
     pytest.mark.slow,
@@ -69,7 +70,11 @@ def test_nothing_is_written_to_stderr(executed):
 def test_the_saved_notebook_shows_its_runs(executed):
     """A run at the end of a cell leaves a picture, and a text that names the run's calls."""
     notebook, _ = executed
-    runs = [c for c in _code(notebook) if re.search(r"^(run\d*|%nbflow status.*)\Z", c.source, re.MULTILINE)]
+    runs = [
+        c
+        for c in _code(notebook)
+        if re.search(r"^(run\d*|%nbflow status.*)\Z", c.source, re.MULTILINE)
+    ]
     assert runs
     for cell in runs:
         pictures = [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,7 +60,18 @@ def test_every_public_name_is_documented(name: str) -> None:
 
 def test_the_version_has_an_entry_in_the_changelog() -> None:
     """The changelog has a section for what is being worked on."""
-    from pathlib import Path
-
     text = (Path(__file__).parent.parent / "CHANGELOG.md").read_text()
     assert "## [Unreleased]" in text or f"## [{nbflow.__version__}]" in text
+
+
+def test_every_test_states_its_rule() -> None:
+    """Every test function of the suite has a docstring."""
+    bare = [
+        f"{path}:{node.lineno} {node.name}"
+        for path in Path(__file__).parent.rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and not ast.get_docstring(node)
+    ]
+    assert not bare

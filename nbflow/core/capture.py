@@ -93,9 +93,9 @@ class _Snapshot:
             case type() if issubclass(value, Workflow) and from_notebook(value):
                 return self._workflow_class(value)
             case type() | ModuleType() | BuiltinFunctionType():
-                self.names[name] = type(value).__name__
-                own: str = getattr(value, "__name__", "")
-                self._digests[key] = digest(name, own)
+                thing: Any = value
+                self.names[name] = str(type(thing).__name__)
+                self._digests[key] = digest(name, str(thing.__name__))
                 return value
         return self._data(name, value)
 

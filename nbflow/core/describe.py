@@ -16,7 +16,10 @@ _REF = re.compile(r'\{"\$ref":"([^"]*)"\}')
 
 
 def error_of(state: CallState) -> BaseException:
-    """Give the exception to raise for a call that has no result."""
+    """Give the exception to raise for a call that has no result.
+
+    Its attribute ``nbflow_call`` names the call, so that a run that it ends can tell which it was.
+    """
     origin = state.because or state
     match origin.outcome:
         case CallFailed() as failed:
@@ -29,6 +32,7 @@ def error_of(state: CallState) -> BaseException:
         case _:
             message = f"{state.id} has not failed"
             raise AssertionError(message)
+    error.__dict__["nbflow_call"] = origin.id
     if origin is not state:
         error.add_note(f"{state.id} did not run: {origin.id}, which it needs, gave no result")
     return error

@@ -212,7 +212,14 @@ class CancelRequested(NamedTuple):
 
 
 class RunClosed(NamedTuple):
-    """The run ended: `status` is ``completed``, ``failed`` or ``cancelled``."""
+    """The run ended.
+
+    Attributes:
+        status: ``completed``, ``failed`` or ``cancelled``.
+        result: The workflow's result, stored.
+        error: What a failed run failed with.
+        call: The call whose error that was; "" where the workflow's own code raised it.
+    """
 
     seq: int
     at: float

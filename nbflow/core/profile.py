@@ -20,7 +20,7 @@ from nbflow.core.events import (
     RunStarted,
 )
 
-Because = Literal["start", "dependency", "worker", "workflow"]
+Because = Literal["start", "dependency", "worker", "retry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,17 +210,19 @@ class Profile:
         """Give the chain of bars that the run's length is made of, first to last.
 
         Going back from the bar that ended last: what let a bar start is the latest of the end of
-        a dependency, the end of the bar before it on the same worker, and, where neither explains
-        it, whatever ended last before it: the workflow's own code was waiting for that.
+        a dependency, the end of the bar before it on the same worker, and the end of the back-off
+        after the call's attempt before.
         """
         ended = sorted((b for b in self.bars if b.ended is not None), key=lambda b: b.ended or 0.0)
         if not ended:
             return []
         last = {bar.call: bar for bar in ended}
+        attempts = {(bar.call, bar.attempt): bar for bar in ended}
         before = _before(ended)
         path, bar, seen = [], ended[-1], set[int]()
         while True:
-            found = _cause(bar, last, before)
+            earlier = attempts.get((bar.call, bar.attempt - 1))
+            found = _cause(bar, last, before.get(id(bar)), earlier)
             if found is None or id(found[0]) in seen:
                 path.append(Step(bar=bar, because="start"))
                 return path[::-1]
@@ -319,12 +321,17 @@ def _before(ended: list[Bar]) -> dict[int, Bar]:
     return found
 
 
-def _cause(bar: Bar, last: dict[str, Bar], before: dict[int, Bar]) -> tuple[Bar, Because] | None:
+def _cause(
+    bar: Bar, last: dict[str, Bar], previous: Bar | None, earlier: Bar | None
+) -> tuple[Bar, Because] | None:
+    """Give the bar that let this one start, and how: by its value, its worker or its failure."""
     options: list[tuple[float, int, Bar, Because]] = []
     needed = [last[dep] for dep in bar.deps if dep in last and last[dep] is not bar]
     options.extend((other.ended or 0.0, 1, other, "dependency") for other in needed)
-    if (previous := before.get(id(bar))) is not None:
+    if previous is not None:
         options.append((previous.ended or 0.0, 0, previous, "worker"))
+    if earlier is not None:
+        options.append((bar.ready, 2, earlier, "retry"))
     options = [o for o in options if o[0] <= bar.started + 1e-3]
     if not options:
         return None

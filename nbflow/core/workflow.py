@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from nbflow.core.activity import Activity
 from nbflow.core.errors import DefinitionError
 from nbflow.core.future import Future, current
+
+if TYPE_CHECKING:
+    from nbflow.running.run import Run
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,7 +52,7 @@ class Launcher(Protocol):
 
     def start(
         self, target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    ) -> Run[Any]:
         """Start a run and give its handle."""
 
 
@@ -66,13 +69,13 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed(Generic[P]):
+class Placed(Generic[P, T]):
     """A workflow with a place: ``revenue.on("processes").start(["eu"])``."""
 
     target: Target
     place: Place
 
-    def start(self, *args: Any, **kwargs: Any) -> Any:
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> Run[T]:
         """Start a run there and give its `Run` at once."""
         return _start(self.target, self.place, args, kwargs)
 
@@ -100,15 +103,15 @@ class WorkflowFunction(Generic[P, T]):
         self.__doc__ = self.fn.__doc__
         self.__wrapped__ = self.fn
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Run[T]:
         """Start a run and give its `Run` at once."""
         return _start(self, Place(), args, kwargs)
 
-    def start(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> Run[T]:
         """Start a run and give its `Run` at once."""
         return _start(self, Place(), args, kwargs)
 
-    def on(self, place: Any, **options: Any) -> Placed[P]:
+    def on(self, place: Any, **options: Any) -> Placed[P, T]:
         """Say where to run: ``revenue.on("processes", max_workers=4).start(["eu"])``."""
         return Placed(self, Place(place, options))
 
@@ -144,12 +147,11 @@ class Workflow:
         message = f"{type(self).__name__} has no run method: write def run(self, ...)"
         raise DefinitionError(message)
 
-    def submit(
-        self, activity: Activity[..., T] | Callable[..., T], *args: Any, **kwargs: Any
-    ) -> Future[T]:
+    def submit(self, activity: Activity[..., T], *args: Any, **kwargs: Any) -> Future[T]:
         """Ask for a call of `activity` and give its Future."""
-        if not isinstance(activity, Activity):
-            message = f"submit takes an activity, not {activity!r:.60}: decorate it with @activity"
+        given: object = activity
+        if not isinstance(given, Activity):
+            message = f"submit takes an activity, not {given!r:.60}: decorate it with @activity"
             raise DefinitionError(message)
         if current.get() is None:
             name = type(self).__name__
@@ -168,12 +170,12 @@ class Workflow:
         return [self.submit(activity, *item) for item in items]
 
     @classmethod
-    def start(cls, *args: Any, **kwargs: Any) -> Any:
+    def start(cls, *args: Any, **kwargs: Any) -> Run[Any]:
         """Start a run and give its `Run` at once."""
         return _start(cls, Place(), args, kwargs)
 
     @classmethod
-    def on(cls, place: Any, **options: Any) -> Placed[Any]:
+    def on(cls, place: Any, **options: Any) -> Placed[..., Any]:
         """Say where to run: ``Basic.on("processes").start(1)``."""
         return Placed(cls, Place(place, options))
 
@@ -224,6 +226,8 @@ class _ClassBody:
 
 
 @overload
+def workflow(fn: Callable[P, Future[T]], /) -> WorkflowFunction[P, T]: ...
+@overload
 def workflow(fn: Callable[P, T], /) -> WorkflowFunction[P, T]: ...
 @overload
 def workflow(
@@ -262,7 +266,13 @@ def workflow(
     return make if fn is None else make(fn)
 
 
-def _start(target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _start(target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run[Any]:
+    if current.get() is not None:
+        message = (
+            "a workflow cannot call a workflow yet: call its activities here, or put the code "
+            "that both need into a plain function"
+        )
+        raise DefinitionError(message)
     if not launcher:
         message = "runs can be started once nbflow itself is imported: import nbflow"
         raise DefinitionError(message)

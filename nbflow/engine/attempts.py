@@ -75,8 +75,14 @@ class Attempts:
         job.dropped = True
         return executor.give_up(job)
 
+    def drop_all(self) -> None:
+        """Keep attempts that have not begun from doing so, in the place of those given up first."""
+        for job, _ in self._open.values():
+            job.dropped = True
+
     def give_up_all(self) -> None:
         """Stop everything."""
+        self.drop_all()
         for call in list(self._open):
             self.give_up(call)
 
@@ -132,6 +138,6 @@ def retry_delay(activity: Activity[..., Any], error: Failure, attempt: int) -> f
     """Ask the activity's policy; a function of the user's that fails itself means no retry."""
     try:
         return activity.settings.retry.delay(error, attempt)
-    except Exception:  # noqa: BLE001 - the user's own function
+    except BaseException:  # noqa: BLE001 - the user's own function may even exit
         _log.exception("nbflow: the retry function of %s failed: no retry", activity.name)
         return None

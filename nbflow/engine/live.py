@@ -124,9 +124,11 @@ class Live(Owner):
             return self._visible > position
         return 0 <= state.index < self._visible
 
-    def close(self, status: str, result: Stored = None, error: Failure | None = None) -> None:
-        """Write the end of the run, and return once it is written."""
-        self.post(partial(self._close, status, self._spilled(result), error))
+    def close(
+        self, status: str, result: Stored = None, error: Failure | None = None, call: str = ""
+    ) -> None:
+        """Write the end of the run, and return once it is written; `call` is whose error it is."""
+        self.post(partial(self._close, status, self._spilled(result), error, call))
         while not self.closed.wait(0.5):
             if self._stop is not None and not isinstance(self._stop, Cancelled):
                 raise self._stop
@@ -387,14 +389,17 @@ class Live(Owner):
         if self._stop is not None:
             return
         self._emit(CancelRequested(seq=self._next(), at=time.time(), reason=reason))
+        self._attempts.drop_all()
         for call, state in list(self.history.calls.items()):
             if state.outcome is None:
                 self._cancel_call(call, reason)
         self._stop = Cancelled(reason)
-        grace = partial(self.post, partial(self._close, "cancelled", None, None))
+        grace = partial(self.post, partial(self._close, "cancelled"))
         timekeeper.after(_CANCEL_GRACE, grace)
 
-    def _close(self, status: str, result: Stored, error: Failure | None) -> None:
-        self._emit(
-            RunClosed(seq=self._next(), at=time.time(), status=status, result=result, error=error)
-        )
+    def _close(
+        self, status: str, result: Stored = None, error: Failure | None = None, call: str = ""
+    ) -> None:
+        if isinstance(self._stop, Cancelled):  # whatever its code made of that
+            status, result, error, call = "cancelled", None, None, ""
+        self._emit(RunClosed(self._next(), time.time(), status, result, error, call))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbflow.core.activity import Activity
+from nbflow.core.describe import describe, error_of
 from nbflow.core.errors import RunError
 from nbflow.core.events import CallFailed, CallSucceeded
 from nbflow.core.failure import Failure
 from nbflow.core.history import CallState, History
-from nbflow.core.describe import describe, error_of
 from nbflow.core.payload import unpack
 from nbflow.store.base import Store
 
@@ -34,6 +34,11 @@ class CallView:
     def activity(self) -> str:
         """Name of its activity."""
         return self._state.name
+
+    @property
+    def definition(self) -> Activity[..., Any] | None:
+        """The activity as the run has it, or None where its code is not known here."""
+        return self._activity
 
     @property
     def status(self) -> str:

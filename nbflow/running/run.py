@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import time
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from nbflow.core.errors import (
     RunCancelled,
@@ -15,11 +15,12 @@ from nbflow.core.errors import (
 from nbflow.core.events import CallFailed, Event
 from nbflow.core.history import History
 from nbflow.core.payload import unpack
-from nbflow.core.workflow import Place, Target, launcher
+from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction, launcher
 from nbflow.engine.timekeeper import timekeeper
 from nbflow.running import session as _session
 from nbflow.running.calls import Calls, CallView
 from nbflow.running.config import settings
+from nbflow.running.watching import watchers
 from nbflow.store.base import RunRow, Store
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from nbflow.viz.views import GraphView, ProfileView
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _POLL = 0.2
@@ -144,6 +146,13 @@ class Run(Generic[T]):
         Raises:
             RunError: It is not over.
         """
+        error = self._error()
+        if error is not None:
+            for watcher in watchers:
+                watcher.failed(self, error)
+        return error
+
+    def _error(self) -> BaseException | None:
         history = self._history()
         closed = history.closed
         if closed is None:
@@ -156,9 +165,7 @@ class Run(Generic[T]):
             return RunCancelled(f"run {self.id} was cancelled{': ' if reason else ''}{reason}")
         if closed.error is None:
             return None
-        error = closed.error.rebuild()
-        error.__dict__["nbflow_run"] = self
-        return error
+        return closed.error.rebuild()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is over; interrupting the wait leaves the run alone.
@@ -246,6 +253,8 @@ class Run(Generic[T]):
         place = old.place if old is not None else Place(started.on if started else None)
         self._viewed = None
         self._session = _session.resume(self.id, target, self._store, place, reason)
+        for watcher in watchers:
+            watcher.started(self)
         return self
 
     def _latest_target(self) -> Target:
@@ -277,6 +286,8 @@ class Run(Generic[T]):
         """Show the live panel under the cell, or a picture where nobody is looking."""
         from nbflow.viz.show import show  # noqa: PLC0415 - pictures only when asked for
 
+        for watcher in watchers:
+            watcher.shown(self)
         cancel = None if self._session is None or self.done() else self.cancel
         show(self._store, self.id, cancel=cancel, halted=self._halted)
 
@@ -307,13 +318,20 @@ class Launcher:
     ) -> Run[Any]:
         """Start a run and give its handle at once."""
         session = _session.start(target, place, args, kwargs)
-        return Run(session.run, session.store)
+        run: Run[Any] = Run(session.run, session.store)
+        for watcher in watchers:
+            watcher.started(run)
+        return run
 
 
 launcher[:] = [Launcher()]
 
 
-def start(target: Target, /, *args: Any, **kwargs: Any) -> Run[Any]:
+@overload
+def start(target: WorkflowFunction[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Run[T]: ...
+@overload
+def start(target: type[Workflow], /, *args: Any, **kwargs: Any) -> Run[Any]: ...
+def start(target: Any, /, *args: Any, **kwargs: Any) -> Run[Any]:
     """Start a run of a workflow, of either shape, and give its handle at once.
 
     Example:
@@ -322,7 +340,11 @@ def start(target: Target, /, *args: Any, **kwargs: Any) -> Run[Any]:
     return Launcher().start(target, Place(), args, kwargs)
 
 
-def run(target: Target, /, *args: Any, **kwargs: Any) -> Any:
+@overload
+def run(target: WorkflowFunction[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+@overload
+def run(target: type[Workflow], /, *args: Any, **kwargs: Any) -> Any: ...
+def run(target: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Start a run of a workflow, of either shape, wait for it, and give its result.
 
     Interrupting it cancels the run.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import concurrent.futures
 import contextlib
 import contextvars
@@ -33,6 +34,31 @@ from nbflow.store.base import Store
 
 sessions: weakref.WeakValueDictionary[str, Session] = weakref.WeakValueDictionary()
 """The runs that this process drives or has driven and still has a handle of, by id."""
+
+
+sessions_at_exit: list[object] = []
+"""Holds one thing once `_finish` is to be called at the end of the process."""
+
+
+def _finish() -> None:
+    """Let a script's runs end before its process does; say so if one failed unseen.
+
+    A notebook or an interactive interpreter that is closed means it: its runs can be resumed.
+    """
+    if "ipykernel" in sys.modules or hasattr(sys, "ps1"):
+        return
+    for session in list(sessions.values()):
+        if session.done.done():
+            continue
+        try:
+            session.done.result()
+        except KeyboardInterrupt:
+            session.live.cancel_run("interrupted")
+            continue
+        closed = session.history.closed
+        if closed is not None and closed.error is not None:
+            error = closed.error
+            sys.stderr.write(f"run {session.run} failed: {error.kind}: {error.message}\n")
 
 
 def known(run: str, store: Store) -> Session | None:
@@ -78,6 +104,8 @@ class Session:
 
     def begin(self) -> None:
         """Run the workflow's code: in a thread of its own, or here if its calls are inline."""
+        if not sessions_at_exit:
+            sessions_at_exit.append(atexit.register(_finish))
         if self.inline:
             self._drive()
             return
@@ -98,13 +126,18 @@ class Session:
         except (NondeterminismError, StoreError) as error:
             self._halt(error)
         except BaseException as error:  # noqa: BLE001 - whatever user code raises fails the run
-            live.close("failed", error=Failure.of(error))
+            live.close("failed", error=Failure.of(error), call=self._origin(error))
         else:
             try:
                 live.close("completed", result)
             except StoreError as error:
                 self._halt(error)
         self._settle()
+
+    def _origin(self, error: BaseException) -> str:
+        """Give the call whose error reached the end of the code, or ""."""
+        call = str(getattr(error, "nbflow_call", ""))
+        return call if call in self.history.calls else ""
 
     def _halt(self, error: BaseException) -> None:
         self.error = error

@@ -1,9 +1,8 @@
 """Logs in an SQLite file, blobs in files beside it.
 
 One row of ``log`` is one append: the events of a turn as one text. So an append is one statement,
-which SQLite makes one transaction, and its key ``(run, first seq)`` refuses a second writer: rows
-of a run follow each other without a gap, so whoever does not know the latest row picks a key that
-is taken.
+which SQLite makes one transaction. It adds its row only where the rows of the run end: a second
+writer, who does not know the latest row, adds nothing.
 """
 
 from __future__ import annotations
@@ -72,7 +71,12 @@ class SqliteStore:
         try:
             self._prepare()
             self._db = self._connect()
-            self._set_up()
+            try:
+                self._set_up()
+                self._identity = self._found()
+            except BaseException:
+                self._db.close()
+                raise
         except sqlite3.DatabaseError as error:
             raise self._error("opened", error) from error
         except OSError as error:
@@ -81,9 +85,9 @@ class SqliteStore:
 
     def _prepare(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ignore = self.directory / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
+        # Only where there is nothing else: the directory may be somebody's project.
+        if not any(self.directory.iterdir()):
+            (self.directory / ".gitignore").write_text("*\n")
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(
@@ -97,6 +101,8 @@ class SqliteStore:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version == 0:
             self._create_tables()
+        elif db.execute("PRAGMA application_id").fetchone() != (_APPLICATION,):
+            raise self._foreign()
         elif version > SCHEMA:
             message = (
                 f"the store {self.path} has schema {version}, and this nbflow knows schemas up to "
@@ -111,12 +117,19 @@ class SqliteStore:
             if db.execute("PRAGMA user_version").fetchone() != (0,):
                 return  # another process was quicker
             if db.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
-                message = f"{self._file} is an SQLite file of something else: use another store"
-                raise StoreUnusable(message)
+                raise self._foreign()
             for statement in _TABLES.split(";")[:-1]:
                 db.execute(statement)
             db.execute(f"PRAGMA application_id={_APPLICATION}")
             db.execute(f"PRAGMA user_version={SCHEMA}")
+
+    def _foreign(self) -> StoreUnusable:
+        message = f"{self._file} is an SQLite file of something else: use another store"
+        return StoreUnusable(message)
+
+    def _found(self) -> tuple[int, int]:
+        found = self._file.stat()
+        return found.st_dev, found.st_ino
 
     # ------------------------------------------------------------ writing
 
@@ -158,20 +171,20 @@ class SqliteStore:
             )
 
     def _insert(self, row: int, events: Sequence[Event]) -> None:
-        self._db.execute(
-            "INSERT INTO log VALUES (?,?,?,?)",
-            (row, events[0].seq, events[-1].seq, encode(events)),
+        first = events[0].seq
+        cursor = self._db.execute(
+            "INSERT INTO log SELECT ?,?,?,? WHERE ? = 1 + coalesce("
+            "(SELECT last FROM log WHERE run = ? ORDER BY first DESC LIMIT 1), 0)",
+            (row, first, events[-1].seq, encode(events), first, row),
         )
+        if cursor.rowcount != 1:
+            message = f"event {first} is not the next one of the run"
+            raise sqlite3.IntegrityError(message)
 
     @contextlib.contextmanager
     def _writing(self, run: str) -> Iterator[None]:
-        if self._pid != os.getpid():
-            message = "a store cannot be used in a forked process: open it there anew"
-            raise StoreError(message)
-        with self._lock:
-            if self._closed:
-                message = f"the store {self.path} is closed"
-                raise StoreError(message)
+        with self._open():
+            self._check_there()
             try:
                 yield
             except sqlite3.IntegrityError as error:
@@ -179,6 +192,16 @@ class SqliteStore:
                 raise StoreConflict(message) from error
             except sqlite3.Error as error:
                 raise self._error("written", error) from error
+
+    def _check_there(self) -> None:
+        # SQLite goes on writing to a file that was deleted or replaced, as if nothing were wrong.
+        try:
+            there = self._found() == self._identity
+        except OSError:
+            there = False
+        if not there:
+            message = f"{self._file} was deleted or replaced while it was in use"
+            raise StoreError(message)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -221,10 +244,17 @@ class SqliteStore:
             if not page:
                 return
             for _, text in page:
-                for event in decode(text):
+                for event in self._decoded(text):
                     if event.seq > after:
                         yield event
             after = page[-1][0]
+
+    def _decoded(self, text: str) -> list[Event]:
+        try:
+            return list(decode(text))
+        except (ValueError, TypeError, LookupError) as error:
+            message = f"a log in {self._file} is damaged: {type(error).__name__}: {error}"
+            raise StoreUnusable(message) from error
 
     def runs(self, limit: int | None = None) -> list[RunRow]:
         """See `Store.runs`."""
@@ -251,14 +281,22 @@ class SqliteStore:
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
-        with self._lock:
-            if self._closed:
-                message = f"the store {self.path} is closed"
-                raise StoreError(message)
+        with self._open():
             try:
                 yield
             except sqlite3.Error as error:
                 raise self._error("read", error) from error
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[None]:
+        if self._pid != os.getpid():
+            message = "a store cannot be used in a forked process: open it there anew"
+            raise StoreError(message)
+        with self._lock:
+            if self._closed:
+                message = f"the store {self.path} is closed"
+                raise StoreError(message)
+            yield
 
     # ------------------------------------------------------------ blobs
 

@@ -6,10 +6,12 @@ logged once and dropped.
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -32,6 +34,22 @@ _KEYFRAMES: Final = (0.0, 1.0, 4.0, 10.0)
 _SHARE: Final = 9.0
 """Pauses are so many times as long as the work: a tenth of a core goes to watching."""
 _TROUBLE: Final = 2.0
+
+_PARTING: Final = 3.0
+
+_followers: weakref.WeakSet[Follower] = weakref.WeakSet()
+
+
+def _part() -> None:
+    """Let the followers end what they are at before the process does: drawing is not to be cut."""
+    for follower in list(_followers):
+        follower.stop()
+    end = time.monotonic() + _PARTING
+    for follower in list(_followers):
+        follower.finished.wait(max(0.0, end - time.monotonic()))
+
+
+atexit.register(_part)
 
 Picture = Callable[[Graph, Profile], object]
 """Makes and puts out the still picture of a run."""
@@ -97,6 +115,7 @@ class Follower:
         It carries the context it was started in: with some kernels, what a plain thread sends
         belongs to no cell.
         """
+        _followers.add(self)
         name = f"nbflow panel {self.board.run}"
         run = contextvars.copy_context().run
         threading.Thread(target=run, args=(self._follow,), name=name, daemon=True).start()
@@ -126,6 +145,7 @@ class Follower:
         except Exception:  # noqa: BLE001 - a panel that breaks leaves the run alone
             _log.exception("the panel of run %s has stopped", self.board.run)
         finally:
+            _followers.discard(self)
             self.finished.set()
 
     def step(self, now: float) -> bool:

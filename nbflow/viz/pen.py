@@ -86,7 +86,7 @@ def text(
     more += f' font-weight="{weight}"' if weight != 400 else ""
     return (
         f'<text x="{n(x)}" y="{n(y)}" font-size="{n(size)}" fill="{fill}"{more}>'
-        f"{words}</text>"
+        f"{html.escape(words)}</text>"
     )
 
 

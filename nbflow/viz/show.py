@@ -56,7 +56,7 @@ def show(
     kernel = getattr(get_ipython(), "kernel", None)
     if kernel is None:
         sys.stdout.write(describe(log, run) + "\n")
-    elif _unattended(kernel):
+    elif unattended(kernel):
         still = Still(run)
         follower = Follower(log, run, picture=still.update, halted=halted)
         follower.start()
@@ -116,7 +116,7 @@ def _put(data: dict[str, Any], **how: Any) -> Any:
     return put(data, raw=True, **how)
 
 
-def _unattended(kernel: object) -> bool:
+def unattended(kernel: object) -> bool:
     """Whether nobody is looking: papermill, nbconvert and the like, which allow no questions."""
     wanted = os.environ.get("NBFLOW_WAIT", "")
     if wanted in {"0", "1"}:

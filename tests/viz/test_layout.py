@@ -183,6 +183,7 @@ def test_a_long_edge_is_straight():
     """An edge that passes through layers goes straight down between the boxes."""
     found = layout(Net(6, [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (0, 5)]), engine="own")
     middle = [x for x, _ in found.curves["0", "5"][3:-3]]
+    assert outside(found) == []
     assert max(middle) - min(middle) < 1
     assert all(abs(middle[0] - found.places[str(i)].x) > FULL[0] / 2 for i in (1, 2, 3, 4))
 
@@ -238,6 +239,9 @@ def test_cycles_of_activities_are_drawn():
     found = layout(Net(3, [(0, 1), (1, 2), (2, 0), (1, 1)]), engine="own")
     assert overlaps(found) == []
     assert set(found.curves) == {("0", "1"), ("1", "2"), ("2", "0")}
+    for (source, target), curve in found.curves.items():
+        assert abs(curve[0][1] - found.places[source].y) == found.places[source].height / 2
+        assert abs(curve[-1][1] - found.places[target].y) == found.places[target].height / 2
 
 
 def test_edges_to_unknown_nodes_are_passed_over():

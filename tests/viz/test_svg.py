@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import random
 import re
 from xml.etree import ElementTree as ET
 
@@ -206,13 +207,16 @@ def dense(count: int) -> list[tuple[str, tuple[str, ...]]]:
     return [(name, tuple(names[:i])) for i, name in enumerate(names)]
 
 
-def tangle(count: int, activities: int) -> list[tuple[str, tuple[str, ...]]]:
-    """List calls whose activities all need each other."""
+def tangle(count: int, activities: int, reach: int, most: int) -> list[tuple[str, tuple[str, ...]]]:
+    """List calls that need some of those before them at random."""
+    dice = random.Random(1)
     names = [f"act{i % activities}-{i}" for i in range(count)]
-    before = [
-        {j for j in (i - 1, i - 7, i * 7 % max(1, i - 9)) if 0 <= j < i} for i in range(count)
-    ]
-    return [(names[i], tuple(names[j] for j in sorted(before[i]))) for i in range(count)]
+    calls = []
+    for i, name in enumerate(names):
+        low = max(0, i - reach)
+        picked = {names[dice.randrange(low, i)] for _ in range(dice.randint(1, most) if i else 0)}
+        calls.append((name, tuple(sorted(picked | set(names[max(0, i - 1) : i])))))
+    return calls
 
 
 BIG = {
@@ -225,7 +229,8 @@ BIG = {
     "many activities": lambda: simulate([(f"activity{i}-1", ()) for i in range(1400)]),
     "many workers": lambda: simulate([(f"a-{i}", ()) for i in range(4000)], workers=1000),
     "1,400 bars of hostile name": lambda: simulate([(f"{'<&' * 90}-{i}", ()) for i in range(1400)]),
-    "activities that need each other": lambda: simulate(tangle(1200, 90)),
+    "activities that need each other": lambda: simulate(tangle(6000, 149, 6000, 4)),
+    "edges of all lengths": lambda: simulate(tangle(300, 5, 40, 2)),
 }
 
 

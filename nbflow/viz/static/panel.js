@@ -1,5 +1,5 @@
-// The live panel of a run. It draws what nbflow/viz/board.py says, with no library: elements are
-// made one by one and words set as text, so nothing that a user named can become markup.
+// The live panel of a run: draws what nbflow/viz/board.py says. Elements are made one by one and
+// words set as text, so nothing that a user named can become markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 const WHOLE = ["head", "graph", "gantt"];
@@ -8,7 +8,7 @@ const GREY = "#7d7d7d";
 const ORDER = ["done", "failed", "cancelled", "skipped", "retrying", "running", "queued", "waiting"];
 const PATIENCE = 13; // seconds without a message; a running run sends one every four
 
-// ------ state
+// --- state
 
 /** A whole state as maps: a plain object would trip over a call named __proto__. */
 export function read(state) {
@@ -36,7 +36,7 @@ export function patch(state, delta) {
 const clock = () => performance.now() / 1000;
 const stores = new Map();
 
-/** What is known of the run, for all views of one model. */
+/** What is known of the run, by all views of it. */
 class Store {
   constructor(model) {
     this.model = model;
@@ -58,7 +58,7 @@ class Store {
     if (this.running) this.ask();
   }
 
-  /** JupyterLab says through its manager what becomes of the kernel; others say nothing. */
+  /** JupyterLab's manager says what becomes of the kernel. */
   watchKernel(manager) {
     const hear = (_, status) => { if (/restarting|dead|terminating|^disconnected/.test(status)) this.lose(); };
     try {
@@ -93,6 +93,7 @@ class Store {
   }
 
   cancel() {
+    if (this.cancelling) return;
     this.pressed = clock();
     this.note = "";
     this.model.send({ kind: "cancel" });
@@ -126,10 +127,11 @@ function storeOf(model) {
   return stores.get(token);
 }
 
-// ------ words
+// --- words
 
-/** Seconds for people, as in nbflow/viz/wording.py. */
+/** As in nbflow/viz/wording.py. */
 export function duration(seconds) {
+  if (!seconds) return "0 s";
   if (seconds < 0.0095) return `${(seconds * 1000).toFixed(1)} ms`;
   if (seconds < 0.9995) return `${(seconds * 1000).toFixed(0)} ms`;
   if (seconds < 59.95) return `${seconds.toFixed(seconds < 9.995 ? 2 : 1)} s`;
@@ -143,7 +145,7 @@ export function ticking(seconds) {
   return seconds < 59.95 ? `${Math.max(0, seconds).toFixed(1)} s` : duration(seconds);
 }
 
-/** Round times from 0 to `length`, at most `most` of them, and how they are written. */
+/** Round times up to `length`, and how they are written. */
 export function ticks(length, most) {
   const rough = length / Math.max(1, most - 1);
   let step = [30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400].find((s) => s >= rough) ?? rough;
@@ -166,7 +168,7 @@ const number = (count) => count.toLocaleString("en-US");
 const inOrder = (counts) => ORDER.filter((s) => counts?.[s]).map((s) => [s, counts[s]]);
 const wordsOf = (counts) => inOrder(counts).map(([s, c]) => `${number(c)} ${s}`).join(", ");
 
-// ------ elements
+// --- elements
 
 const h = (tag, name, attributes, ...inside) =>
   fill(document.createElement(tag), { class: name, ...attributes }, inside);
@@ -228,7 +230,7 @@ function fit(text, pixels, size, family, weight = 400) {
   return low ? text.slice(0, low).trimEnd() + "…" + tail : "";
 }
 
-/** Bring the drawn rows of a table up to date, making anew only those that changed. */
+/** Draw a table's rows, making anew only those that changed. */
 function redraw(parent, drawn, table, make) {
   for (const [key, row] of table) {
     const old = drawn.get(key);
@@ -243,7 +245,7 @@ function redraw(parent, drawn, table, make) {
   }
 }
 
-// ------ the graph
+// --- the graph
 
 class GraphTab {
   constructor(view) {
@@ -338,7 +340,7 @@ class GraphTab {
   }
 }
 
-// ------ the Gantt chart
+// --- the Gantt chart
 
 let views = 0;
 
@@ -369,14 +371,14 @@ class GanttTab {
     this.height = Math.max(1, lanes.length) * this.lane;
     set(this.svg, {
       width: this.width, height: this.height + 26, viewBox: `0 -4 ${this.width} ${this.height + 26}`,
-      "aria-label": `Gantt chart: ${lanes.filter(Boolean).length} workers, ${head.calls ?? 0} calls: ${wordsOf(head.counts)}`,
+      "aria-label": `Gantt chart of ${head.calls ?? 0} calls: ${wordsOf(head.counts)}`,
     });
     redraw(this.bars, this.drawn, bars, (row) => this.bar(row));
     this.drawLegend(gantt);
     this.tick(store);
   }
 
-  /** Place everything in time; the scale changes as the run goes on. */
+  /** Place everything in time, on a scale that goes with the run. */
   tick(store) {
     const { gantt } = store.state, now = store.now;
     const end = Math.max(store.running ? now : 0, gantt.end ?? 0, 1e-3);
@@ -436,10 +438,8 @@ class GanttTab {
     if (made.mark) set(made.mark, { transform: `translate(${round(left + 9)} ${round(middle)})`, visibility: mark ? "visible" : "hidden" });
     const room = status !== "failed" && this.lane > 13 && wide - inset > 26 ? wide - inset - 4 : 0;
     const step = Math.floor(room / 4);
-    if (made.room !== step) {
-      made.room = step;
-      say(made.label, room ? fit(call, room, 10, this.view.family) : "");
-    }
+    if (made.room !== step) say(made.label, room ? fit(call, room, 10, this.view.family) : "");
+    made.room = step;
     if (room) set(made.label, { x: left + inset, y: middle + 3.5 });
   }
 
@@ -459,7 +459,7 @@ class GanttTab {
   }
 }
 
-// ------ the panel
+// --- the panel
 
 const LOST = "No word from the kernel. This is the last that was heard of the run.";
 const BUSY = "The kernel has not answered yet: a cell may be holding it up. Interrupting the kernel (■) lets it.";
@@ -508,7 +508,7 @@ class View {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!step) return;
       event.preventDefault();
-      event.stopPropagation(); // the notebook has its own use for arrows
+      event.stopPropagation(); // the notebook uses arrows too
       const names = Object.keys(this.tabs);
       const next = (names.indexOf(this.tab) + step + names.length) % names.length;
       this.handles[next].click();
@@ -536,9 +536,9 @@ class View {
       const chosen = handle.textContent === this.tab;
       set(handle, { "aria-selected": chosen, tabindex: chosen ? 0 : -1 });
     });
+    if (!this.el.isConnected) return;
     const tab = this.tabs[this.tab];
     if (this.page.firstChild !== tab.box) this.page.replaceChildren(tab.box);
-    if (!this.el.isConnected) return;
     this.family = getComputedStyle(this.root).fontFamily || "sans-serif";
     tab.draw(this.store, this.page.clientWidth || 600);
     this.drawResult();

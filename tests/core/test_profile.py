@@ -1,0 +1,107 @@
+"""Where the time of a run went."""
+
+from __future__ import annotations
+
+from nbflow.core.events import (
+    CallFailed,
+    CallScheduled,
+    CallStarted,
+    CallSucceeded,
+    Event,
+    Report,
+    RunClosed,
+    RunStarted,
+)
+from nbflow.core.failure import Failure
+from nbflow.core.profile import Profile
+
+OOPS = Failure(kind="OSError", bases=("OSError",), message="oops")
+
+
+def log(*events: tuple[type, float, dict[str, object]]) -> list[Event]:
+    """Make a log of a run that begins at 0."""
+    found: list[Event] = [RunStarted(1, 0.0, "flow", (), {})]
+    for kind, at, fields in events:
+        found.append(kind(len(found) + 1, at, **fields))
+    return found
+
+
+def asked(call: str, *deps: str, at: float = 0.0) -> tuple[type, float, dict[str, object]]:
+    """Ask for a call."""
+    return CallScheduled, at, {"call": call, "activity": call.partition("-")[0], "deps": deps}
+
+
+def did(call: str, worker: str, start: float, end: float) -> tuple[type, float, dict[str, object]]:
+    """Let a call succeed, as reported by its worker."""
+    report = {"worker": worker, "started": start, "ended": end, "cpu": end - start}
+    return CallSucceeded, end, {"call": call, "attempt": 1, "result": None, **report}
+
+
+def path(profile: Profile) -> list[tuple[str, int, str]]:
+    """Give the critical path in short."""
+    return [(s.bar.call, s.bar.attempt, s.because) for s in profile.critical_path()]
+
+
+def test_the_critical_path_goes_through_dependencies_and_workers() -> None:
+    """Going back: the dependency or the bar before on the worker, whichever ended last."""
+    profile = Profile.of(
+        log(
+            asked("a-1"),
+            asked("b-1"),
+            asked("c-1", "a-1"),
+            did("a-1", "w1", 0.0, 1.0),
+            did("b-1", "w2", 0.0, 3.0),
+            did("c-1", "w2", 3.0, 4.0),
+            (RunClosed, 4.0, {"status": "completed"}),
+        )
+    )
+    assert path(profile) == [("b-1", 1, "start"), ("c-1", 1, "worker")]
+    assert profile.wall() == 4.0
+    assert profile.busy() == 5.0
+    assert profile.efficiency() == 5.0 / 8.0
+    assert profile.idle() == {"w1": 3.0, "w2": 0.0}
+    assert next(bar.queued for bar in profile.bars if bar.call == "c-1") == 2.0
+
+
+def test_a_back_off_is_on_the_critical_path_by_the_attempt_before_it() -> None:
+    """An attempt that waited for its back-off was let start by the failure, not by its worker."""
+    failed = {
+        "call": "a-1",
+        "attempt": 1,
+        "error": OOPS,
+        "retry_at": 5.0,
+        "report": Report("w1", 0.0, 1.0),
+    }
+    again = {"call": "a-1", "attempt": 2, "result": 1, "worker": "w2", "started": 5.0, "ended": 6.0}
+    profile = Profile.of(
+        log(
+            asked("a-1"),
+            asked("b-1"),
+            (CallFailed, 1.0, failed),
+            did("b-1", "w2", 0.0, 3.0),
+            (CallSucceeded, 6.0, again),
+        )
+    )
+    assert path(profile) == [("a-1", 1, "start"), ("a-1", 2, "retry")]
+    (summary,) = [s for s in profile.by_activity() if s.activity == "a"]
+    assert (summary.calls, summary.attempts, summary.failed) == (1, 2, 1)
+
+
+def test_a_bar_that_runs_grows_until_it_is_ended() -> None:
+    """A started call is a bar without an end; it is measured up to now."""
+    profile = Profile.of(
+        log(asked("a-1"), (CallStarted, 1.0, {"call": "a-1", "attempt": 1, "worker": "w"}))
+    )
+    (bar,) = profile.bars
+    assert bar.ended is None
+    assert bar.seconds(now=4.0) == 3.0
+    assert profile.wall(now=4.0) == 4.0
+    assert profile.critical_path() == []
+
+
+def test_a_run_without_calls_has_figures() -> None:
+    """An empty run has no bars, and no figure fails."""
+    profile = Profile.of(log((RunClosed, 2.0, {"status": "completed"})))
+    assert profile.bars == []
+    assert (profile.wall(), profile.busy(), profile.efficiency()) == (2.0, 0.0, 0.0)
+    assert profile.by_activity() == []
