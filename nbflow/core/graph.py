@@ -74,6 +74,7 @@ class Graph:
         self._joins: dict[str, tuple[str, ...]] = {}
         self._settled = 0
         self._targets: dict[str, list[str]] = {}
+        self._asked: set[str] = set()
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
@@ -147,6 +148,9 @@ class Graph:
         self._settled = len(settled)
 
     def _connect(self, event: CallScheduled) -> None:
+        if event.call in self._asked:  # asked for anew after a resume, perhaps differently
+            self.edges = [edge for edge in self.edges if edge.target != event.call]
+        self._asked.add(event.call)
         deps = dict.fromkeys(event.deps)
         for dep in deps:
             self.edges.append(Edge(dep, event.call))

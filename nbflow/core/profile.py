@@ -20,7 +20,7 @@ from nbflow.core.events import (
     RunStarted,
 )
 
-Because = Literal["start", "dependency", "worker", "retry"]
+Because = Literal["start", "dependency", "worker", "retry", "workflow"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,7 @@ class Bar:
         memory: Peak memory of the worker so far, in bytes; 0 where it is not known.
         status: ``running``, ``done``, ``failed`` or ``cancelled``.
         deps: The calls whose results it took.
+        after: The calls that the workflow's code had read just before it asked for this one.
     """
 
     call: str
@@ -56,6 +57,7 @@ class Bar:
     memory: int = 0
     status: str = "running"
     deps: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
     def seconds(self, now: float) -> float:
         """How long it ran, or has run by `now`."""
@@ -98,6 +100,7 @@ class _Open:
     ready: float
     deps: tuple[str, ...]
     missing: int
+    after: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -125,6 +128,7 @@ class Profile:
     _running: dict[str, int] = field(default_factory=dict, repr=False)
     _calls: dict[str, _Open] = field(default_factory=dict, repr=False)
     _done: dict[str, float] = field(default_factory=dict, repr=False)
+    _groups: dict[int, tuple[str, ...]] = field(default_factory=dict, repr=False)
     _dependents: defaultdict[str, list[str]] = field(
         default_factory=lambda: defaultdict(list), repr=False
     )
@@ -210,8 +214,8 @@ class Profile:
         """Give the chain of bars that the run's length is made of, first to last.
 
         Going back from the bar that ended last: what let a bar start is the latest of the end of
-        a dependency, the end of the bar before it on the same worker, and the end of the back-off
-        after the call's attempt before.
+        a dependency, the end of a call that the workflow's code was waiting for, the end of the
+        bar before it on the same worker, and the end of the back-off after an attempt before it.
         """
         ended = sorted((b for b in self.bars if b.ended is not None), key=lambda b: b.ended or 0.0)
         if not ended:
@@ -236,7 +240,10 @@ class Profile:
         deps = tuple(dict.fromkeys(event.deps))
         missing = [d for d in deps if d not in self._done]
         ready = max([event.at, *(self._done[d] for d in deps if d in self._done)])
-        self._calls[event.call] = _Open(event.activity, ready, deps, len(missing))
+        if event.after:
+            self._groups[event.turn] = event.after
+        after = self._groups.get(event.turn, ())
+        self._calls[event.call] = _Open(event.activity, ready, deps, len(missing), after)
         for dep in missing:
             self._dependents[dep].append(event.call)
 
@@ -258,6 +265,7 @@ class Profile:
                 ready=min(known.ready, started),
                 started=started,
                 deps=known.deps,
+                after=known.after,
             )
         )
 
@@ -327,11 +335,13 @@ def _cause(
     """Give the bar that let this one start, and how: by its value, its worker or its failure."""
     options: list[tuple[float, int, Bar, Because]] = []
     needed = [last[dep] for dep in bar.deps if dep in last and last[dep] is not bar]
-    options.extend((other.ended or 0.0, 1, other, "dependency") for other in needed)
+    options.extend((other.ended or 0.0, 2, other, "dependency") for other in needed)
+    read = [last[call] for call in bar.after if call in last and last[call] is not bar]
+    options.extend((other.ended or 0.0, 1, other, "workflow") for other in read)
     if previous is not None:
         options.append((previous.ended or 0.0, 0, previous, "worker"))
     if earlier is not None:
-        options.append((bar.ready, 2, earlier, "retry"))
+        options.append((bar.ready, 3, earlier, "retry"))
     options = [o for o in options if o[0] <= bar.started + 1e-3]
     if not options:
         return None

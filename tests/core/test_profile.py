@@ -87,6 +87,25 @@ def test_a_back_off_is_on_the_critical_path_by_the_attempt_before_it() -> None:
     assert (summary.calls, summary.attempts, summary.failed) == (1, 2, 1)
 
 
+def test_what_the_workflow_waited_for_is_on_the_critical_path() -> None:
+    """A call asked for after the code read another's result was let start by that other one."""
+    profile = Profile.of(
+        log(
+            asked("a-1"),
+            asked("b-1"),
+            did("a-1", "w1", 0.0, 1.0),
+            did("b-1", "w2", 0.0, 3.0),
+            (
+                CallScheduled,
+                3.1,
+                {"call": "c-1", "activity": "c", "turn": 1, "after": ("a-1", "b-1")},
+            ),
+            did("c-1", "w1", 3.1, 4.0),
+        )
+    )
+    assert path(profile) == [("b-1", 1, "start"), ("c-1", 1, "workflow")]
+
+
 def test_a_bar_that_runs_grows_until_it_is_ended() -> None:
     """A started call is a bar without an end; it is measured up to now."""
     profile = Profile.of(
