@@ -34,6 +34,8 @@ _DOT_SECONDS = 3.0
 _INCH = 72.0
 _NEAR = 61.0
 _PART_GAP = 22.0
+_PAGE = 900.0
+"""Parts are packed in rows of at least this width."""
 
 
 class NodeLike(Protocol):
@@ -251,7 +253,7 @@ def _shelves(spans: list[_Span]) -> tuple[list[Point], float, float]:
         return [], 0.0, 0.0
     gap = 12.0 if all(s[2:] == spans[0][2:] for s in spans) else _PART_GAP
     area = sum((right - left + gap) * (low - top + gap) for left, top, right, low in spans)
-    room = max([(area * 2.2) ** 0.5, *(right - left for left, _, right, _ in spans)])
+    room = max([_PAGE, (area * 2.2) ** 0.5, *(right - left for left, _, right, _ in spans)])
     sequence = sorted(range(len(spans)), key=lambda p: round(spans[p][1] - spans[p][3], 3))
     shifts = [(0.0, 0.0)] * len(spans)
     x = y = tall = width = 0.0

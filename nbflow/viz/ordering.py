@@ -47,10 +47,11 @@ def order(rows: Rows, up: Links, down: Links) -> None:
             _sweep(rows, up, down, place, turn)
         return
     best, fewest = [list(row) for row in rows], crossings(rows, down)
-    for start in range(max(1, min(_STARTS, _EFFORT // (size * _TURNS)))):
+    turns = max(4, min(_TURNS, 2 * _EFFORT // size))
+    for start in range(max(1, min(_STARTS, _EFFORT // (size * turns)))):
         if not fewest:
             break
-        found, count = _improve(_start(rows, start), up, down, start)
+        found, count = _improve(_start(rows, start), up, down, range(start % 2, turns))
         if count < fewest:
             best, fewest = found, count
     rows[:] = best
@@ -64,11 +65,11 @@ def _start(rows: Rows, number: int) -> Rows:
     return [dice.sample(row, len(row)) for row in rows]
 
 
-def _improve(rows: Rows, up: Links, down: Links, first: int) -> tuple[Rows, int]:
-    """Sweep until that has not helped for a while; odd starts sweep upwards first."""
+def _improve(rows: Rows, up: Links, down: Links, turns: range) -> tuple[Rows, int]:
+    """Sweep until that has not helped for a while; odd turns sweep upwards."""
     place = _places(rows, len(down))
     best, fewest, idle = [list(row) for row in rows], crossings(rows, down), 0
-    for turn in range(first % 2, _TURNS):
+    for turn in turns:
         _sweep(rows, up, down, place, turn)
         _exchange(rows, up, down, place, least=turn % 2)
         count = crossings(rows, down)

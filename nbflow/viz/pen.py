@@ -12,6 +12,8 @@ from nbflow.viz.wording import clean, columns, cut
 
 _FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 _MARGIN = 16.0
+BOLD = 1.13
+"""How much wider bold letters are."""
 _LETTER = 0.57
 """The width of a letter as a part of the font size: an upper mean, so that texts stay inside."""
 
@@ -79,7 +81,7 @@ def text(
     """Write one line of text, cut to so many pixels."""
     words = clean(words)
     if pixels is not None:
-        words = cut(words, room(pixels, size))
+        words = cut(words, room(pixels, size * (BOLD if weight > 400 else 1)))
     if not words:
         return ""
     more = f' text-anchor="{anchor}"' if anchor != "start" else ""

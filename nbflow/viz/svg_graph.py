@@ -20,6 +20,7 @@ from nbflow.viz.palette import (
     tint,
 )
 from nbflow.viz.pen import (
+    BOLD,
     Fragment,
     chips,
     escape,
@@ -67,13 +68,14 @@ def _head(graph: Graph) -> tuple[str, float]:
     name = clean(graph.name) or "workflow"
     counts = list(graph.counts().items())
     status = f"{graph.status} · {many(len(graph), 'call')}"
+    beside = min(460, text_width(name, 16 * BOLD)) + 14
     body = [
         text(0, 15, name, 16, weight=600, pixels=460),
-        text(min(460, text_width(name, 16)) + 14, 15, status, 12, fill=FAINT),
+        text(beside, 15, status, 12, fill=FAINT),
         chips(0, 36, counts),
     ]
     shown = sum(30 + text_width(f"{count:,} {status}", 11.5) for status, count in counts)
-    return "".join(body), max(min(460, text_width(name, 16)) + 14 + text_width(status, 12), shown)
+    return "".join(body), max(beside + text_width(status, 12), shown)
 
 
 # ---------------------------------------------------------------------- edges
@@ -216,7 +218,9 @@ def _stripe(x: float, y: float, height: float) -> str:
 def _full(node: Node, x: float, y: float, place: Place) -> str:
     width = place.width - 36
     time = time_of(node)
-    name = cut_id(clean(node.id), room(width - (text_width(time, 10) + 8 if time else 0), 12.5))
+    name = cut_id(
+        clean(node.id), room(width - (text_width(time, 10) + 8 if time else 0), 12.5 * BOLD)
+    )
     failed = node.status == "failed"
     return (
         status_icon(x + 18, y + 14, 7, node.status)

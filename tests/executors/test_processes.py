@@ -15,8 +15,7 @@ import pytest
 from nbflow.core import payload
 from nbflow.core.errors import RemoteError, Unserialisable, WorkerDied
 from nbflow.core.payload import Blob, Ref
-from nbflow.engine.job import Code
-from tests.executors.pools import Exits, Gate, add, job, pids_of, wait_at
+from tests.executors.pools import Exits, add, job, marks, pids_of, runs_of, wait_at
 
 # What an activity can do to its worker.
 
@@ -303,7 +302,7 @@ def test_giving_up_a_queued_call_takes_it_out_of_the_queue(make, box, gate, tmp_
     """A queued call that is given up is never run nor answered."""
     pool = make(1)
     first, last = job(wait_at, str(gate.path)), job(add, 1)
-    queued = job(_marks, str(tmp_path), 7)
+    queued = job(marks, str(tmp_path), 7)
     for each in (first, queued, last):
         pool.submit(each, box)
     gate.arrived()
@@ -311,7 +310,7 @@ def test_giving_up_a_queued_call_takes_it_out_of_the_queue(make, box, gate, tmp_
     gate.open()
     assert box.value(last) == 2
     assert queued.key not in box.answers
-    assert _runs_of(tmp_path, 7) == 0
+    assert runs_of(tmp_path, 7) == 0
 
 
 def _holds_the_interpreter_lock(gate):
@@ -375,83 +374,3 @@ def test_a_call_can_be_given_up_while_its_worker_starts(make, box):
         assert box.value(later) == 3
         for pid in pids_of(pool):
             os.kill(pid, signal.SIGKILL)
-
-
-# Calls sent early
-
-
-def _marks(folder, number, crash=None):
-    with Path(folder, str(number)).open("a") as file:
-        file.write(".")
-    if crash == "exit":
-        os._exit(3)
-    if crash == "wait":
-        signal.pause()
-    return number
-
-
-def _runs_of(folder, number) -> int:
-    path = folder / str(number)
-    return len(path.read_text()) if path.exists() else 0
-
-
-def _early_count(pool) -> int:
-    return sum(lane.child.tickets for lane in pool._dispatch._lanes if lane.child is not None)
-
-
-def test_deaths_among_short_calls_harm_no_other_call(make, box, tmp_path):
-    """With calls sent early, a death still fails one call, and every call runs exactly once."""
-    pool, code = make(2), Code("marks", _marks)
-    deadly = {150, 300, 301, 450}
-    jobs = {n: job(code, str(tmp_path), n, "exit" if n in deadly else None) for n in range(1, 601)}
-    for each in jobs.values():
-        pool.submit(each, box)
-    for n, each in jobs.items():
-        if n in deadly:
-            assert isinstance(box.error(each), WorkerDied)
-        else:
-            assert box.value(each) == n
-    assert _early_count(pool) > 0
-    assert {n: _runs_of(tmp_path, n) for n in jobs} == dict.fromkeys(jobs, 1)
-    order = [key for kind, key in box.told if kind == "began"]
-    assert len(order) == len(set(order))
-
-
-def test_giving_up_short_calls_harms_no_other_call(make, box, tmp_path):
-    """With calls sent early, giving some up leaves all others to run exactly once."""
-    pool, code = make(2), Code("marks", _marks)
-    unwanted = set(range(40, 600, 47))
-    jobs = {
-        n: job(code, str(tmp_path), n, "wait" if n in unwanted else None) for n in range(1, 601)
-    }
-    for each in jobs.values():
-        pool.submit(each, box)
-    for n in sorted(unwanted):
-        # Some are queued, some were sent early, some run.
-        if n % 2:
-            box.worker(jobs[n - 1])
-        else:
-            box.worker(jobs[n])
-        pool.give_up(jobs[n])
-    wanted = {n: each for n, each in jobs.items() if n not in unwanted}
-    assert {n: box.value(each) for n, each in wanted.items()} == {n: n for n in wanted}
-    assert {n: _runs_of(tmp_path, n) for n in wanted} == dict.fromkeys(wanted, 1)
-    assert not [n for n in unwanted if jobs[n].key in box.answers]
-
-
-def test_a_call_sent_early_does_not_wait_behind_a_long_one(make, box, tmp_path):
-    """A call that was sent to a busy process is run elsewhere if that stays busy."""
-    pool, code = make(2), Code("add", add)
-    for _ in range(5):
-        warm = [job(code, n) for n in range(200)]
-        gate = Gate(tmp_path)
-        long = job(wait_at, str(gate.path))
-        after = [job(code, n) for n in range(20)]
-        for each in (*warm, long, *after):
-            pool.submit(each, box)
-        assert [box.value(each) for each in after] == [n + 1 for n in range(20)]
-        assert long.key not in box.answers
-        gate.arrived()
-        gate.open()
-        assert box.value(long) == "passed"
-    assert _early_count(pool) > 0

@@ -36,7 +36,7 @@ def test_it_is_an_executor(shared):
 def test_a_worker_is_replaced_under_its_name(make, box):
     """A slot keeps its name, so that pictures have one lane for each slot."""
     pool = make(1)
-    jobs = [job(add, 1), job(_exits), job(add, 1)]
+    jobs = [job(add, 1), job(os._exit, 3), job(add, 1)]
     for each in jobs:
         pool.submit(each, box)
     assert [box.answer(each).report.worker for each in jobs] == ["process-1"] * 3
@@ -293,9 +293,9 @@ from nbflow.executors.processes import Processes
 
 class Box:
     def __init__(self):
-        self.done = threading.Event()
+        self.begun, self.done = threading.Event(), threading.Event()
     def began(self, job, worker, at):
-        pass
+        self.begun.set()
     def ended(self, job, answer):
         self.answer = answer
         self.done.set()
@@ -329,6 +329,21 @@ boxes = [submit(fn, sys.argv[1]) for fn in (sleeps, holds, starts)]
 boxes[1].done.wait()
 """
 
+FORKED = """
+def sleeps(path):
+    say(os.getpid())
+    time.sleep(2.5)
+    open(path, "w").close()
+
+box = submit(sleeps, sys.argv[1])
+box.begun.wait()
+if os.fork() == 0:
+    os.close(1)
+    time.sleep(5)
+    os._exit(0)
+box.done.wait()
+"""
+
 INTERRUPTED = """
 def waits():
     say("running")
@@ -349,7 +364,7 @@ pool.close()
 """
 
 
-def started(tmp_path, text, *args):
+def _started(tmp_path, text, *args):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT + text)
     root = str(Path(__file__).parents[2])
@@ -368,7 +383,7 @@ def test_nothing_survives_the_kill_of_the_parent(tmp_path):
     Not even one that holds the interpreter's lock; so a resumed run overlaps with nothing.
     """
     effect = tmp_path / "effect"
-    with started(tmp_path, KILLED, str(effect)) as process:
+    with _started(tmp_path, KILLED, str(effect)) as process:
         pids = [int(pid) for _ in range(3) for pid in process.stdout.readline().split()]
         exits = Exits(*pids)
         process.kill()
@@ -377,9 +392,19 @@ def test_nothing_survives_the_kill_of_the_parent(tmp_path):
     assert not effect.exists()
 
 
+def test_a_fork_of_the_parent_keeps_no_worker_alive(tmp_path):
+    """Workers end with the parent itself, also where a fork of it holds its descriptors."""
+    effect = tmp_path / "effect"
+    with _started(tmp_path, FORKED, str(effect)) as process:
+        exits = Exits(int(process.stdout.readline()))
+        process.kill()
+        assert exits.left_after(2) == []
+    assert not effect.exists()
+
+
 def test_the_stop_button_leaves_the_pool_as_it_is(tmp_path):
     """SIGINT to the process group interrupts the notebook, no activity, and breaks no pool."""
-    with started(tmp_path, INTERRUPTED) as process:
+    with _started(tmp_path, INTERRUPTED) as process:
         assert process.stdout.readline() == "running\n"
         os.killpg(process.pid, signal.SIGINT)
         out, _ = process.communicate(timeout=SOON)

@@ -6,7 +6,7 @@ const WHOLE = ["head", "graph", "gantt"];
 const TABLES = ["nodes", "edges", "bars"];
 const GREY = "#7d7d7d";
 const ORDER = ["done", "failed", "cancelled", "skipped", "retrying", "running", "queued", "waiting"];
-const PATIENCE = 13; // seconds without a message; a running run sends one every four
+const PATIENCE = 13; // seconds; a running run sends something every four
 
 // --- state
 
@@ -194,7 +194,7 @@ function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** The mark of a status in a disk of its colour. */
+/** A status's mark in a disk of its colour. */
 function icon(look, status, x, y, radius) {
   const known = { completed: "done", cancelling: "cancelled", stopped: "cancelled" }[status] ?? status;
   const strokes = look.icons[known] ?? look.icons.waiting;
@@ -462,7 +462,7 @@ class GanttTab {
 // --- the panel
 
 const LOST = "No word from the kernel. This is the last that was heard of the run.";
-const BUSY = "The kernel has not answered yet: a cell may be holding it up. Interrupting the kernel (■) lets it.";
+const BUSY = "The kernel has not answered yet: a cell may be holding it up (■ interrupts it).";
 
 class View {
   constructor(model, el) {
@@ -470,7 +470,6 @@ class View {
     this.el = el;
     this.look = model.get("look");
     this.store = storeOf(model);
-    this.family = "sans-serif";
     this.build();
     this.store.views.add(this);
     this.timer = setInterval(() => this.tick(), matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 250);
@@ -539,7 +538,7 @@ class View {
     if (!this.el.isConnected) return;
     const tab = this.tabs[this.tab];
     if (this.page.firstChild !== tab.box) this.page.replaceChildren(tab.box);
-    this.family = getComputedStyle(this.root).fontFamily || "sans-serif";
+    this.family = getComputedStyle(this.root).fontFamily;
     tab.draw(this.store, this.page.clientWidth || 600);
     this.drawResult();
   }
