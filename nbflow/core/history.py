@@ -215,6 +215,15 @@ class History:
             self.apply(event)
         return self
 
+    def begin_anew(self, events: Iterable[Event]) -> None:
+        """Forget all but the code of calls, and fold this log."""
+        old, fresh = self.calls, History.of(events)
+        for call, state in fresh.calls.items():
+            if call in old:
+                state.activity = old[call].activity
+        for name in History.__slots__:
+            setattr(self, name, getattr(fresh, name))
+
     @property
     def status(self) -> str:
         """One of ``running completed failed cancelled``."""

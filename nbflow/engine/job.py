@@ -162,7 +162,7 @@ def run_job(job: Job, worker: str, *, shared: bool = True) -> Answer:
         if inspect.iscoroutine(value):
             value, raised = _awaited(_caught(value))
             if raised is not None:
-                raise raised
+                raise raised  # noqa: TRY301 - here, so that its frames are the activity's own
     except BaseException as error:  # noqa: BLE001 - SystemExit of an activity must not end a worker
         ended = started + time.perf_counter() - clock
         times = (started, ended, time.thread_time() - cpu)

@@ -17,14 +17,13 @@ from queue import SimpleQueue
 from typing import Any
 
 from nbflow.core import payload
-from nbflow.core.errors import ActivityTimeout, Cancelled, InternalError, NbflowError, StoreError
+from nbflow.core.errors import ActivityTimeout, Cancelled, InternalError, NbflowError
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
     CallStarted,
     CallSucceeded,
     CancelRequested,
-    Event,
     Report,
     RunClosed,
     RunResumed,
@@ -37,6 +36,7 @@ from nbflow.core.history import CallState, History
 from nbflow.core.payload import Packed, Stored
 from nbflow.engine.attempts import Attempts, Resolve, retry_delay
 from nbflow.engine.job import Answer, Job
+from nbflow.engine.journal import Journal
 from nbflow.engine.owner import TURN_ITEMS, Owner
 from nbflow.engine.timekeeper import timekeeper
 from nbflow.store.base import Store
@@ -69,15 +69,16 @@ class Live(Owner):
         self._hungry = 2 * self._attempts.own.slots
         self._inline = self._attempts.inline
         self._begun: list[tuple[Job, str, float]] = []
-        self._batch: list[Event] = []
-        self._seq = history.last
+        self._journal = Journal(store, run, history)
+        self._next, self._emit = self._journal.next, self._journal.add
         self._visible = len(history.settled)
         self._gate: SimpleQueue[None] = SimpleQueue()
         self._want: tuple[CallState | None, int] | None = None
         self._ticking = False
         self._stop: BaseException | None = None
-        self.closed = threading.Event()
-        self.on_closed: list[Callable[[], object]] = []
+        self._halted = False
+        self.over = threading.Event()
+        self.on_over: list[Callable[[], object]] = []
 
     # ------------------------------------------------------------ Driver: the workflow's thread
 
@@ -127,11 +128,12 @@ class Live(Owner):
     def close(
         self, status: str, result: Stored = None, error: Failure | None = None, call: str = ""
     ) -> None:
-        """Write the end of the run, and return once it is written; `call` is whose error it is."""
+        """Write the end of the run, and return once that is done or `stopped` says why not.
+
+        `call` is the one whose error it is.
+        """
         self.post(partial(self._close, status, self._spilled(result), error, call))
-        while not self.closed.wait(0.5):
-            if self._stop is not None and not isinstance(self._stop, Cancelled):
-                raise self._stop
+        self.over.wait()
 
     # ------------------------------------------------------------ Inbox: the workers' threads
 
@@ -149,7 +151,7 @@ class Live(Owner):
         if type(answer.result) is Packed:
             try:
                 answer.result = self._spilled(answer.result)
-            except StoreError as error:
+            except Exception as error:  # noqa: BLE001 - a store must not cost a worker
                 answer.result, answer.error = None, Failure.of(error)
         self._inbox.append((job, answer))
         if len(self._attempts) <= self._hungry:
@@ -198,7 +200,7 @@ class Live(Owner):
     # ------------------------------------------------------------ the owner
 
     def _take(self, item: Any) -> None:
-        if self.history.closed is not None:
+        if self.history.closed is not None or self._halted:
             return  # a late answer of a run that is over
         if type(item) is CallState:
             self._asked(item)
@@ -215,12 +217,16 @@ class Live(Owner):
                 InternalError(f"the engine stopped: {type(error).__name__}: {error}"),
             )
             error.__cause__ = cause
-        self.halt(error)
+        self._journal.forget()
+        self._halt(error)
 
     def _publish(self) -> None:
         """Write the turn's events; then, and only then, let others see what follows from them."""
-        batch, self._batch = self._batch, []
-        if batch and self._stop_unless_written(batch):
+        if self._halted:
+            return
+        failure = self._journal.write()
+        if failure is not None:
+            self._halt(failure)  # the run stays as the log has it
             return
         self._visible = len(self.history.settled)
         ready = self.history.ready
@@ -233,21 +239,8 @@ class Live(Owner):
         if want is not None and (self._stop is not None or self._satisfied(*want)):
             self._want = None
             self._gate.put(None)
-        if self.history.closed is not None and not self.closed.is_set():
-            self._tell_closed()
-
-    def _stop_unless_written(self, batch: list[Event]) -> bool:
-        """Append; if that fails, stop driving the run: it stays as the log has it."""
-        try:
-            self.store.append(self.run, batch)
-        except StoreError as error:
-            error.add_note(
-                f"run {self.run} is kept as it was at event {batch[0].seq - 1}; "
-                "calls that were under way will run again when it is resumed"
-            )
-            self.halt(error)
-            return True
-        return False
+        if self.history.closed is not None:
+            self._tell_over()
 
     @property
     def stopped(self) -> BaseException | None:
@@ -256,25 +249,25 @@ class Live(Owner):
 
     def halt(self, error: BaseException) -> None:
         """Stop driving the run, leaving it as its log has it."""
+        with self._lock:
+            if not self._halted:
+                self._halt(error)
+
+    def _halt(self, error: BaseException) -> None:
+        self._halted = True
         self._stop = error
         self._inbox.clear()
         self._attempts.give_up_all()
         self.history.ready.clear()
         self._want = None
         self._gate.put(None)
+        self._tell_over()
 
-    def _tell_closed(self) -> None:
-        self.closed.set()
-        for fn in self.on_closed:
-            fn()
-
-    def _next(self) -> int:
-        self._seq += 1
-        return self._seq
-
-    def _emit(self, event: Event) -> None:
-        self._batch.append(event)
-        self.history.apply(event)
+    def _tell_over(self) -> None:
+        if not self.over.is_set():
+            self.over.set()
+            for fn in self.on_over:
+                fn()
 
     # ------------------------------------------------------------ what the owner does
 
@@ -389,17 +382,23 @@ class Live(Owner):
         if self._stop is not None:
             return
         self._emit(CancelRequested(seq=self._next(), at=time.time(), reason=reason))
+        self._cancel_open(reason)
+        self._stop = Cancelled(reason)
+        grace = partial(self.post, partial(self._close, "cancelled"))
+        timekeeper.after(_CANCEL_GRACE, grace)
+
+    def _cancel_open(self, reason: str) -> None:
+        """Give up all calls and timers that are not settled."""
         self._attempts.drop_all()
         for call, state in list(self.history.calls.items()):
             if state.outcome is None:
                 self._cancel_call(call, reason)
-        self._stop = Cancelled(reason)
-        grace = partial(self.post, partial(self._close, "cancelled"))
-        timekeeper.after(_CANCEL_GRACE, grace)
 
     def _close(
         self, status: str, result: Stored = None, error: Failure | None = None, call: str = ""
     ) -> None:
         if isinstance(self._stop, Cancelled):  # whatever its code made of that
             status, result, error, call = "cancelled", None, None, ""
+        # What a failed workflow still had under way, nobody waits for any more.
+        self._cancel_open("the run failed")
         self._emit(RunClosed(self._next(), time.time(), status, result, error, call))

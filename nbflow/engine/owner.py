@@ -75,7 +75,9 @@ class Owner(ABC):
                     self._turn()
             except BaseException as error:
                 self._broke(error)
-                raise
+                # Otherwise whoever waits for the run is told, not who happened to own it.
+                if not isinstance(error, Exception):
+                    raise
             finally:
                 self._lock.release()
 

@@ -77,9 +77,11 @@ class Asyncio:
 
     def _wanted(self, job: Job) -> bool:
         with self._lock:
-            if not job.dropped and not asyncio.iscoroutinefunction(job.code.fn):
+            if job.dropped or self._closed:
+                return False
+            if not asyncio.iscoroutinefunction(job.code.fn):
                 self._plain.add(id(job))
-            return not job.dropped
+            return True
 
     def give_up(self, job: Job, /) -> bool:
         """Cancel the job's task; the activity sees `asyncio.CancelledError` where it awaits.

@@ -50,7 +50,10 @@ def main(name: str, connection: int, tickets: int, life: int, stderr: int) -> No
     faulthandler.enable()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
-    channel.send(("ready",))
+    try:
+        channel.send(("ready",))
+    except OSError:
+        return  # the pool gave this worker up while it was starting
     pid = os.getpid()
     _serve(channel, _Requests(channel, tickets), name)
     if os.getpid() != pid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,15 +88,18 @@ class CallView:
     def reproduce(self) -> Any:
         """Call the activity's function here and now with the same arguments, outside any run.
 
-        So a debugger, or a ``print`` in the mended cell, sees what the call saw.
+        So a debugger, or a ``print`` in the mended cell, sees what the call saw: it is the
+        activity that the notebook has under that name now, else the one of the run.
 
         Raises:
             RunError: The activity's code is not known in this process.
         """
-        if self._activity is None:
-            message = f"the code of {self.activity} is not known here: it ran in another process"
+        here = vars(sys.modules["__main__"]).get(self.activity)
+        activity = here if isinstance(here, Activity) else self._activity
+        if activity is None:
+            message = f"the code of {self.activity} is not known here: run the cell that defines it"
             raise RunError(message)
-        return self._activity.fn(*self.args, **self.kwargs)
+        return activity.fn(*self.args, **self.kwargs)
 
     def _value(self, stored: Any) -> Any:
         return unpack(stored, self._result_of, self._store.get)

@@ -3,9 +3,31 @@
 from __future__ import annotations
 
 import difflib
+import time
 
 from nbflow.core.errors import RunNotFound
-from nbflow.store.base import Store
+from nbflow.store.base import RunRow, Store
+
+
+class RunList(list[RunRow]):
+    """Runs, the latest first; shown as a table."""
+
+    def __repr__(self) -> str:
+        """Give a line a run."""
+        if not self:
+            return "no runs"
+        rows = [("run", "status", "on", "started", "took"), *(_row(row) for row in self)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
+
+
+def _row(row: RunRow) -> tuple[str, str, str, str, str]:
+    started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.created))
+    took = "" if row.closed is None else f"{row.closed - row.created:.1f} s"
+    return row.run, row.status, row.on, started, took
 
 
 def complete(run: str, store: Store) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import os
 import time
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from nbflow.core.errors import (
     RunCancelled,
     RunError,
 )
-from nbflow.core.events import CallFailed, Event
+from nbflow.core.events import CallFailed, Event, RunClosed
+from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.payload import unpack
 from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction, launcher
@@ -20,8 +23,9 @@ from nbflow.engine.timekeeper import timekeeper
 from nbflow.running import session as _session
 from nbflow.running.calls import Calls, CallView
 from nbflow.running.config import settings
+from nbflow.running.listing import RunList, complete
 from nbflow.running.watching import watchers
-from nbflow.store.base import RunRow, Store
+from nbflow.store.base import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +36,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _POLL = 0.2
+_OWN = str(Path(__file__).parents[1]) + os.sep
 
 
 class Run(Generic[T]):
@@ -165,7 +170,15 @@ class Run(Generic[T]):
             return RunCancelled(f"run {self.id} was cancelled{': ' if reason else ''}{reason}")
         if closed.error is None:
             return None
-        return closed.error.rebuild()
+        error = closed.error.rebuild()
+        _tell_where(error, self._failure(closed))
+        return error
+
+    def _failure(self, closed: RunClosed) -> Failure | None:
+        """Give what is kept of the error: of the call it came from, else of the workflow."""
+        call = self._history().calls.get(closed.call)
+        outcome = call.outcome if call is not None else None
+        return outcome.error if isinstance(outcome, CallFailed) else closed.error
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is over; interrupting the wait leaves the run alone.
@@ -302,6 +315,16 @@ class Run(Generic[T]):
         return f"<Run {self.id} {self.status} {done}/{sum(counts.values())}>"
 
 
+def _tell_where(error: BaseException, failure: Failure | None) -> None:
+    """Note the user's own lines, which the traceback of a rebuilt exception does not have."""
+    if failure is None or error.__traceback__ is not None:
+        return
+    for frame in failure.frames:
+        if not frame.file.startswith(_OWN):
+            source = f"\n    {frame.source}" if frame.source else ""
+            error.add_note(f'  File "{frame.file}", line {frame.line}, in {frame.function}{source}')
+
+
 def _no_ref(call: str) -> object:
     message = f"the result refers to {call}"
     raise RunError(message)
@@ -370,8 +393,6 @@ def attach(run: str, store: Store | None = None) -> Run[Any]:
     Raises:
         RunNotFound: The store has no such run; the message names the nearest ones.
     """
-    from nbflow.running.listing import complete  # noqa: PLC0415 - reads the list only here
-
     place = store or settings.open_store()
     live = _session.sessions.get(run)
     if live is not None and store is None:
@@ -379,11 +400,11 @@ def attach(run: str, store: Store | None = None) -> Run[Any]:
     return Run(complete(run, place), place)
 
 
-def runs(limit: int | None = 20, store: Store | None = None) -> list[RunRow]:
+def runs(limit: int | None = 20, store: Store | None = None) -> RunList:
     """List the runs of a store, the latest first.
 
     Args:
         limit: How many at most; None for all.
         store: Which store; by default the configured one.
     """
-    return (store or settings.open_store()).runs(limit)
+    return RunList((store or settings.open_store()).runs(limit))

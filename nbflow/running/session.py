@@ -97,7 +97,7 @@ class Session:
             return own if wanted is None else settings.executor(Place(wanted))
 
         self.live = Live(store, run, self.history, resolve)
-        self.live.on_closed.append(self._settle)
+        self.live.on_over.append(self._settle)
         self.interpreter = Interpreter(self.history, self.live, store.get, run)
         self.inline = own.name == "inline"
         sessions[run] = self

@@ -315,7 +315,8 @@ class SqliteStore:
                 os.fsync(file.fileno())
             temporary.replace(path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
             message = f"a value of {len(data)} bytes cannot be kept in {self.path}: {error}"
             raise StoreError(message) from error
         return name

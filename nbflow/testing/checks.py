@@ -48,6 +48,15 @@ def eventually(condition: Callable[[], object], what: str, seconds: float = PATI
         time.sleep(_POLL)
 
 
+def never(condition: Callable[[], object], what: str, seconds: float = 0.1) -> None:
+    """Fail if something that must not happen happens shortly."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            fail(f"{what} should not happen")
+        time.sleep(_POLL)
+
+
 def exactly(one: object, other: object) -> bool:
     """Tell whether two values are equal and of the same types at every depth: 1 is not True."""
     if type(one) is not type(other):

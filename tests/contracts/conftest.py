@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import loky
-import nbflow
 import pytest
+
+import nbflow
 from nbflow.testing import Gate
 
 SLOTS = 2
@@ -40,7 +41,8 @@ def place(request: pytest.FixtureRequest) -> Any:
     name = request.param
     if "pool" in name or name == "loky":
         return request.getfixturevalue("pools")[name]
-    nbflow.configure(on=name, **({} if name == "inline" else {"max_workers": SLOTS}))
+    options: dict[str, Any] = {} if name == "inline" else {"max_workers": SLOTS}
+    nbflow.configure(on=name, **options)
     return name
 
 

@@ -6,6 +6,7 @@ import json
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from nbflow.core.events import KINDS, Event, RunClosed, TimerFired, decode, encode
 from nbflow.testing.checks import exactly
 from tests import strategies
@@ -69,7 +70,10 @@ def test_missing_fields_at_the_end_get_their_defaults(event: Event, data: st.Dat
 
 def test_fields_were_only_added_with_defaults() -> None:
     """The fields without a default are those of the first release, in its order."""
-    required = {name: kind._fields[: len(kind._fields) - len(kind._field_defaults)] for name, kind in KINDS.items()}
+    required = {
+        name: kind._fields[: len(kind._fields) - len(kind._field_defaults)]
+        for name, kind in KINDS.items()
+    }
     assert all(fields[:2] == ("seq", "at") for fields in required.values())
     assert required["RunClosed"] == ("seq", "at", "status")
     assert required["CallSucceeded"] == (

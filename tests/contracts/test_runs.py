@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import nbflow
 import pytest
+
+import nbflow
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
@@ -26,7 +27,7 @@ from tests.contracts.conftest import SLOTS
 WAIT = 30
 
 
-def start(flow: Any, place: Any, *args: Any) -> nbflow.Run[Any]:
+def start(flow: Any, place: Any, *args: Any) -> Any:
     """Start a run and give its handle at once, also where calls are inline."""
     if place != "inline":
         return flow.on(place).start(*args)
@@ -117,7 +118,7 @@ def test_attempts_are_limited(place: Any, tmp_path: Path) -> None:
 
 def test_only_the_named_errors_are_retried(place: Any, tmp_path: Path) -> None:
     """`on` matches by class, subclasses included; any other error settles the call."""
-    plan = {"missing": [FileNotFoundError("gone")], "wrong": [ValueError("no")]}
+    plan: dict[str, Any] = {"missing": [FileNotFoundError("gone")], "wrong": [ValueError("no")]}
     faults = FaultTable(tmp_path / "faults", plan)
 
     @nbflow.activity(retry=nbflow.Retry(attempts=5, wait=0, jitter=0, on=(OSError, KeyError)))
@@ -137,7 +138,7 @@ def test_only_the_named_errors_are_retried(place: Any, tmp_path: Path) -> None:
 
 def test_a_function_may_decide_on_retries(place: Any, tmp_path: Path) -> None:
     """It is given the error itself and the attempt, and says: seconds, yes, or no."""
-    acts = [OSError("first"), OSError("second"), ValueError("third"), None]
+    acts = [OSError("first"), OSError("second"), ValueError("third")]
     faults = FaultTable(tmp_path / "faults", {"x": acts})
     asked: list[tuple[str, int]] = []
 
@@ -188,7 +189,7 @@ def test_an_attempt_that_takes_too_long_is_given_up(place: Any, gate: Gate) -> N
     hold = holder(place, gate, timeout=0.2)
 
     @nbflow.workflow
-    def flow() -> str:
+    def flow() -> Any:
         return hold().result()
 
     run = start(flow, place)
@@ -214,7 +215,7 @@ def test_a_late_attempt_is_retried_and_its_answer_dropped(
 ) -> None:
     """The next attempt gives the result, also when the late one answers in the end."""
     numbers = FaultTable(tmp_path / "faults")
-    options = {"timeout": 0.3, "retry": nbflow.Retry(attempts=2, wait=0, jitter=0)}
+    options: dict[str, Any] = {"timeout": 0.3, "retry": nbflow.Retry(attempts=2, wait=0, jitter=0)}
     if place == "asyncio":
 
         @nbflow.activity(**options)
@@ -234,7 +235,7 @@ def test_a_late_attempt_is_retried_and_its_answer_dropped(
             return f"invocation {number}"
 
     @nbflow.workflow
-    def flow() -> str:
+    def flow() -> Any:
         return slow().result()
 
     run = start(flow, place)
@@ -366,7 +367,9 @@ def test_a_failure_skips_what_depends_on_it_once(place: Any, tmp_path: Path) -> 
     run = start(flow, place)
     with pytest.raises(ZeroDivisionError, match="top"):
         run.result(WAIT)
-    found = {call.args[0] if not call.error else call.id: call.status for call in run.calls.values()}
+    found = {
+        call.args[0] if not call.error else call.id: call.status for call in run.calls.values()
+    }
     assert found == {
         "step-1": "failed",
         "step-2": "skipped",

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from nbflow.core.errors import StoreConflict, StoreError, StoreUnusable
 from nbflow.core.events import CallStarted, Event, RunClosed, RunStarted
 from nbflow.store.base import Store
@@ -149,7 +150,17 @@ def test_a_directory_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "damaged",
-    ["", "{", "[", "[[1]]", "[[[],[]]]", '[["CallStarted",[1]]]', '[["CallStarted",5]]', "null", "7"],
+    [
+        "",
+        "{",
+        "[",
+        "[[1]]",
+        "[[[],[]]]",
+        '[["CallStarted",[1]]]',
+        '[["CallStarted",5]]',
+        "null",
+        "7",
+    ],
 )
 def test_a_damaged_row_is_reported(tmp_path: Path, damaged: str) -> None:
     """What cannot be read as events is StoreUnusable, not an error of the decoder."""
@@ -225,14 +236,25 @@ def test_a_full_disk_loses_nothing_but_the_append_that_failed(tmp_path: Path) ->
     store._db.execute(f"PRAGMA max_page_count={pages + 4}")
     written = 1
     large = "x" * 3000
-    with pytest.raises(StoreError, match="SQLITE_FULL"):
+
+    def fill() -> None:
+        nonlocal written
         while True:
             store.append("run", [CallStarted(written + 1, 1.0, "f-1", 1, large)])
             written += 1
+
+    with pytest.raises(StoreError, match="SQLITE_FULL"):
+        fill()
     assert written > 1
     assert [event.seq for event in store.events("run")] == list(range(1, written + 1))
     with pytest.raises(StoreError, match="SQLITE_FULL"):
-        store.append("run", [CallStarted(written + 1, 1.0, large, 1, large * 3), RunClosed(written + 2, 1.0, "failed")])
+        store.append(
+            "run",
+            [
+                CallStarted(written + 1, 1.0, large, 1, large * 3),
+                RunClosed(written + 2, 1.0, "failed"),
+            ],
+        )
     assert store.runs()[0].status == "running"
     store._db.execute("PRAGMA max_page_count=100000")
     store.append("run", [CallStarted(written + 1, 1.0, "f-1", 1, large)])
@@ -355,9 +377,16 @@ def test_a_killed_process_loses_no_append_that_returned(tmp_path: Path, after: i
 
 def test_two_processes_may_make_the_store_at_once(tmp_path: Path) -> None:
     """Opening a store that another process is just making waits for it."""
-    code = "import sys; from nbflow.store.sqlite import SqliteStore; sys.stdin.readline(); SqliteStore(sys.argv[1]).close()"
+    code = """
+import sys
+from nbflow.store.sqlite import SqliteStore
+sys.stdin.readline()
+SqliteStore(sys.argv[1]).close()
+"""
     processes = [
-        subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, text=True
+        )
         for _ in range(4)
     ]
     for process in processes:
