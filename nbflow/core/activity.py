@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
@@ -120,6 +120,8 @@ class Activity(Generic[P, T]):
         return f"<activity {self.name}{self.signature}>"
 
 
+@overload
+def activity(fn: Callable[P, Coroutine[Any, Any, T]], /) -> Activity[P, T]: ...
 @overload
 def activity(fn: Callable[P, T], /) -> Activity[P, T]: ...
 @overload

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
 
@@ -225,6 +225,8 @@ class _ClassBody:
         return self.cls().run(*args, **kwargs)
 
 
+@overload
+def workflow(fn: Callable[P, Coroutine[Any, Any, T]], /) -> WorkflowFunction[P, T]: ...
 @overload
 def workflow(fn: Callable[P, Future[T]], /) -> WorkflowFunction[P, T]: ...
 @overload

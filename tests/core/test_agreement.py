@@ -271,7 +271,8 @@ def _carried_out(command: Schedule, before: History) -> list[Event]:
     scheduled = CallScheduled(seq + 1, 0.0, state.id, state.name, state.args, None, state.deps)
     total = 0
     for stored in state.args:
-        value = before.calls[stored.call].outcome.result if isinstance(stored, Ref) else stored
+        outcome = before.calls[stored.call].outcome if isinstance(stored, Ref) else None
+        value: Any = outcome.result if isinstance(outcome, CallSucceeded) else stored
         total += value
     if state.name == "fail":
         error = Failure.of(ValueError(f"refused {total}"))

@@ -130,9 +130,10 @@ def test_class_workflows_are_captured(notebook: Any) -> None:
     frozen = capture(ns["Flow"])
     notebook("K = 1000")
     assert nbflow.run(ns["Flow"], 1) == (1 + 1000) * 1000 + 1000
-    frozen_globals = frozen.definition.fn.cls.run.__globals__
+    body: Any = frozen.definition.fn
+    frozen_globals = body.cls.run.__globals__
     assert frozen_globals["K"] == 2
-    assert frozen.definition.fn.cls.__mro__[1].step.__globals__ is frozen_globals
+    assert body.cls.__mro__[1].step.__globals__ is frozen_globals
     assert any(name.startswith("K: 2") for name in frozen.names)
 
 

@@ -282,7 +282,7 @@ def test_waiting_functions_want_futures() -> None:
 
     @nbflow.workflow
     def flow() -> Any:
-        return nbflow.wait(give(1))  # type: ignore[arg-type]
+        return nbflow.wait(give(1))
 
     with pytest.raises(FutureMisuse, match=r"write wait\(\[give-1\]\)"):
         nbflow.run(flow)
@@ -401,7 +401,8 @@ def test_arguments_that_do_not_fit_raise_where_the_call_is_written() -> None:
 
 def test_an_activity_is_its_function_outside_a_workflow() -> None:
     """Called anywhere but in workflow code, an activity is the plain function."""
-    assert give(5) == 5
+    assert give.fn(5) == 5
+    assert repr(give(5)) == "5"
     with pytest.raises(LookupError):
         boom()
 

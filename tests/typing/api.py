@@ -39,6 +39,17 @@ def plain(region: str) -> Future[float]:
     return total(fetch(region), 1.0)
 
 
+@activity
+async def later(x: int) -> str:
+    return str(x)
+
+
+@workflow
+async def awaiting(x: int) -> str:
+    assert_type(later(x), Future[str])
+    return await later(x)
+
+
 class Basic(nbflow.Workflow):
     name = "basic"
 
@@ -53,6 +64,7 @@ assert_type(revenue.on("processes", max_workers=2).start(["eu"]), Run[dict[str, 
 assert_type(nbflow.run(revenue, ["eu"]), dict[str, float])
 assert_type(nbflow.start(revenue, ["eu"]).result(), dict[str, float])
 assert_type(plain("eu"), Run[float])
+assert_type(awaiting(1), Run[str])
 assert_type(Basic.start(1, t=5), Run[Any])
 revenue(1)  # type: ignore[arg-type]
 revenue(["eu"], speed=2)  # type: ignore[call-arg]
