@@ -32,6 +32,8 @@ _STYLE: Final = """<style data-nbflow-panel="{token}">
   + .jp-OutputArea-child:has(> .jp-OutputArea-output:not([data-mime-type])):not(:has(.nbf)),
 .jp-OutputArea-child:has([data-nbflow-panel="{token}"])
   + .jp-OutputArea-child:has(.nbf) + .jp-OutputArea-child {{ display: none }}
+.jp-OutputArea-child:has([data-nbflow-panel="{token}"])
+  + .jp-OutputArea-child + .jp-OutputArea-child img {{ max-width: 100%; height: auto }}
 </style>"""
 """Hides itself; the widget's place while no panel is in it; the picture while one is."""
 
@@ -71,6 +73,10 @@ def describe(log: Log, run: str) -> str:
     for event in log.events(run):
         graph.apply(event)
         profile.apply(event)
+    return _words(graph, profile)
+
+
+def _words(graph: Graph, profile: Profile) -> str:
     return f"{graph_text(graph, lines=30)}\n\n{profile_text(profile, lines=30)}"
 
 
@@ -83,7 +89,11 @@ class Still:
 
     def update(self, graph: Graph, profile: Profile) -> None:
         """Draw the run as it stands."""
-        data = static_views(graph, profile)
+        try:
+            data = static_views(graph, profile)
+        except Exception:  # noqa: BLE001 - what is said of the run must be true all the same
+            _log.warning("the run could not be drawn; its text is kept", exc_info=True)
+            data = {"text/plain": _words(graph, profile)}
         metadata = {}
         if "image/png" in data:
             metadata["image/png"] = _size(data["image/png"])

@@ -32,10 +32,19 @@ ARGS = [
 ]
 KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
 CELLS = "window.jupyterapp.shell.currentWidget.content.model.sharedModel.toJSON().cells"
-RUN = """(command) => {
+RUN = """(first) => {
     window.__ran = false;
     const ran = () => { window.__ran = true; };
-    window.jupyterapp.commands.execute(command).then(ran, ran);
+    window.jupyterapp.shell.currentWidget.content.activeCellIndex = first;
+    window.jupyterapp.commands.execute("notebook:run-all-below").then(ran, ran);
+}"""
+
+
+COMMAND = "async ([name, args]) => { await window.jupyterapp.commands.execute(name, args); }"
+ADD = """(source) => {
+    const { content } = window.jupyterapp.shell.currentWidget;
+    const model = content.model.sharedModel;
+    model.insertCell(model.cells.length, { cell_type: "code", source });
 }"""
 
 
@@ -138,9 +147,9 @@ class Notebook:
         """Wait until a JavaScript expression is true."""
         self.page.wait_for_function(f"() => {condition}", timeout=seconds * 1000)
 
-    def start(self, command: str = "notebook:run-all-cells") -> None:
-        """Run the cells and do not wait: a cell that blocks must not hold up the test."""
-        self.page.evaluate(RUN, command)
+    def start(self, first: int = 0) -> None:
+        """Run a cell and those below, and do not wait: one may block, and the test must not."""
+        self.page.evaluate(RUN, first)
 
     def wait(self, seconds: float = 30) -> None:
         """Wait until all cells have run. The kernel's status would not tell that."""
@@ -151,14 +160,24 @@ class Notebook:
         self.start()
         self.wait(seconds)
 
-    def command(self, name: str) -> None:
+    def command(self, name: str, arguments: dict[str, Any] | None = None) -> None:
         """Run a command of JupyterLab to its end."""
-        self.page.evaluate("(name) => window.jupyterapp.commands.execute(name)", name)
+        self.page.evaluate(COMMAND, [name, arguments or {}])
+
+    def add(self, code: str) -> None:
+        """Put a cell below the last one, which is chosen then."""
+        self.page.evaluate(ADD, code)
+
+    def restart(self) -> None:
+        """Start the kernel anew, without the question whether one is sure."""
+        self.page.evaluate(f"() => {KERNEL}.restart()")
+        self.wait_for(f"{KERNEL}?.status === 'idle'", 60)
 
     def save(self) -> nbformat.NotebookNode:
         """Save the notebook and read the file."""
         self.command("docmanager:save")
-        return nbformat.read(self.path, as_version=4)
+        found: nbformat.NotebookNode = nbformat.read(self.path, as_version=4)
+        return found
 
     def outputs(self, cell: int) -> list[dict[str, Any]]:
         """Give the outputs of a cell as they would be saved."""
@@ -172,9 +191,9 @@ class Notebook:
             for output in self.outputs(cell)
         )
 
-    def shot(self, path: Path) -> None:
-        """Take a picture of the page."""
-        self.page.screenshot(path=str(path))
+    def shot(self, path: Path, part: str = "") -> None:
+        """Take a picture of the page, or of the first such part of it."""
+        (self.page.locator(part).first if part else self.page).screenshot(path=str(path))
 
 
 @pytest.fixture

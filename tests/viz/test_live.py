@@ -120,8 +120,7 @@ def _own_layout(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_differences_add_up_to_the_whole(events, data):
     """However a log is cut into pieces, what the sink was told adds up to the fold of it all."""
     cuts = sorted(data.draw(st.sets(st.integers(1, len(events)))) | {1, len(events)})
-    sink, store = Collected(), MemoryStore()
-    store.create(RUN, events[0])
+    sink, store = Collected(), stored(events[:1])
     follower = Follower(store, RUN, sink=sink)
     now, over = 1000.0, follower.step(1000.0)
     for begin, end in itertools.pairwise(cuts):
@@ -148,8 +147,7 @@ def test_a_difference_leads_from_any_state_to_any_other(one, other):
 def test_messages_are_numbered_and_the_last_is_whole():
     """Every message counts one up, a difference names what it is based on, the end is a state."""
     events = simulate(revenue(4))
-    sink, store = Collected(), MemoryStore()
-    store.create(RUN, events[0])
+    sink, store = Collected(), stored(events[:1])
     follower = Follower(store, RUN, sink=sink)
     for i, event in enumerate(events[1:]):
         follower.step(1000 + i / 10)
@@ -164,8 +162,7 @@ def test_messages_are_numbered_and_the_last_is_whole():
 def test_whole_states_come_unasked():
     """A view that missed a message and cannot ask gets right by the next whole state."""
     events = simulate(revenue(40))
-    sink, store = Collected(), MemoryStore()
-    store.create(RUN, events[0])
+    sink, store = Collected(), stored(events[:1])
     follower = Follower(store, RUN, sink=sink)
     for i, event in enumerate(events[1:200]):
         store.append(RUN, [event])
@@ -216,8 +213,7 @@ def test_ten_thousand_calls_are_few_and_small_messages():
     calls: list[Call] = [(f"fetch-{i}", ()) for i in range(1, 5001)]
     calls += [(f"convert-{i}", (f"fetch-{i}",)) for i in range(1, 5001)]
     events = simulate(calls, workers=16)
-    sink, store = Collected(), MemoryStore()
-    store.create(RUN, events[0])
+    sink, store = Collected(), stored(events[:1])
     follower = Follower(store, RUN, sink=sink)
     steps = 0
     for begin in range(1, len(events), 300):
@@ -445,8 +441,8 @@ def test_a_store_in_trouble_is_tried_again(caplog):
 
 def test_it_follows_a_run_to_its_end():
     """A thread tells what is appended while it is, at most ten times a second, and then ends."""
-    events, sink, store = simulate(revenue(30)), Collected(), MemoryStore()
-    store.create(RUN, events[0])
+    events = simulate(revenue(30))
+    sink, store = Collected(), stored(events[:1])
     follower = Follower(store, RUN, sink=sink)
     began = time.monotonic()
     follower.start()
@@ -494,8 +490,8 @@ def test_its_thread_carries_the_context():
 
 def test_pictures_are_few():
     """The picture for the file is made every ten seconds if there is news, and at the end."""
-    events, store = simulate(revenue(20)), MemoryStore()
-    store.create(RUN, events[0])
+    events = simulate(revenue(20))
+    store = stored(events[:1])
     pictures: list[tuple[int, float]] = []
 
     def picture(graph: Graph, profile: Profile) -> None:

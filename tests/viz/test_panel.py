@@ -13,7 +13,6 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from nbflow.store.memory import MemoryStore
 from nbflow.viz.lanes import ticks
 from nbflow.viz.live import Follower
 from nbflow.viz.panel import LOOK, WIDGET, Panel
@@ -57,14 +56,15 @@ def line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def hear(panel: Panel, content: object) -> None:
     """Deliver what the browser's half sends."""
-    panel._handle_msg({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
+    panel._handle_msg(
+        {"content": {"data": {"method": "custom", "content": content}}, "buffers": []}
+    )
 
 
 def test_whole_states_are_model_state_and_differences_are_messages(line):
     """A page that is loaded anew finds the latest whole state in the model; the rest is sent."""
     events = simulate(revenue(3))
-    panel, store = Panel(), MemoryStore()
-    store.create(RUN, events[0])
+    panel, store = Panel(), stored(events[:1])
     follower = Follower(store, RUN, sink=panel)
     follower.step(1000.0)
     assert panel.state["head"]["status"] == "running"
@@ -113,10 +113,12 @@ def test_a_cancel_that_fails_is_told_in_the_panel(line):
 
     panel = Panel(cancel)
     sent = threading.Event()
-    panel.comm.publish_msg = lambda kind, data=None, **_: (  # type: ignore[method-assign]
-        panel.comm.sent.append(data),
-        sent.set(),
-    )
+
+    def publish(kind: str, data: Any = None, **_: Any) -> None:
+        panel.comm.sent.append(data)
+        sent.set()
+
+    panel.comm.publish_msg = publish
     hear(panel, {"kind": "cancel"})
     assert sent.wait(SECONDS)
     assert panel.comm.sent[-1]["content"]["text"] == "not cancelled: driven by another process"
@@ -165,8 +167,7 @@ def test_what_is_sent_to_the_browser_is_small():
 
 def told(events: list[Any]) -> dict[str, Any]:
     """Give what the panel is told of a run in small steps, and the whole it should amount to."""
-    sink, store = Collected(), MemoryStore()
-    store.create(RUN, events[0])
+    sink, store = Collected(), stored(events[:1])
     follower = Follower(store, RUN, sink=sink)
     for i in range(1, len(events)):
         follower.step(1000 + i / 10)
@@ -296,6 +297,16 @@ def test_a_live_panel_leaves_a_picture_beside_it():
     assert WIDGET in panel.data
     assert set(still.data) == {"image/png", "image/svg+xml", "text/plain"}
     assert "completed" in still.data["text/plain"]
+
+
+@unclosed
+def test_a_picture_that_cannot_be_drawn_leaves_the_text():
+    """Where drawing fails the file says in words how the run ended, not that it is running."""
+    broken = "import sys\nsys.modules['matplotlib'] = None\nrun = doubled(2)\nrun"
+    found = executed(DEFINED, broken)
+    shown = next(o for o in found.cells[1].outputs if o.output_type == "display_data")
+    assert set(shown.data) == {"text/plain"}
+    assert "completed" in shown.data["text/plain"]
 
 
 def test_where_there_is_no_kernel_a_run_is_text(capsys):

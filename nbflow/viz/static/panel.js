@@ -260,7 +260,7 @@ class GraphTab {
   draw(store, width) {
     const { graph, nodes, edges, head } = store.state;
     const wide = (graph.width ?? 0) + 8, high = (graph.height ?? 0) + 8;
-    const scale = Math.min(1, Math.max(0.45, (width - 2) / wide));
+    const scale = Math.min(1, Math.max(0.55, (width - 2) / wide));
     set(this.svg, {
       width: wide * scale, height: high * scale, viewBox: `-4 -4 ${wide} ${high}`,
       "aria-label": `Graph of ${head.calls ?? 0} calls: ${wordsOf(head.counts)}`,
