@@ -45,6 +45,16 @@ class Measured:
     def best(self) -> float:
         return min(self.seconds)
 
+    @property
+    def busy(self) -> float:
+        """The median of the processor time."""
+        return statistics.median(self.cpu)
+
+    @property
+    def own(self) -> float:
+        """The median of what is left without the garbage collector."""
+        return statistics.median(s - g for s, g in zip(self.seconds, self.garbage, strict=True))
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 

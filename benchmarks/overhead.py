@@ -45,6 +45,8 @@ class Bench:
         repeats: How often a case of 10,000 calls is repeated.
         limit: Seconds that a case may take.
         tell: Shows progress.
+        keep: Writes down what is known so far.
+        show: Prints what is known in the end.
     """
 
     systems: list[str]
@@ -53,17 +55,20 @@ class Bench:
     repeats: int
     limit: float
     tell: Callable[[str], object]
+    keep: Callable[[Results], object]
+    show: Callable[[Results], object]
     results: Results = field(default_factory=Results)
 
-    def run(self) -> Results:
+    def run(self) -> None:
         """Measure everything."""
         for shape in self.shapes:
             for n in self.sizes:
                 self._group(shape, n)
+                self.keep(self.results)
         for shape in self.shapes:
             for name in (FLOOR, *self.systems):
                 self._memory(name, shape)
-        return self.results
+            self.keep(self.results)
 
     def _group(self, shape: str, n: int) -> None:
         """Measure all systems at one shape and N, and the floor around each of them."""
@@ -167,6 +172,12 @@ def _options() -> argparse.Namespace:
 def _bench(options: argparse.Namespace) -> Bench:
     asked = options.systems or list(QUICK_SYSTEMS if options.quick else SYSTEMS)
     sizes = options.sizes or (QUICK_SIZES if options.quick else SIZES)
+    output = options.output or (None if options.quick else HERE / "RESULTS.md")
+    before = report.load()
+
+    def text(results: Results) -> str:
+        return report.markdown(results, options.repeats, options.limit, before)
+
     return Bench(
         systems=[name for name in asked if name != FLOOR and _installed(name)],
         shapes=options.shapes,
@@ -174,6 +185,8 @@ def _bench(options: argparse.Namespace) -> Bench:
         repeats=options.repeats,
         limit=options.limit,
         tell=lambda line: print(line, file=sys.stderr, flush=True),
+        keep=lambda results: output and output.write_text(text(results)),
+        show=lambda results: print(text(results)),
         results=Results(missing=[name for name in asked if not _installed(name)]),
     )
 
@@ -189,13 +202,10 @@ def main() -> None:
         _case(options.case)
         return
     bench = _bench(options)
-    before = report.load()
-    results = bench.run()
-    text = report.markdown(results, bench.repeats, bench.limit, before)
-    print(text)
-    output = options.output or (None if options.quick else HERE / "RESULTS.md")
-    if output:
-        output.write_text(text)
+    try:
+        bench.run()
+    finally:
+        bench.show(bench.results)
 
 
 if __name__ == "__main__":

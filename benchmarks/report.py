@@ -52,20 +52,21 @@ class Results:
         """Whether the case has been measured."""
         return key in self.times and bool(self.times[key].seconds)
 
-    def ratio(self, key: Key) -> float | None:
-        """Give a case's median over that of the floor around it."""
+    def ratio(self, key: Key, what: str = "median") -> float | None:
+        """Give a case's median, best or processor time over that of the floor around it."""
         around = self.around.get(key)
         if not self.ok(key) or around is None or not around.seconds:
             return None
-        return self.times[key].median / around.median
+        return getattr(self.times[key], what) / getattr(around, what)
 
-    def growth(self, system: str, shape: str) -> float | None:
-        """Give the cost of a call at the largest N over that at the smallest."""
+    def growth(self, system: str, shape: str, what: str = "median") -> float | None:
+        """Give the cost of a call at the largest N over that at the smallest; `own` without GC."""
         sizes = [k.n for k in self.times if k[:2] == (system, shape) and self.ok(k)]
         if len(sizes) < 2:
             return None
-        first, last = (Key(system, shape, n) for n in (min(sizes), max(sizes)))
-        return micros(self.times[last].median, last.n) / micros(self.times[first].median, first.n)
+        small, large = min(sizes), max(sizes)
+        cost = [getattr(self.times[system, shape, n], what) / n for n in (small, large)]
+        return cost[1] / cost[0]
 
     def a_call(self, system: str, shape: str) -> tuple[int, float] | None:
         """Give N and the kilobytes a call that memory grew by, or None."""
@@ -184,17 +185,19 @@ def _number(value: float | None, digits: int = 2) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
 
 
+_COLUMNS = ("median", "best", "CPU", "GC", "x floor", "x best", "x CPU", "repeats")
+
+
 def _row(results: Results, key: Key) -> list[str]:
-    found = results.times[key]
+    found, title = results.times[key], SYSTEMS[key.system].title
     if not found.seconds:
-        return [SYSTEMS[key.system].title, found.problem.partition(":")[0], "", "", "", "", ""]
+        return [title, found.problem.partition(":")[0], *[""] * (len(_COLUMNS) - 1)]
+    costs = (found.median, found.best, found.busy, median(found.garbage))
+    ratios = [results.ratio(key, what) for what in ("median", "best", "busy")]
     return [
-        SYSTEMS[key.system].title,
-        _number(micros(found.median, key.n), 1),
-        _number(micros(found.best, key.n), 1),
-        "1" if key.system == FLOOR else _number(results.ratio(key)),
-        _number(micros(median(found.cpu), key.n), 1),
-        _number(micros(median(found.garbage), key.n), 1),
+        title,
+        *[_number(cost / key.n * 1e6, 1) for cost in costs],
+        *["1" if key.system == FLOOR else _number(ratio) for ratio in ratios],
         str(len(found.seconds)),
     ]
 
@@ -204,9 +207,8 @@ def _shape(results: Results, shape: str) -> list[str]:
     for n in results.sizes():
         keys = [Key(name, shape, n) for name in results.systems()]
         rows = [_row(results, key) for key in keys if key in results.times]
-        head = [f"{shape}, {n:,} calls", "median", "best", "x floor", "CPU", "GC", "repeats"]
-        lines += [*_table(head, rows), ""]
-    head = [f"{shape}, as N grows", "growth", "KB a call", "measured at"]
+        lines += [*_table([f"{shape}, {n:,} calls", *_COLUMNS], rows), ""]
+    head = [f"{shape}, as N grows", "growth", "without GC", "KB a call", "measured at"]
     systems = [name for name in results.systems() if shape in SYSTEMS[name].shapes]
     return [*lines, *_table(head, [_scale(results, name, shape) for name in systems]), ""]
 
@@ -214,8 +216,8 @@ def _shape(results: Results, shape: str) -> list[str]:
 def _scale(results: Results, system: str, shape: str) -> list[str]:
     memory = results.a_call(system, shape)
     n, kilobytes = memory or (None, None)
-    growth = _number(results.growth(system, shape))
-    return [SYSTEMS[system].title, growth, _number(kilobytes), f"{n:,}" if n else ""]
+    growth = [_number(results.growth(system, shape, what)) for what in ("median", "own")]
+    return [SYSTEMS[system].title, *growth, _number(kilobytes), f"{n:,}" if n else ""]
 
 
 def _targets(results: Results) -> list[list[str]]:
@@ -249,18 +251,23 @@ def _target(what: str, limit: float, values: list[float | None]) -> list[str]:
 _HOW = f"""\
 Calls that do nothing, in three shapes: `wide` is N independent calls whose results are all waited
 for; `chain` is N calls of which each takes the result of the one before; `tree` reduces pairwise
-in N calls. Results are checked. Every system has {WORKERS} workers.
+in N calls. Results are checked. Every system has {WORKERS} workers. Every case is a fresh process,
+one after the other: it warms up with a small graph, collects garbage, then measures from the first
+call that is asked for to the last result, several times. nbflow's log must then hold the whole
+graph, and a bar of the profile for every call.
 
-Every case is a fresh process, one after the other: it warms up with a small graph, collects
-garbage, then measures from the first call that is asked for to the last result, several times.
-*median* and *best* are microseconds a call. *x floor* is the median over that of the floor,
-measured just before and just after this case (the floor's own line shows all its runs in this
-group). *CPU* is the median of the processor time of the case's own process, in microseconds a
-call: it does not wait for others. *GC* is the median of what Python's cyclic garbage collector took
-of it: it looks again and again at all that is kept, so it is why a call costs more where many are
-kept, on the bare pool, too. *growth* is the median at the largest N over that at the
-smallest, for a call. *KB a call* is what the process's peak of resident memory grew by, in one
-more process that runs the graph once."""
+- *median*, *best*: microseconds a call.
+- *CPU*: processor time of the case's own process, likewise, median.
+- *GC*: what Python's cyclic garbage collector took, likewise. It looks again and again at all that
+  is kept, so it is why a call costs more among many, on the bare pool, too.
+- *x floor*: the median over that of the floor, measured just before and just after this case (the
+  floor's own line shows all its runs of this table).
+- *x best*, *x CPU*: the same of the best times and of the processor times, which suffer less from
+  what else the machine does.
+- *growth*: the median for a call at the largest N over that at the smallest.
+- *without GC*: the same, less the collector's part.
+- *KB a call*: what the process's peak of resident memory grew by, in one more process that runs
+  the graph once."""
 
 
 def _notes(results: Results) -> list[str]:

@@ -109,6 +109,9 @@ class Activity(Generic[P, T]):
         """Raise TypeError unless the arguments fit the signature."""
         if not kwargs and self.low <= len(args) <= self.high:
             return
+        if any(name.startswith("$") for name in kwargs):
+            message = f"{self.name}: keyword names that begin with $ are kept for the log"
+            raise TypeError(message)
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:

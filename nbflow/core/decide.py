@@ -78,7 +78,7 @@ class _Collector:
 
     def schedules(self) -> list[Command]:
         """Give a command for each new call that can start; leave none of them to start twice."""
-        new = [s for s in self.history.ready if s.scheduled is None and s.outcome is None]
+        new = [s for s in self.history.ready if not s.recorded and s.outcome is None]
         self.history.ready.clear()
         return [Schedule(call=state) for state in new]
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 Outcome = CallSucceeded | CallFailed | CallCancelled | TimerFired | TimerCancelled
 """The event that settled a call or a timer."""
 
+_FAILURES = frozenset({CallFailed, CallCancelled})
+
 
 class CallState:
     """Where one call, or one timer, stands.
@@ -48,7 +50,7 @@ class CallState:
         after: See `CallScheduled.after`.
         code: Digest of the activity's source.
         activity: What to run. None until workflow code has asked for it in this process.
-        scheduled: The event that recorded it; None while it is only asked for.
+        recorded: Whether an event says that it was asked for.
         missing: How many of `deps` have not succeeded yet.
         dependents: The calls that wait for it.
         attempt: The latest attempt, 0 before the first.
@@ -77,8 +79,8 @@ class CallState:
         "missing",
         "name",
         "outcome",
+        "recorded",
         "retry_at",
-        "scheduled",
         "seen",
         "started",
         "turn",
@@ -105,7 +107,7 @@ class CallState:
         self.after = after
         self.code = code
         self.activity = activity
-        self.scheduled: CallScheduled | None = None
+        self.recorded = False
         self.missing = 0
         self.dependents: list[CallState] | None = None
         self.attempt = 0
@@ -145,7 +147,7 @@ class CallState:
     @property
     def failed(self) -> bool:
         """Whether it is settled and has no result."""
-        return isinstance(self.outcome, CallFailed | CallCancelled)
+        return type(self.outcome) in _FAILURES
 
     @property
     def status(self) -> str:
@@ -260,7 +262,8 @@ class History:
         for name in ("name", "args", "kwargs", "deps", "turn", "after", "code", "activity"):
             setattr(state, name, getattr(asked, name))
         state.missing = state.attempt = 0
-        state.scheduled = state.retry_at = None
+        state.retry_at = None
+        state.recorded = False
         self._connect(state)
 
     # ------------------------------------------------------------------ one method an event
@@ -287,12 +290,12 @@ class History:
         state = self.calls.get(event.call)
         if state is None:
             state = self.calls[event.call] = CallState.of(event)
-            state.scheduled = event
+            state.recorded = True
             self._connect(state)
         else:
-            if state.scheduled is not None:
+            if state.recorded:
                 self._replace(state, CallState.of(event))
-            state.scheduled = event
+            state.recorded = True
         if event.after:
             self.groups[event.turn] = event.after
 
@@ -302,6 +305,8 @@ class History:
         Of several, the one that failed first: so it is the same whether they failed before or
         after it was asked for.
         """
+        if not state.deps:
+            return
         failed: CallState | None = None
         for dep in dict.fromkeys(state.deps):
             other = self.calls[dep]

@@ -21,7 +21,7 @@ from nbflow.core.errors import FutureMisuse
 from nbflow.core.events import CallFailed, CallSucceeded
 from nbflow.core.future import Future, Gathered, call_id, current
 from nbflow.core.history import CallState, History
-from nbflow.core.payload import BLOB_BYTES, SCALARS, Fetch, Packed, Ref, Stored, pack, unpack
+from nbflow.core.payload import SCALARS, Fetch, Packed, Ref, Stored, is_plain, pack, unpack
 
 T = TypeVar("T")
 
@@ -153,9 +153,10 @@ class Interpreter:
     def _finish(self) -> None:
         """Wait for calls that nobody waited for. An error that nobody looked at fails the run."""
         for state in self._asked:
-            self._until(state)
+            if not 0 <= state.index < self.position:
+                self._until(state)
         for state in self.history.settled:
-            if isinstance(state.outcome, CallFailed) and not state.seen and state.because is None:
+            if type(state.outcome) is CallFailed and not state.seen and state.because is None:
                 raise error_of(state)
 
     # ------------------------------------------------------------------ asking
@@ -194,9 +195,9 @@ class Interpreter:
         return after
 
     def _pack(self, value: object, call: str, where: int | str, deps: list[str]) -> Stored:
-        kind = type(value)
-        if kind in SCALARS and (kind is not str or len(value) <= BLOB_BYTES):  # type: ignore[arg-type]
+        if is_plain(value):
             return value  # type: ignore[return-value]
+        kind = type(value)
         if kind is Future:
             self._own(value)  # type: ignore[arg-type]
             deps.append(value.call)  # type: ignore[attr-defined]

@@ -56,6 +56,19 @@ class Blob:
     size: int
 
 
+_INT_BITS = 10_000  # JSON is read back by int(), which refuses more than 4,300 digits
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value stands for itself in an event: a scalar, and a small one."""
+    kind = type(value)
+    if kind not in SCALARS:
+        return False
+    if kind is int:
+        return bool(value.bit_length() <= _INT_BITS)  # type: ignore[attr-defined]
+    return kind is not str or len(value) <= BLOB_BYTES  # type: ignore[arg-type]
+
+
 Stored = None | bool | int | float | str | Ref | Packed | Blob
 """What an event holds in the place of a value."""
 
@@ -90,8 +103,7 @@ def pack(value: object, what: str, ref: RefOf = no_ref) -> Stored:
         >>> pack([1, 2], "example")
         Packed(codec='json', data='[1,2]')
     """
-    kind = type(value)
-    if kind in SCALARS and (kind is not str or len(value) <= BLOB_BYTES):  # type: ignore[arg-type]
+    if is_plain(value):
         return value  # type: ignore[return-value]
     if (call := ref(value)) is not None:
         return Ref(call)
@@ -140,6 +152,8 @@ def _exact(value: object, ref: RefOf) -> object:
     kind = type(value)
     if kind in SCALARS:
         if kind is float and not math.isfinite(value):  # type: ignore[arg-type]
+            raise _NotJson
+        if kind is int and value.bit_length() > _INT_BITS:  # type: ignore[attr-defined]
             raise _NotJson
         return value
     if kind is list:

@@ -40,6 +40,9 @@ class Definition:
 
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise TypeError unless the arguments fit the signature."""
+        if any(name.startswith("$") for name in kwargs):
+            message = f"{self.name}: keyword names that begin with $ are kept for the log"
+            raise TypeError(message)
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:

@@ -28,7 +28,7 @@ class Attempts:
         self.inline: Any = self.own if hasattr(self.own, "work") else None
         self._run = run
         self._history = history
-        self._store = store
+        self._fetch = store.get
         self._resolve = resolve
         self._open: dict[str, tuple[Job, Executor]] = {}
         self._codes: dict[Activity[..., Any], Code] = {}
@@ -115,7 +115,7 @@ class Attempts:
             inputs,
             live,
             activity.settings.timeout,
-            self._store.get,
+            self._fetch,
             plain,
         )
 

@@ -16,8 +16,12 @@ class Inbox(Protocol):
     def began(self, job: Job, worker: str, at: float) -> None:
         """Say that a worker has begun; optional, since the answer says so too, but later."""
 
-    def ended(self, job: Job, answer: Answer) -> None:
-        """Say how the attempt ended: exactly once, unless the job was given up before."""
+    def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:
+        """Say how the attempt ended: exactly once, unless the job was given up before.
+
+        With `more` the executor has other jobs waiting, so that what follows from this answer is
+        in no hurry: a turn of the run can then take many answers at once.
+        """
 
 
 @runtime_checkable

@@ -212,8 +212,7 @@ def answer(
 ) -> Answer:
     """Turn an activity's value into an answer; `times` are start, end and processor time."""
     started, ended, cpu = times
-    kind = type(value)
-    if kind in SCALARS and (kind is not str or len(value) <= payload.BLOB_BYTES):  # type: ignore[arg-type]
+    if payload.is_plain(value):
         return Answer(Report(worker, started, ended, cpu, 0.0, 0, peak_memory()), value)  # type: ignore[arg-type]
     clock = time.perf_counter()
     try:

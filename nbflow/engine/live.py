@@ -146,7 +146,7 @@ class Live(Owner):
         if not self._ticking:
             self._tick_later(TICK)
 
-    def ended(self, job: Job, answer: Answer) -> None:
+    def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:
         """Take an answer. Large results go to the store here, outside the owner's turn."""
         if type(answer.result) is Packed:
             try:
@@ -154,10 +154,10 @@ class Live(Owner):
             except Exception as error:  # noqa: BLE001 - a store must not cost a worker
                 answer.result, answer.error = None, Failure.of(error)
         self._inbox.append((job, answer))
-        if len(self._attempts) <= self._hungry:
-            self._drain()
-        else:
+        if more:
             self._soon(hurry=True)
+        else:
+            self._drain()
 
     def _spilled(self, stored: Stored) -> Stored:
         return payload.spill(stored, self.store.put)
@@ -273,7 +273,7 @@ class Live(Owner):
 
     def _asked(self, asked: CallState) -> None:
         state = self.history.admit(asked)
-        if state.scheduled is None:
+        if not state.recorded:
             self._emit(state.event(self._next(), time.time()))
 
     def _start(self, state: CallState) -> None:

@@ -70,7 +70,7 @@ class Asyncio:
             with self._lock:
                 wanted = self._tasks.pop(id(job), None) is not None
             if wanted:
-                inbox.ended(job, result)
+                inbox.ended(job, result, more=len(self._tasks) > self.slots)
         finally:
             self._tasks.pop(id(job), None)
             self._plain.discard(id(job))

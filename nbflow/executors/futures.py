@@ -124,7 +124,7 @@ class Futures:
             answer = future.result()
         except BaseException as error:  # noqa: BLE001 - also that somebody else cancelled it
             answer = _died(error)
-        inbox.ended(job, answer)
+        inbox.ended(job, answer, more=len(self._futures) > self.slots)
 
     def give_up(self, job: Job, /) -> bool:
         """Cancel the Future; what runs already cannot be stopped."""

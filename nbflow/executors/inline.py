@@ -53,7 +53,7 @@ class Inline:
         finally:
             current.reset(token)
         if not job.dropped:
-            inbox.ended(job, answer)
+            inbox.ended(job, answer, more=bool(self._queue))
         return True
 
     def give_up(self, job: Job, /) -> bool:

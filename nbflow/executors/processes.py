@@ -220,7 +220,7 @@ class _Lane(threading.Thread):
             else:
                 self._send_early()
         if wanted:
-            _tell(inbox, job, answer)
+            _tell(inbox, job, answer, more=following is not None)
         return following
 
     def _bury_killed(self) -> None:
@@ -233,10 +233,10 @@ class _Lane(threading.Thread):
         return child.bury() if child is not None else ""
 
 
-def _tell(inbox: Inbox, job: Job, answer: Answer) -> None:
+def _tell(inbox: Inbox, job: Job, answer: Answer, *, more: bool = False) -> None:
     """Answer. A fault of the run's is its own: the lane goes on with the jobs of others."""
     try:
-        inbox.ended(job, answer)
+        inbox.ended(job, answer, more=more)
     except Exception:
         _logger.exception("the answer to %s could not be taken", job.call)
 

@@ -12,9 +12,6 @@ from nbflow.engine.job import Job, refused, run_job
 
 _Item = tuple[Job, Inbox]
 
-_own = threading.local()
-"""In a pool's thread: its `pool`, and the job that it has `kept` for itself."""
-
 
 class Threads:
     """Runs attempts on daemon threads, which are started when they are first needed.
@@ -36,6 +33,8 @@ class Threads:
         self._free = deque(range(1, self.slots + 1))
         self._idle = 0
         self._running: dict[int, tuple[Job, _Thread]] = {}
+        # By thread, while it gives an answer: the job that it keeps for itself.
+        self._kept: dict[int, deque[_Item]] = {}
         self._closed = False
 
     def submit(self, job: Job, inbox: Inbox, /) -> None:
@@ -44,8 +43,8 @@ class Threads:
         A job that follows from the answer of one of the pool's own threads is kept by that thread
         for itself, the first one at least: waking another costs more than a small activity takes.
         """
-        kept = getattr(_own, "kept", None)
-        if kept is not None and not kept and _own.pool is self:
+        kept = self._kept.get(threading.get_ident())
+        if kept is not None and not kept:
             kept.append((job, inbox))
             return
         if self._closed:
@@ -95,7 +94,6 @@ class _Thread(threading.Thread):
     def run(self) -> None:
         pool, get = self.pool, self.pool._queue.get  # noqa: SLF001 - two halves of one thing
         kept: deque[_Item] = deque(maxlen=1)
-        _own.pool, _own.kept = pool, None
         while not self.abandoned:
             if kept:
                 item: _Item | None = kept.popleft()
@@ -111,15 +109,16 @@ class _Thread(threading.Thread):
             pool._queue.put(left)  # noqa: SLF001
 
     def _work(self, job: Job, inbox: Inbox, kept: deque[_Item]) -> None:
-        running = self.pool._running  # noqa: SLF001
+        pool = self.pool
+        running, ident = pool._running, self.ident or 0  # noqa: SLF001
         running[id(job)] = (job, self)
-        if job.dropped or self.pool._closed:  # noqa: SLF001
+        if job.dropped or pool._closed:  # noqa: SLF001
             running.pop(id(job), None)
             return
         inbox.began(job, self.name, 0.0)
         answer = run_job(job, self.name)
         running.pop(id(job), None)
         if not self.abandoned:
-            _own.kept = kept
-            inbox.ended(job, answer)
-            _own.kept = None
+            pool._kept[ident] = kept  # noqa: SLF001
+            inbox.ended(job, answer, more=not pool._queue.empty())  # noqa: SLF001
+            del pool._kept[ident]  # noqa: SLF001

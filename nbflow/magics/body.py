@@ -8,16 +8,20 @@ text under the function's file name is a function that `inspect.getsource` finds
 from __future__ import annotations
 
 import ast
+import inspect
 import io
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
 
 from nbflow.magics.header import Header
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
 
 _INDENT = "    "
 _STRINGS = {
@@ -45,7 +49,12 @@ class BodyError(Exception):
         self._shell = shell
 
     def _render_traceback_(self) -> list[str]:
-        return self._shell.SyntaxTB.structured_traceback(SyntaxError, self.error, [])
+        # An empty list of frames is what IPython itself gives for a cell.
+        return self._shell.SyntaxTB.structured_traceback(
+            SyntaxError,
+            self.error,
+            [],  # type: ignore[arg-type]
+        )
 
 
 BodyError.__name__ = BodyError.__qualname__ = "SyntaxError"
@@ -75,16 +84,18 @@ class Cell:
         try:
             return self._define(shell, header)
         except SyntaxError as error:
-            where = f"Cell In[{shell.execution_count}]"
+            where = f"Cell In[{_number(shell)}]"
             raise BodyError(error, shell, where) from None
 
     def _define(self, shell: InteractiveShell, header: Header) -> Any:
         source = _python(shell, self.body)
-        tree = shell.compile.ast_parse(f"\n{source}", self._remember(shell, f"\n{source}"))
+        file = self._remember(shell, f"\n{source}")
+        tree = _parsed(shell, f"\n{source}", file)
         if not tree.body:
             raise UsageError(f"%%{self.magic}: the cell has no code below its first line")
         if len(tree.body) == 1 and isinstance(tree.body[0], _FUNCTIONS):
-            return self._as_it_stands(shell, header, tree)
+            self._check_alone(header, tree.body[0])
+            return _executed(shell, tree, file, tree.body[0].name)
         if not header.name:
             raise UsageError(
                 f"%%{self.magic}: give a signature, as in %%{self.magic} fetch(region: str), "
@@ -92,16 +103,12 @@ class Cell:
             )
         return self._composed(shell, header, source, tree)
 
-    def _as_it_stands(self, shell: InteractiveShell, header: Header, tree: ast.Module) -> Any:
-        own = tree.body[0]
-        assert isinstance(own, _FUNCTIONS)  # noqa: S101 - the caller looked
+    def _check_alone(self, header: Header, own: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         if header.params or header.returns or header.name not in {"", own.name}:
             raise UsageError(
-                f"%%{self.magic}: the cell is a def of {own.name} already: leave {header.signature} "
-                "out, or write the body without a def"
+                f"%%{self.magic}: the cell is a def of {own.name} already: leave "
+                f"{header.signature} out, or write the body without a def"
             )
-        file = self._remember(shell, _python(shell, self.body, prefix="\n"))
-        return _executed(shell, tree, file, own.name)
 
     def _composed(
         self, shell: InteractiveShell, header: Header, source: str, tree: ast.Module
@@ -110,24 +117,48 @@ class Cell:
         kind = "async def" if any(map(_waits, own)) else "def"
         text = f"{kind} {header.signature}:\n{_indented(source)}"
         file = self._remember(shell, text)
-        whole = shell.compile.ast_parse(text, file)
+        whole = _parsed(shell, text, file)
         if not any(isinstance(node, ast.Return) for node in own):
-            _return_last(whole.body[0].body)
+            function = whole.body[0]
+            assert isinstance(function, _FUNCTIONS)  # noqa: S101 - `text` begins with def
+            _return_last(function.body)
         try:
             return _executed(shell, whole, file, header.name)
         except SyntaxError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - defaults and annotations are the user's code
             message = f"%%{self.magic} {header.signature}: {type(error).__name__}: {error}"
             raise UsageError(message) from None
 
     def _remember(self, shell: InteractiveShell, text: str) -> str:
         """Give the file name of this cell, with `text` as what tracebacks find under it."""
-        raw = f"%%{self.magic} {self.line}\n{self.body}"
-        return shell.compile.cache(text, shell.execution_count, raw_code=raw)
+        # Just as the front end has the cell, for that is where its debugger sets breakpoints.
+        raw = f"%%{self.magic} {self.line}\n{self.body}".removesuffix("\n")
+        return shell.compile.cache(text, _number(shell), raw_code=raw)
 
 
-def _python(shell: InteractiveShell, body: str, prefix: str = "") -> str:
+def _number(shell: InteractiveShell) -> int:
+    """Give the number of the cell that is running.
+
+    Some versions of IPython count it at its end and some at its start, so it is not in
+    `execution_count`; but the cell's own frame is on the stack.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        known = shell.compile.format_code_name(frame.f_code.co_filename)
+        if known is not None:
+            return int("".join(filter(str.isdigit, known[1])))
+        frame = frame.f_back
+    return shell.execution_count
+
+
+def _parsed(shell: InteractiveShell, text: str, file: str) -> ast.Module:
+    tree = shell.compile.ast_parse(text, file)
+    assert isinstance(tree, ast.Module)  # noqa: S101 - what "exec" gives
+    return tree
+
+
+def _python(shell: InteractiveShell, body: str) -> str:
     """Translate IPython's own syntax, keeping each line where it is."""
     lines = body.splitlines(keepends=True)
     blank = next((n for n, line in enumerate(lines) if line.strip()), len(lines))
@@ -135,7 +166,7 @@ def _python(shell: InteractiveShell, body: str, prefix: str = "") -> str:
     if rest.startswith("%%"):
         raise UsageError("a cell has one cell magic: the second one would not be code of the body")
     code = shell.input_transformer_manager.transform_cell(rest) if rest else ""
-    return prefix + "\n" * blank + code
+    return "\n" * blank + code
 
 
 def _executed(shell: InteractiveShell, tree: ast.Module, file: str, name: str) -> Any:

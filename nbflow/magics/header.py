@@ -97,7 +97,9 @@ def _is_flag(text: str, start: int) -> bool:
 def _checked_name(word: str, line: str) -> str:
     name = unicodedata.normalize("NFKC", word)
     if not word and line:
-        raise UsageError(f"a name is missing before {line[:30]!r}: write NAME(params) -> annotation")
+        raise UsageError(
+            f"a name is missing before {line[:30]!r}: write NAME(params) -> annotation"
+        )
     if word and not name.isidentifier():
         raise UsageError(f"{word!r} is no Python name: use letters, digits and underscores")
     if keyword.iskeyword(name):
@@ -130,7 +132,8 @@ def _check(header: Header) -> None:
         return
     try:
         found = ast.parse(f"def {header.signature}: pass")
-    except SyntaxError as error:
-        raise UsageError(f"{header.signature}: {error.msg}") from None
+        compile(found, "<header>", "exec")  # two parameters of one name are found only here
+    except (SyntaxError, ValueError) as error:
+        raise UsageError(f"{header.signature}: {getattr(error, 'msg', error)}") from None
     if len(found.body) != 1:
         raise UsageError(f"{header.signature}: that is more than a signature")

@@ -14,12 +14,13 @@ from nbflow.core.errors import (
     RunCancelled,
     RunError,
 )
-from nbflow.core.events import CallFailed, Event, RunClosed
+from nbflow.core.events import CallFailed, Event, RunClosed, RunStarted
 from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.payload import unpack
 from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction, launcher
 from nbflow.engine.timekeeper import timekeeper
+from nbflow.executors import TABLE
 from nbflow.running import session as _session
 from nbflow.running.calls import Calls, CallView
 from nbflow.running.config import settings
@@ -242,7 +243,7 @@ class Run(Generic[T]):
             raise RunError(message)
         self._session.live.cancel_run(reason)
 
-    def resume(self, workflow: Target | None = None, reason: str = "") -> Run[T]:
+    def resume(self, workflow: Target | None = None, reason: str = "", on: Any = None) -> Run[T]:
         """Go on with a run that failed, was cancelled, or lost its process.
 
         What succeeded is kept; everything else runs anew, with the code as it is now.
@@ -250,6 +251,7 @@ class Run(Generic[T]):
         Args:
             workflow: The workflow, if it is not defined in this notebook or script.
             reason: To be noted in the log.
+            on: Where its calls run from now on; by default where they did, if that has a name.
 
         Returns:
             This same handle.
@@ -263,7 +265,9 @@ class Run(Generic[T]):
             raise RunError(message)
         old, started = self._session, history.started
         target = workflow or self._latest_target()
-        place = old.place if old is not None else Place(started.on if started else None)
+        place = old.place if old is not None else _named_place(started)
+        if on is not None:
+            place = Place(on)
         self._viewed = None
         self._session = _session.resume(self.id, target, self._store, place, reason)
         for watcher in watchers:
@@ -313,6 +317,11 @@ class Run(Generic[T]):
         counts = self.counts()
         done = counts.get("done", 0)
         return f"<Run {self.id} {self.status} {done}/{sum(counts.values())}>"
+
+
+def _named_place(started: RunStarted | None) -> Place:
+    """Give the place of a run by its name; an executor object of another process has none."""
+    return Place(started.on if started is not None and started.on in TABLE else None)
 
 
 def _tell_where(error: BaseException, failure: Failure | None) -> None:

@@ -64,9 +64,11 @@ class SqliteStore:
         self.directory = Path(directory).absolute()
         self.path = str(self.directory)
         self._file = self.directory / "log.sqlite"
+        self._file_name = str(self._file)
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._ids: dict[str, int] = {}
+        self._ends: dict[int, int] = {}
         self._closed = False
         try:
             self._prepare()
@@ -128,7 +130,7 @@ class SqliteStore:
         return StoreUnusable(message)
 
     def _found(self) -> tuple[int, int]:
-        found = self._file.stat()
+        found = os.stat(self._file_name)  # noqa: PTH116 - at every append: a Path costs twice
         return found.st_dev, found.st_ino
 
     # ------------------------------------------------------------ writing
@@ -146,36 +148,46 @@ class SqliteStore:
                 raise StoreConflict(message) from None
             row = cursor.lastrowid
             assert row is not None  # noqa: S101 - an INSERT has one
-            self._insert(row, [event])
+            self._insert(row, event.seq, event.seq, encode([event]))
             self._ids[run] = row
 
     def append(self, run: str, events: Sequence[Event]) -> None:
         """See `Store.append`."""
         first, last = events[0], events[-1]
+        text = encode(events)
         with self._writing(run):
             row = self._id(run)
             if isinstance(last, RunClosed):
-                self._append_with_status(row, events, last.status, last.at)
+                self._append_with_status(row, events, text, last.status, last.at)
             elif isinstance(first, RunResumed):
-                self._append_with_status(row, events, "running", None)
+                self._append_with_status(row, events, text, "running", None)
             else:
-                self._insert(row, events)
+                self._insert(row, first.seq, last.seq, text)
 
     def _append_with_status(
-        self, row: int, events: Sequence[Event], status: str, closed: float | None
+        self, row: int, events: Sequence[Event], text: str, status: str, closed: float | None
     ) -> None:
         with self._synced(), self._transaction():
-            self._insert(row, events)
+            self._insert(row, events[0].seq, events[-1].seq, text)
             self._db.execute(
                 "UPDATE run SET status = ?, closed = ? WHERE id = ?", (status, closed, row)
             )
 
-    def _insert(self, row: int, events: Sequence[Event]) -> None:
-        first = events[0].seq
+    def _insert(self, row: int, first: int, last: int, text: str) -> None:
+        if self._ends.get(row) == first - 1:
+            # Whoever else wrote to the run since then began with this same number, so the key
+            # alone refuses this row.
+            self._ends[row] = -1
+            self._db.execute("INSERT INTO log VALUES (?,?,?,?)", (row, first, last, text))
+        else:
+            self._insert_after_look(row, first, last, text)
+        self._ends[row] = last
+
+    def _insert_after_look(self, row: int, first: int, last: int, text: str) -> None:
         cursor = self._db.execute(
             "INSERT INTO log SELECT ?,?,?,? WHERE ? = 1 + coalesce("
             "(SELECT last FROM log WHERE run = ? ORDER BY first DESC LIMIT 1), 0)",
-            (row, first, events[-1].seq, encode(events), first, row),
+            (row, first, last, text, first, row),
         )
         if cursor.rowcount != 1:
             message = f"event {first} is not the next one of the run"
@@ -211,6 +223,7 @@ class SqliteStore:
         try:
             yield
         except BaseException:
+            self._ends.clear()  # what they say may have been taken back
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise

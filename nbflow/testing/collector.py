@@ -43,7 +43,7 @@ class Collector:
             self.said.append(("began", job))
             self._change.notify_all()
 
-    def ended(self, job: Job, answer: Answer) -> None:
+    def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:  # noqa: ARG002
         """Keep how an attempt ended."""
         with self._change:
             self.answers.append((job, answer))

@@ -385,7 +385,7 @@ class _Chain:
     def began(self, job: Job, worker: str, at: float) -> None:
         pass
 
-    def ended(self, job: Job, answer: Answer) -> None:  # noqa: ARG002 - as `Inbox` has it
+    def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:  # noqa: ARG002
         if answer.result == 2 * self.done:
             self.done += 1
             if self.done < self.length:

@@ -11,6 +11,7 @@ import pytest
 
 import nbflow
 from nbflow import FutureMisuse
+from nbflow.core.events import CallCancelled
 
 
 @nbflow.activity
@@ -425,3 +426,77 @@ def test_values_handed_to_code_are_copies() -> None:
         return a, b, spoil(shared), mine
 
     assert nbflow.run(flow) == ([1, 2, 99], [1, 2, 99], [0, 99], [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [10**5000, -(10**4400), [10**5000], float("inf"), float("-inf"), True, "\ud800", b"\x00", 1j],
+    ids=["int", "negative", "list", "inf", "-inf", "bool", "surrogate", "bytes", "complex"],
+)
+def test_odd_values_come_back_exactly(value: Any, tmp_path: Any) -> None:
+    """A value that JSON cannot hold is kept as well, and is the same after the store is read."""
+    nbflow.configure(store=tmp_path)
+
+    @nbflow.workflow
+    def flow() -> Any:
+        return give(value)
+
+    run = flow.start()
+    found = run.result(timeout=30)
+    assert found == value
+    assert type(found) is type(value)
+    assert run.calls["give-1"].args == (value,)
+
+
+def test_keyword_names_of_the_log_are_refused() -> None:
+    """A keyword that the log's own marks use is refused where the call is written."""
+
+    @nbflow.activity
+    def anything(**kwargs: Any) -> int:
+        return len(kwargs)
+
+    @nbflow.workflow
+    def flow() -> Any:
+        return anything(**{"$ref": "x"})
+
+    with pytest.raises(TypeError, match="keyword names that begin with"):
+        nbflow.run(flow)
+
+
+def test_a_workflow_in_a_workflow_is_refused() -> None:
+    """Until there are child runs, a workflow that calls a workflow is told what to do instead."""
+
+    @nbflow.workflow
+    def inner() -> Any:
+        return give(1)
+
+    @nbflow.workflow
+    def outer() -> Any:
+        return inner()
+
+    with pytest.raises(nbflow.DefinitionError, match="cannot call a workflow yet"):
+        nbflow.run(outer)
+
+
+def test_a_failed_run_leaves_nothing_running() -> None:
+    """What a failed workflow had under way or waiting is given up, and the log says so."""
+    import threading
+
+    gate = threading.Event()
+
+    @nbflow.activity
+    def hold() -> None:
+        gate.wait(30)
+
+    @nbflow.workflow
+    def flow() -> Any:
+        held = [hold() for _ in range(3)]
+        boom().result()
+        return held
+
+    run = flow.start()
+    with pytest.raises(LookupError, match="no None"):
+        run.result(timeout=30)
+    gate.set()
+    assert run.counts() == {"cancelled": 3, "failed": 1}
+    assert all(e.abandoned for e in run.events() if isinstance(e, CallCancelled))

@@ -34,7 +34,7 @@ class Box:
             self.told.append(("began", job.key))
             self._changed.notify_all()
 
-    def ended(self, job, answer):
+    def ended(self, job, answer, *, more=False):
         with self._changed:
             self.answers[job.key] = answer
             self.told.append(("ended", job.key))

@@ -78,7 +78,7 @@ def test_a_call_submitted_from_an_answer_starts_no_further_process(make):
         def began(self, job, worker, at):
             pass
 
-        def ended(self, job, answer):
+        def ended(self, job, answer, *, more=False):
             if (following := next(rest, None)) is not None:
                 pool.submit(following, self)
             box.ended(job, answer)
@@ -274,7 +274,7 @@ def test_a_faulty_inbox_costs_only_its_own_run(make, caplog):
         def began(self, job, worker, at):
             raise RuntimeError("no began")
 
-        def ended(self, job, answer):
+        def ended(self, job, answer, *, more=False):
             raise RuntimeError("no ended")
 
     call, later = job(add, 1), job(add, 2)
@@ -296,7 +296,7 @@ class Box:
         self.begun, self.done = threading.Event(), threading.Event()
     def began(self, job, worker, at):
         self.begun.set()
-    def ended(self, job, answer):
+    def ended(self, job, answer, *, more=False):
         self.answer = answer
         self.done.set()
 

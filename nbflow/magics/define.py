@@ -1,0 +1,114 @@
+"""``%%activity`` and ``%%workflow``: a cell becomes what the decorator would have made."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+
+from nbflow.core.activity import Activity, activity
+from nbflow.core.errors import DefinitionError
+from nbflow.core.fingerprint import fingerprint
+from nbflow.core.workflow import WorkflowFunction, workflow
+from nbflow.magics import notices, options
+from nbflow.magics.body import Cell
+from nbflow.magics.expressions import Asked
+from nbflow.magics.expressions import options as place_of
+from nbflow.magics.header import Header, parse
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+Made = Activity[..., Any] | WorkflowFunction[..., Any]
+
+
+@dataclass(slots=True)
+class Definitions:
+    """Makes definitions of cells, and counts how often each name was defined.
+
+    Attributes:
+        shell: Where the names go.
+        seen: By name, what was last defined and how many different ones there were.
+    """
+
+    shell: InteractiveShell
+    seen: dict[str, tuple[tuple[str, ...], int]] = field(default_factory=dict)
+
+    def activity(self, line: str, body: str) -> None:
+        """Define an activity."""
+        header = parse(line)
+        flags = options.read(ACTIVITY, header.flags)
+        changes = {
+            "retry": options.retry(self.shell, flags.retry),
+            "timeout": flags.timeout,
+            "executor": options.place(self.shell, flags.executor),
+            "name": flags.name,
+            "version": flags.version,
+        }
+        found = Cell("activity", line, body).define(self.shell, header)
+        made = _activity(found, {k: v for k, v in changes.items() if v is not None})
+        self._bind(header.name or made.fn.__name__, made, header, body)
+
+    def workflow(self, line: str, body: str) -> tuple[argparse.Namespace, Asked] | None:
+        """Define a workflow; with ``--run``, give what is to be started."""
+        header = parse(line)
+        flags = options.read(WORKFLOW, header.flags)
+        output = options.output(flags.output)
+        starting = (output, flags.args, flags.on, flags.max_workers, flags.wait)
+        if not flags.run and any(value is not None for value in starting):
+            raise UsageError("-o, --on, --args and --wait are for starting a run: add --run")
+        args, kwargs = options.arguments(flags.args)
+        place = place_of(options.place(self.shell, flags.on), flags.max_workers)
+        found = Cell("workflow", line, body).define(self.shell, header)
+        made = _workflow(found, flags)
+        asked = Asked(made, place, tuple(args), kwargs)
+        if flags.run:
+            asked.check()
+        self._bind(header.name or made.fn.__name__, made, header, body)
+        return (flags, asked) if flags.run else None
+
+    def _bind(self, name: str, made: Made, header: Header, body: str) -> None:
+        identity = (fingerprint(made.fn), str(made.signature), header.flags, made.__doc__ or "")
+        before, version = self.seen.get(name, ((), 0))
+        if identity != before:
+            version += 1
+        self.seen[name] = identity, version
+        self.shell.user_ns[name] = made
+        if body.rstrip().endswith(";"):
+            return
+        again = (
+            f" · version {version}: new runs use it" if version > 1 and identity != before else ""
+        )
+        notices.say(notices.describe(made, self.shell.user_ns) + again)
+
+
+ACTIVITY = options.activity_flags()
+WORKFLOW = options.workflow_flags()
+
+
+def _activity(found: Any, changes: dict[str, Any]) -> Activity[..., Any]:
+    try:
+        if isinstance(found, Activity):
+            return found.options(**changes) if changes else found
+        made: Activity[..., Any] = activity(**changes)(found)
+    except DefinitionError as error:
+        raise UsageError(f"%%activity: {error}") from None
+    return made
+
+
+def _workflow(found: Any, flags: argparse.Namespace) -> WorkflowFunction[..., Any]:
+    fn, old = (found.fn, found) if isinstance(found, WorkflowFunction) else (found, None)
+    changes = {
+        key: getattr(flags, key) or getattr(old, key, None)
+        for key in ("name", "version", "task_list")
+    }
+    try:
+        made: WorkflowFunction[..., Any] = workflow(
+            **{k: v for k, v in changes.items() if v is not None}
+        )(fn)
+    except DefinitionError as error:
+        raise UsageError(f"%%workflow: {error}") from None
+    return made

@@ -1,0 +1,153 @@
+"""The flags of the magics, and how their texts become values."""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic_arguments import MagicArgumentParser
+
+from nbflow import executors
+from nbflow.core.errors import NbflowError
+from nbflow.magics.notices import one_line
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+def parser(usage: str, description: str = "") -> MagicArgumentParser:
+    """Make an empty parser; `usage` is what follows the first ``%``."""
+    made = MagicArgumentParser(  # type: ignore[no-untyped-call]
+        usage=usage.replace("%", "%%"), description=description
+    )
+    made.allow_abbrev = False
+    return made
+
+
+def activity_flags() -> MagicArgumentParser:
+    """Make the parser of ``%%activity``."""
+    made = parser("%activity NAME(params) -> annotation [flags]")
+    add = made.add_argument
+    add("--retry", metavar="N", help="try again up to N times; or an expression for a nbflow.Retry")
+    add("--timeout", metavar="S", type=_seconds, help="seconds that one attempt may take")
+    add("--executor", metavar="NAME", help="where it runs, if not where the run's other calls do")
+    add("--name", help="its name in logs and pictures; NAME by default")
+    add("--version", help="told apart from other versions of the same name on a service")
+    return made
+
+
+def workflow_flags() -> MagicArgumentParser:
+    """Make the parser of ``%%workflow``."""
+    made = parser("%workflow NAME(params) -> annotation [flags]")
+    add = made.add_argument
+    add("--name", help="its name in logs and pictures; NAME by default")
+    add("--version", help="told apart from other versions of the same name on a service")
+    add("--task-list", help="where a service's deciders look for its runs")
+    add("--run", action="store_true", help="start a run at once")
+    add("--args", metavar="JSON", help="its arguments, as '{\"x\": 1}' or '[1]'; else the defaults")
+    run_flags(made)
+    return made
+
+
+def run_flags(made: MagicArgumentParser) -> None:
+    """Add what says how a run is started."""
+    add = made.add_argument
+    add("-o", "--output", metavar="NAME", help="the variable that is to hold the run")
+    add("--on", metavar="PLACE", help=f"where it runs: {', '.join(executors.TABLE)}, or a variable")
+    add("--max-workers", metavar="N", type=int, help="how many calls may run at once there")
+    wait = argparse.BooleanOptionalAction
+    add("--wait", action=wait, help="wait until it is over, or do not")
+
+
+def read(made: MagicArgumentParser, text: str) -> argparse.Namespace:
+    """Read flags.
+
+    Raises:
+        UsageError: They make no sense.
+    """
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"{text}: {error}") from None
+    return made.parse_args(words)
+
+
+def evaluated(shell: InteractiveShell, text: str, what: str) -> Any:
+    """Give the value of a Python expression of the user.
+
+    Raises:
+        UsageError: It has none.
+    """
+    try:
+        return eval(text, shell.user_ns)  # noqa: S307 - the user's own expression
+    except Exception as error:  # noqa: BLE001 - whatever the user's expression raises
+        raise UsageError(f"{what} {text}: {one_line(error)}") from None
+
+
+def place(shell: InteractiveShell, name: str | None) -> Any:
+    """Give what ``--on`` or ``--executor`` names: a registered executor, or a variable's value.
+
+    Raises:
+        UsageError: There is neither.
+    """
+    if name is None or name in executors.TABLE:
+        return name
+    found = shell.user_ns.get(name, name)
+    try:
+        if not isinstance(found, concurrent.futures.Executor):
+            executors.make(found)
+    except NbflowError as error:
+        raise UsageError(one_line(error)) from None
+    return found
+
+
+def retry(shell: InteractiveShell, text: str | None) -> Any:
+    """Give what ``--retry`` says: a number, or the value of an expression."""
+    if text is None or text.isdigit():
+        return text and int(text)
+    return evaluated(shell, text, "--retry")
+
+
+def arguments(text: str | None) -> tuple[list[Any], dict[str, Any]]:
+    """Give what ``--args`` holds: positional arguments, named ones.
+
+    Raises:
+        UsageError: It is neither a JSON list nor a JSON object.
+    """
+    if text is None:
+        return [], {}
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--args {text}: {error}. Quote it: --args '{{\"x\": 1}}'") from None
+    match found:
+        case list():
+            return found, {}
+        case dict():
+            return [], found
+    raise UsageError(f"--args takes a JSON object or list, not {text}")
+
+
+def output(name: str | None) -> str | None:
+    """Check what ``-o`` names.
+
+    Raises:
+        UsageError: It can be no variable.
+    """
+    if name is not None and not name.isidentifier():
+        raise UsageError(f"-o {name}: that is no name of a variable")
+    return name
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return value
