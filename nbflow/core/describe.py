@@ -11,7 +11,6 @@ from nbflow.core.payload import Packed, Ref, Stored, spill
 
 _SHORT = 60
 _REF = re.compile(r'\{"\$ref":"([^"]*)"\}')
-_REF = re.compile(r'\{"\$ref":"([^"]*)"\}')
 """A reference to a call, as a stored argument writes it."""
 
 

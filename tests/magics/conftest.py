@@ -88,7 +88,20 @@ class Reply:
     @property
     def text(self) -> str:
         """All text of all outputs."""
-        return plain("\n".join(map(_text, self.outputs)))
+        return plain(_joined(self.outputs))
+
+
+def _joined(outputs: list[Any]) -> str:
+    """Join texts by lines; a stream may come in any number of pieces, wherever it was flushed."""
+    parts: list[str] = []
+    streaming = False
+    for output in outputs:
+        if "text" in output and streaming:
+            parts[-1] += _text(output)
+        else:
+            parts.append(_text(output))
+        streaming = "text" in output
+    return "\n".join(parts)
 
 
 def _text(output: dict[str, Any]) -> str:
@@ -185,7 +198,7 @@ class Executed:
 
     def text(self, index: int) -> str:
         """All text of a cell's outputs."""
-        return plain("\n".join(map(_text, self.cells[index].outputs)))
+        return plain(_joined(self.cells[index].outputs))
 
     def kinds(self, index: int) -> list[set[str]]:
         """The media types of each rich output of a cell."""
