@@ -83,6 +83,7 @@ class Activity(Generic[P, T]):
         """Ask for a call in a workflow, and give its Future; elsewhere call the function."""
         interpreter = current.get()
         if interpreter is None:
+            __tracebackhide__ = True  # IPython leaves this frame out of tracebacks
             return self.fn(*args, **kwargs)
         return interpreter.call(self, args, kwargs)
 

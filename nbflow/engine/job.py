@@ -16,7 +16,7 @@ from nbflow.core.errors import Unserialisable, WorkerDied
 from nbflow.core.events import Report
 from nbflow.core.failure import Failure
 from nbflow.core.payload import SCALARS, Packed, Ref, Stored
-from nbflow.engine.loop import private_loop
+from nbflow.engine.loop import nested_loops, private_loop
 
 try:
     import resource
@@ -185,11 +185,11 @@ async def _caught(coroutine: Any) -> tuple[Any, BaseException | None]:
 def _awaited(coroutine: Any) -> Any:
     """Run an ``async def`` activity to its end, without touching a loop that runs here."""
     try:
-        asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(coroutine)
-    if getattr(asyncio, "_nest_patched", False):
-        return asyncio.run(coroutine)  # the user asked for it: see `Inline`
+    if id(loop) in nested_loops:
+        return loop.run_until_complete(coroutine)  # the user asked for it: see `Inline`
     return asyncio.run_coroutine_threadsafe(coroutine, private_loop()).result()
 
 

@@ -7,6 +7,9 @@ import os
 import threading
 
 _lock = threading.Lock()
+nested_loops: set[int] = set()
+"""Loops, by identity, that a user has had patched so that they can be run inside themselves."""
+
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
 
 

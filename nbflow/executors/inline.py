@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
+import importlib.metadata
 from collections import deque
 from typing import Any
 
@@ -11,6 +13,7 @@ from nbflow.core.errors import NbflowError
 from nbflow.core.future import current
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Job, run_job
+from nbflow.engine.loop import nested_loops
 
 
 class Inline:
@@ -24,7 +27,8 @@ class Inline:
             behave. This patches that loop with nest-asyncio, for good; only for debugging.
 
     Raises:
-        NbflowError: `nested` is asked for on a kernel that nest-asyncio would break.
+        NbflowError: `nested` is asked for on a kernel that nest-asyncio would stop for good, and
+            nest-asyncio2 is not installed.
     """
 
     name = "inline"
@@ -71,27 +75,34 @@ class Inline:
 
 
 def _patch_loop() -> None:
+    """Let the loop that runs in this thread be run again inside itself."""
     try:
-        loop: Any = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
     except RuntimeError:
-        return
-    if not _safe_kernel():
-        message = (
-            "nest-asyncio breaks this version of ipykernel (7.1 and later): later cells would "
-            "never run. Debug the activity outside the kernel's loop, as a plain function"
-        )
-        raise NbflowError(message)
-    import nest_asyncio  # noqa: PLC0415 - patches on import of nothing; wanted here only
+        return  # no loop to be in the way
+    if id(loop) not in nested_loops:
+        _patcher().apply(loop)
+        nested_loops.add(id(loop))
 
-    nest_asyncio.apply(loop)
+
+def _patcher() -> Any:
+    """Give the package that can do it: nest-asyncio stops ipykernel 7.1 and later for good."""
+    if _safe_kernel():
+        return importlib.import_module("nest_asyncio")
+    try:
+        return importlib.import_module("nest_asyncio2")
+    except ImportError:
+        message = (
+            "with this version of ipykernel (7.1 or later), nest-asyncio would stop the kernel: "
+            "pip install nest-asyncio2, or leave nested=True out"
+        )
+        raise NbflowError(message) from None
 
 
 def _safe_kernel() -> bool:
-    from importlib import metadata  # noqa: PLC0415 - only for this rare question
-
     try:
-        version = metadata.version("ipykernel")
-    except metadata.PackageNotFoundError:
+        version = importlib.metadata.version("ipykernel")
+    except importlib.metadata.PackageNotFoundError:
         return True
     major, minor = (int(part) for part in version.split(".")[:2])
     return (major, minor) < (7, 1)

@@ -99,6 +99,7 @@ class CallView:
         if activity is None:
             message = f"the code of {self.activity} is not known here: run the cell that defines it"
             raise RunError(message)
+        __tracebackhide__ = True  # IPython leaves this frame out of tracebacks
         return activity.fn(*self.args, **self.kwargs)
 
     def _value(self, stored: Any) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import concurrent.futures as cf
 import sys
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import loky
 import pytest
 
 import nbflow
@@ -56,7 +59,17 @@ def flow(gate):
 """
 
 
-@pytest.mark.parametrize("place", ["threads", "processes", "asyncio"])
+PLACES: dict[str, Callable[[], Any]] = {
+    "threads": lambda: "threads",
+    "processes": lambda: "processes",
+    "asyncio": lambda: "asyncio",
+    "ThreadPoolExecutor": lambda: cf.ThreadPoolExecutor(3),
+    "ProcessPoolExecutor": lambda: cf.ProcessPoolExecutor(3, get_context("spawn")),
+    "loky": lambda: loky.ProcessPoolExecutor(3),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_a_later_cell_cannot_change_a_run_under_way(
     notebook: Any, place: str, tmp_path: Path
 ) -> None:
@@ -65,11 +78,14 @@ def test_a_later_cell_cannot_change_a_run_under_way(
     gate = tmp_path / "gate"
     if place == "asyncio":
         gate.touch()  # plain functions hold up the loop
-    run = ns["flow"].on(place).start(str(gate))
+    where = PLACES[place]()
+    run = ns["flow"].on(where).start(str(gate))
     notebook("K = 1000\nTABLE.append(10**6)\ndef helper(x): return -1\n")
     gate.touch()
     assert run.result(timeout=60) == [8, 10, 12, 2]
     assert any(line.startswith("K: 2") for line in run.captured)
+    if not isinstance(where, str):
+        where.shutdown()
 
 
 def test_inline_uses_the_snapshot_too(notebook: Any, tmp_path: Path) -> None:

@@ -149,3 +149,20 @@ def test_a_notebook_without_a_reader_fails(headless):
     assert "run.failed[0].reproduce()" in done.text(3)
     assert "image/png" in done.kinds(3)[0]
     assert done.cells[4].outputs == []
+
+
+def test_async_activities_can_be_debugged_in_the_cells_own_thread(kernel):
+    """With ``nested=True`` they run in the caller's thread, and later cells still run."""
+    kernel.run("import asyncio, threading, nbflow")
+    kernel.run(
+        "@nbflow.activity",
+        "async def where():",
+        "    await asyncio.sleep(0.01)",
+        "    return threading.current_thread() is threading.main_thread()",
+        "@nbflow.workflow",
+        "def w(): return where()",
+    )
+    assert kernel.run("w.on('inline').start().result()").text == "False"
+    assert kernel.run("w.on('inline', nested=True).start().result()").text == "True"
+    assert kernel.run("await asyncio.sleep(0.01)", "1 + 1").text == "2"
+    assert kernel.run("w.on('threads').start().result()").text == "False"
