@@ -1,6 +1,7 @@
 PYTHON ?=
 VENV := .venv
 DEMO_VENV := .venv-demo
+BENCH_VENV := .venv-bench
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lab check bench clean
@@ -39,11 +40,11 @@ check: setup ## lint, formatting, types, layers
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: setup ## measure what nbflow adds to a call
-	$(VENV)/bin/python benchmarks/overhead.py
+bench: $(BENCH_VENV)/.stamp ## measure what a call costs, beside other systems (half an hour)
+	$(BENCH_VENV)/bin/python benchmarks/overhead.py $(ARGS)
 
 clean: ## remove the environments, caches and build results
-	rm -rf $(VENV) $(DEMO_VENV) build dist demo.html .coverage .coverage.* htmlcov
+	rm -rf $(VENV) $(DEMO_VENV) $(BENCH_VENV) build dist demo.html .coverage .coverage.* htmlcov
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find nbflow tests examples benchmarks -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
@@ -52,4 +53,9 @@ $(DEMO_VENV)/.stamp: EXTRAS := demo
 $(VENV)/.stamp $(DEMO_VENV)/.stamp: pyproject.toml
 	@$(find_python); "$$python" -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	@touch $@
+
+$(BENCH_VENV)/.stamp: pyproject.toml benchmarks/requirements.txt
+	@$(find_python); "$$python" -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable . --requirement benchmarks/requirements.txt
 	@touch $@

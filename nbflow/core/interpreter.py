@@ -171,7 +171,11 @@ class Interpreter:
         number = self._counts[name] = self._counts.get(name, 0) + 1
         call = f"{name}-{number}"
         deps: list[str] = []
-        stored = tuple([self._pack(a, call, n, deps) for n, a in enumerate(args)])
+        stored = args
+        for value in args:
+            if not is_plain(value):
+                stored = tuple([self._pack(a, call, n, deps) for n, a in enumerate(args)])
+                break
         named = {k: self._pack(a, call, k, deps) for k, a in kwargs.items()} if kwargs else None
         after = self._new_turn() if self._read else ()
         asked = CallState(

@@ -16,7 +16,7 @@ import math
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from nbflow.core.errors import Unserialisable
 
@@ -56,17 +56,19 @@ class Blob:
     size: int
 
 
-_INT_BITS = 10_000  # JSON is read back by int(), which refuses more than 4,300 digits
+# JSON is read back by int(), which refuses more than 4,300 digits.
+_LOW: Final = -(1 << 10_000)
+_HIGH: Final = 1 << 10_000
 
 
 def is_plain(value: object) -> bool:
     """Whether a value stands for itself in an event: a scalar, and a small one."""
     kind = type(value)
-    if kind not in SCALARS:
-        return False
     if kind is int:
-        return bool(value.bit_length() <= _INT_BITS)  # type: ignore[attr-defined]
-    return kind is not str or len(value) <= BLOB_BYTES  # type: ignore[arg-type]
+        return _LOW < value < _HIGH  # type: ignore[operator]
+    if kind is str:
+        return len(value) <= BLOB_BYTES  # type: ignore[arg-type]
+    return kind in SCALARS
 
 
 Stored = None | bool | int | float | str | Ref | Packed | Blob
@@ -153,7 +155,7 @@ def _exact(value: object, ref: RefOf) -> object:
     if kind in SCALARS:
         if kind is float and not math.isfinite(value):  # type: ignore[arg-type]
             raise _NotJson
-        if kind is int and value.bit_length() > _INT_BITS:  # type: ignore[attr-defined]
+        if kind is int and not _LOW < value < _HIGH:  # type: ignore[operator]
             raise _NotJson
         return value
     if kind is list:
