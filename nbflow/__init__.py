@@ -2,6 +2,7 @@
 
 from nbflow.__about__ import __version__
 from nbflow.core.activity import Activity, activity
+from nbflow.core.edges import EdgeTypeWarning
 from nbflow.core.errors import (
     ActivityCancelled,
     ActivityError,
@@ -45,6 +46,7 @@ __all__ = [
     "ActivityError",
     "ActivityTimeout",
     "DefinitionError",
+    "EdgeTypeWarning",
     "Future",
     "FutureMisuse",
     "InternalError",

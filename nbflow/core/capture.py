@@ -8,6 +8,7 @@ their own. What can be imported is left alone: other processes find it by name.
 from __future__ import annotations
 
 import builtins
+import inspect
 import sys
 from dataclasses import dataclass, field
 from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
@@ -33,6 +34,7 @@ class Captured:
         shared: Names among them that cannot be copied, so that later changes do reach the run.
         large: Names of values above a megabyte, with their size in bytes.
         code: Digest of all of its code.
+        source: The workflow's own source text, "" where it is not to be had.
     """
 
     definition: Definition
@@ -40,6 +42,7 @@ class Captured:
     shared: tuple[str, ...]
     large: dict[str, int]
     code: str
+    source: str
 
 
 def capture(target: object) -> Captured:
@@ -54,7 +57,16 @@ def capture(target: object) -> Captured:
         shared=tuple(snapshot.shared),
         large=snapshot.large,
         code=snapshot.digest_of(frozen),
+        source=_source(target),
     )
+
+
+def _source(target: object) -> str:
+    thing: Any = target.fn if isinstance(target, WorkflowFunction) else target
+    try:
+        return inspect.getsource(thing)
+    except (OSError, TypeError):
+        return ""
 
 
 def from_notebook(thing: FunctionType | type) -> bool:

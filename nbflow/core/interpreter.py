@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from nbflow.core.activity import Activity
 from nbflow.core.describe import compare, error_of, same
+from nbflow.core.edges import check_edge
 from nbflow.core.errors import FutureMisuse
 from nbflow.core.events import CallFailed, CallSucceeded
 from nbflow.core.future import Future, Gathered, call_id, current
@@ -64,6 +65,7 @@ class Interpreter:
         "_asked",
         "_callbacks",
         "_counts",
+        "_edges",
         "_read",
         "_turn",
         "driver",
@@ -81,6 +83,7 @@ class Interpreter:
         self.position = 0
         self._asked: list[CallState] = []
         self._counts: dict[str, int] = {}
+        self._edges: set[tuple[Activity[..., Any], Activity[..., Any], int | str]] = set()
         self._callbacks: dict[CallState, list[Callable[[], object]]] = {}
         self._turn = 0
         self._read: dict[str, None] = {}
@@ -177,6 +180,8 @@ class Interpreter:
                 stored = tuple([self._pack(a, call, n, deps) for n, a in enumerate(args)])
                 break
         named = {k: self._pack(a, call, k, deps) for k, a in kwargs.items()} if kwargs else None
+        if deps:
+            self._check_edges(activity, [*enumerate(args), *kwargs.items()])
         after = self._new_turn() if self._read else ()
         asked = CallState(
             call, name, stored, named, tuple(deps), self._turn, after, activity.digest, activity
@@ -191,6 +196,17 @@ class Interpreter:
         self._asked.append(state)
         self.driver.ask(asked)
         return Future(state, self)
+
+    def _check_edges(
+        self, activity: Activity[..., Any], given: list[tuple[int | str, Any]]
+    ) -> None:
+        """Compare annotations along each kind of edge once."""
+        for where, value in given:
+            if type(value) is Future:
+                source = value._state.activity  # noqa: SLF001 - the other half of Future
+                if source is not None and (source, activity, where) not in self._edges:
+                    self._edges.add((source, activity, where))
+                    check_edge(source, activity, where)
 
     def _new_turn(self) -> tuple[str, ...]:
         """Note that the code has read results since it last asked: control edges begin here."""

@@ -36,10 +36,6 @@ sessions: weakref.WeakValueDictionary[str, Session] = weakref.WeakValueDictionar
 """The runs that this process drives or has driven and still has a handle of, by id."""
 
 
-sessions_at_exit: list[object] = []
-"""Holds one thing once `_finish` is to be called at the end of the process."""
-
-
 def _finish() -> None:
     """Let a script's runs end before its process does; say so if one failed unseen.
 
@@ -59,6 +55,9 @@ def _finish() -> None:
         if closed is not None and closed.error is not None:
             error = closed.error
             sys.stderr.write(f"run {session.run} failed: {error.kind}: {error.message}\n")
+
+
+atexit.register(_finish)
 
 
 def known(run: str, store: Store) -> Session | None:
@@ -104,8 +103,6 @@ class Session:
 
     def begin(self) -> None:
         """Run the workflow's code: in a thread of its own, or here if its calls are inline."""
-        if not sessions_at_exit:
-            sessions_at_exit.append(atexit.register(_finish))
         if self.inline:
             self._drive()
             return
@@ -174,6 +171,7 @@ def start(target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str,
         kwargs={k: _stored(store, v, f"argument {k} of {name}") for k, v in kwargs.items()},
         on=executor.name,
         code=frozen.code,
+        source=frozen.source,
         captured=frozen.names,
     )
     session = Session(_create(store, name, event), target, frozen, store, place)

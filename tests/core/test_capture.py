@@ -16,6 +16,7 @@ import pytest
 
 import nbflow
 from nbflow.core.capture import capture
+from nbflow.core.events import RunStarted
 
 
 @pytest.fixture
@@ -206,3 +207,12 @@ def test_code_that_can_be_imported_is_left_alone() -> None:
 def importable() -> int:
     """Have nothing to do."""
     return threading.active_count()
+
+
+def test_the_source_of_the_workflow_is_in_the_log() -> None:
+    """The run's first event has the text of the workflow as it was."""
+    run = importable.start()
+    run.result(timeout=30)
+    started = next(run.events())
+    assert isinstance(started, RunStarted)
+    assert started.source.startswith("@nbflow.workflow\ndef importable() -> int:")
