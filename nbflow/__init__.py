@@ -35,7 +35,8 @@ from nbflow.core.waiting import (
 from nbflow.core.workflow import Workflow, workflow
 from nbflow.engine.job import context
 from nbflow.running.config import configure
-from nbflow.running.run import Run, attach, run, runs, start
+from nbflow.running.run import Run
+from nbflow.running.starting import attach, run, runs, start
 
 __all__ = [
     "ALL_COMPLETED",

@@ -110,14 +110,7 @@ class Activity(Generic[P, T]):
         """Raise TypeError unless the arguments fit the signature."""
         if not kwargs and self.low <= len(args) <= self.high:
             return
-        if any(name.startswith("$") for name in kwargs):
-            message = f"{self.name}: keyword names that begin with $ are kept for the log"
-            raise TypeError(message)
-        try:
-            self.signature.bind(*args, **kwargs)
-        except TypeError as error:
-            message = f"{self.name}{self.signature}: {error}"
-            raise TypeError(message) from None
+        check_arguments(self.name, self.signature, args, kwargs)
 
     def __repr__(self) -> str:
         """Give the name and the signature."""
@@ -188,6 +181,20 @@ def _arity(signature: inspect.Signature) -> tuple[int, int]:
     unbounded = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     low = sum(p.default is p.empty for p in positional)
     return low, sys.maxsize if unbounded else len(positional)
+
+
+def check_arguments(
+    name: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Raise TypeError, naming what is called, unless the arguments fit the signature."""
+    if any(keyword.startswith("$") for keyword in kwargs):
+        message = f"{name}: keyword names that begin with $ are kept for the log"
+        raise TypeError(message)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        message = f"{name}{signature}: {error}"
+        raise TypeError(message) from None
 
 
 def _callable(fn: Any) -> Callable[..., Any]:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from nbflow.core.call import CallState
 from nbflow.core.errors import NbflowError, NondeterminismError, Suspended
 from nbflow.core.events import Event
 from nbflow.core.failure import Failure
-from nbflow.core.history import CallState, History
+from nbflow.core.history import History
 from nbflow.core.interpreter import Interpreter
 from nbflow.core.payload import Fetch, Stored
 

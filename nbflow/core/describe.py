@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from nbflow.core.call import CallState
 from nbflow.core.errors import ActivityCancelled, NondeterminismError
 from nbflow.core.events import CallCancelled, CallFailed
-from nbflow.core.history import CallState
 from nbflow.core.payload import Packed, Ref, Stored, spill
 
 _SHORT = 60

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from nbflow.core.errors import FutureMisuse
 
 if TYPE_CHECKING:
-    from nbflow.core.history import CallState
+    from nbflow.core.call import CallState
     from nbflow.core.interpreter import Interpreter
 
 T = TypeVar("T")

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Self
 
+from nbflow.core.call import CallState
 from nbflow.core.describe import describe, error_of
 from nbflow.core.events import CallScheduled, CallStarted, CallSucceeded, Event
-from nbflow.core.history import CallState, History
+from nbflow.core.history import History
 
 EdgeKind = Literal["data", "control"]
 

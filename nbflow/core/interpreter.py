@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from nbflow.core.activity import Activity
+from nbflow.core.call import CallState
 from nbflow.core.describe import compare, error_of, same
 from nbflow.core.edges import check_edge
 from nbflow.core.errors import FutureMisuse
 from nbflow.core.events import CallFailed, CallSucceeded
 from nbflow.core.future import Future, Gathered, call_id, current
-from nbflow.core.history import CallState, History
+from nbflow.core.history import History
 from nbflow.core.payload import SCALARS, Fetch, Packed, Ref, Stored, is_plain, pack, unpack
 
 T = TypeVar("T")

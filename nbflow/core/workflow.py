@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from nbflow.core.activity import Activity
+from nbflow.core.activity import Activity, check_arguments
 from nbflow.core.errors import DefinitionError
 from nbflow.core.future import Future, current
 
@@ -40,14 +40,7 @@ class Definition:
 
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise TypeError unless the arguments fit the signature."""
-        if any(name.startswith("$") for name in kwargs):
-            message = f"{self.name}: keyword names that begin with $ are kept for the log"
-            raise TypeError(message)
-        try:
-            self.signature.bind(*args, **kwargs)
-        except TypeError as error:
-            message = f"{self.name}{self.signature}: {error}"
-            raise TypeError(message) from None
+        check_arguments(self.name, self.signature, args, kwargs)
 
 
 class Launcher(Protocol):

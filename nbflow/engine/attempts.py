@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from nbflow.core.activity import Activity
+from nbflow.core.call import CallState
 from nbflow.core.failure import Failure
-from nbflow.core.history import CallState, History
+from nbflow.core.history import History
 from nbflow.core.payload import SCALARS, Ref, Stored
 from nbflow.engine.executor import Executor, Inbox
 from nbflow.engine.job import Code, Job

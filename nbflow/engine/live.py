@@ -8,7 +8,6 @@ has built upon, can be missing from the log.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from nbflow.core import payload
+from nbflow.core.call import CallState
 from nbflow.core.errors import ActivityTimeout, Cancelled, InternalError, NbflowError
 from nbflow.core.events import (
     CallCancelled,
@@ -32,7 +32,7 @@ from nbflow.core.events import (
     TimerStarted,
 )
 from nbflow.core.failure import Failure
-from nbflow.core.history import CallState, History
+from nbflow.core.history import History
 from nbflow.core.payload import Packed, Stored
 from nbflow.engine.attempts import Attempts, Resolve, retry_delay
 from nbflow.engine.job import Answer, Job
@@ -40,8 +40,6 @@ from nbflow.engine.journal import Journal
 from nbflow.engine.owner import TURN_ITEMS, Owner
 from nbflow.engine.timekeeper import timekeeper
 from nbflow.store.base import Store
-
-_log = logging.getLogger("nbflow")
 
 TICK = 0.05
 """Seconds after which what nobody was in a hurry to say is written at the latest."""
@@ -144,7 +142,8 @@ class Live(Owner):
             return
         self._begun.append((job, worker, at or time.time()))
         if not self._ticking:
-            self._tick_later(TICK)
+            self._ticking = True
+            timekeeper.after(TICK, self._tick)
 
     def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:
         """Take an answer. Large results go to the store here, outside the owner's turn."""
@@ -183,10 +182,6 @@ class Live(Owner):
             self._publish()
         if self._stop is not None:
             raise self._stop
-
-    def _tick_later(self, seconds: float) -> None:
-        self._ticking = True
-        timekeeper.after(seconds, self._tick)
 
     def _tick(self) -> None:
         self._ticking = False
@@ -355,7 +350,7 @@ class Live(Owner):
             return
         if known.retry_at is None:
             due = time.time() + seconds
-            self._emit(TimerStarted(seq=self._next(), at=time.time(), timer=state.id, due=due))
+            self._emit(TimerStarted(self._next(), time.time(), state.id, due))
         assert known.retry_at is not None  # noqa: S101 - set by the event
         fire = partial(self.post, partial(self._fire, known))
         timekeeper.after(max(0.0, known.retry_at - time.time()), fire)

@@ -11,7 +11,8 @@ from IPython.core.error import UsageError
 from nbflow.core.errors import NbflowError
 from nbflow.core.workflow import Place, Placed, Target, Workflow, WorkflowFunction, definition
 from nbflow.magics import notices
-from nbflow.running.run import Launcher, Run
+from nbflow.running.run import Run
+from nbflow.running.starting import Launcher
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

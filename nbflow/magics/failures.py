@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbflow
+from nbflow.core.call import CallState
 from nbflow.core.describe import describe
 from nbflow.core.errors import RunCancelled
 from nbflow.core.events import CallFailed
 from nbflow.core.failure import Failure, Frame
-from nbflow.core.history import CallState, History
+from nbflow.core.history import History
 from nbflow.core.payload import Ref
 from nbflow.magics.notices import value
 from nbflow.running.calls import CallView

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbflow.core.activity import Activity
+from nbflow.core.call import CallState
 from nbflow.core.describe import describe, error_of
 from nbflow.core.errors import RunError
 from nbflow.core.events import CallFailed, CallSucceeded
 from nbflow.core.failure import Failure
-from nbflow.core.history import CallState, History
+from nbflow.core.history import History
 from nbflow.core.payload import unpack
 from nbflow.store.base import Store
 

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from nbflow.core.errors import (
     RunCancelled,
@@ -18,13 +18,11 @@ from nbflow.core.events import CallFailed, Event, RunClosed, RunStarted
 from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.payload import unpack
-from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction, launcher
+from nbflow.core.workflow import Place, Target
 from nbflow.engine.timekeeper import timekeeper
 from nbflow.executors import TABLE
 from nbflow.running import session as _session
 from nbflow.running.calls import Calls, CallView
-from nbflow.running.config import settings
-from nbflow.running.listing import RunList, complete
 from nbflow.running.watching import watchers
 from nbflow.store.base import Store
 
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
     from nbflow.viz.views import GraphView, ProfileView
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 _POLL = 0.2
@@ -337,83 +334,3 @@ def _tell_where(error: BaseException, failure: Failure | None) -> None:
 def _no_ref(call: str) -> object:
     message = f"the result refers to {call}"
     raise RunError(message)
-
-
-# ---------------------------------------------------------------- functions
-
-
-class Launcher:
-    """What workflows start runs by."""
-
-    def start(
-        self, target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Run[Any]:
-        """Start a run and give its handle at once."""
-        session = _session.start(target, place, args, kwargs)
-        run: Run[Any] = Run(session.run, session.store)
-        for watcher in watchers:
-            watcher.started(run)
-        return run
-
-
-launcher[:] = [Launcher()]
-
-
-@overload
-def start(target: WorkflowFunction[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Run[T]: ...
-@overload
-def start(target: type[Workflow], /, *args: Any, **kwargs: Any) -> Run[Any]: ...
-def start(target: Any, /, *args: Any, **kwargs: Any) -> Run[Any]:
-    """Start a run of a workflow, of either shape, and give its handle at once.
-
-    Example:
-        >>> run = nbflow.start(revenue, ["eu", "us"], rate=1.1)
-    """
-    return Launcher().start(target, Place(), args, kwargs)
-
-
-@overload
-def run(target: WorkflowFunction[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
-@overload
-def run(target: type[Workflow], /, *args: Any, **kwargs: Any) -> Any: ...
-def run(target: Any, /, *args: Any, **kwargs: Any) -> Any:
-    """Start a run of a workflow, of either shape, wait for it, and give its result.
-
-    Interrupting it cancels the run.
-
-    Example:
-        >>> nbflow.run(revenue, ["eu", "us"])
-    """
-    handle = start(target, *args, **kwargs)
-    try:
-        return handle.result()
-    except KeyboardInterrupt:
-        handle.cancel("interrupted")
-        raise
-
-
-def attach(run: str, store: Store | None = None) -> Run[Any]:
-    """Give the handle of a run by its id, or by the beginning of its id if only one has it.
-
-    Args:
-        run: The id, of a run of this process or of any other that uses the store.
-        store: Where its log is; by default the configured store.
-
-    Raises:
-        RunNotFound: The store has no such run; the message names the nearest ones.
-    """
-    place = store or settings.open_store()
-    live = _session.sessions.get(run)
-    if live is not None and store is None:
-        return Run(run, live.store)
-    return Run(complete(run, place), place)
-
-
-def runs(limit: int | None = 20, store: Store | None = None) -> RunList:
-    """List the runs of a store, the latest first.
-
-    Args:
-        limit: How many at most; None for all.
-        store: Which store; by default the configured one.
-    """
-    return RunList((store or settings.open_store()).runs(limit))

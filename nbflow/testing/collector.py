@@ -9,7 +9,9 @@ from typing import Any
 
 from nbflow.core.errors import StoreError
 from nbflow.core.payload import Fetch, Stored, pack, unpack
+from nbflow.engine.executor import Executor
 from nbflow.engine.job import Answer, Code, Job
+from nbflow.testing import samples
 from nbflow.testing.checks import PATIENCE, fail
 
 _numbers = itertools.count(1)
@@ -143,3 +145,29 @@ def _stored(value: object) -> Stored:
     if type(value).__module__ == "nbflow.core.payload":
         return value  # type: ignore[return-value]
     return pack(value, "an argument")
+
+
+class Chain:
+    """An inbox that submits the next job when it is told that one has ended."""
+
+    def __init__(self, executor: Executor, length: int) -> None:
+        self.executor = executor
+        self.length = length
+        self.done = 0
+        self.over = threading.Event()
+
+    def begin(self) -> None:
+        """Submit the next job."""
+        self.executor.submit(make_job(samples.double, self.done), self)
+
+    def began(self, job: Job, worker: str, at: float) -> None:
+        """Take note of nothing."""
+
+    def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:  # noqa: ARG002
+        """Go on, or end the chain."""
+        if answer.result == 2 * self.done:
+            self.done += 1
+            if self.done < self.length:
+                self.begin()
+                return
+        self.over.set()

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nbflow.core.errors import RemoteError, Unserialisable
+from nbflow.core.errors import DefinitionError, RemoteError, Unserialisable
 from nbflow.core.payload import Packed, Ref, pack, spill
 from nbflow.engine.executor import Executor
 from nbflow.engine.job import Answer, Job
 from nbflow.testing import samples
 from nbflow.testing.checks import equal, eventually, never, true
-from nbflow.testing.collector import Collector, make_job
+from nbflow.testing.collector import Chain, Collector, make_job
 from nbflow.testing.faults import Gate
 
 
@@ -48,7 +48,8 @@ class ExecutorContract:
 
     def make(self) -> Executor:
         """Make the executor for one test. To be written by the subclass."""
-        raise NotImplementedError
+        message = f"{type(self).__name__} has no make method: write def make(self)"
+        raise DefinitionError(message)
 
     def unmake(self, executor: Executor) -> None:
         """End the executor of one test."""
@@ -335,7 +336,7 @@ class ExecutorContract:
 
     def test_an_answer_may_lead_to_the_next_job(self) -> None:
         """Jobs can be submitted from within `ended`, as the engine does."""
-        chain = _Chain(self.executor, 300)
+        chain = Chain(self.executor, 300)
         chain.begin()
         true(chain.over.wait(30), f"the chain stopped after {chain.done} jobs")
 
@@ -368,30 +369,6 @@ class ExecutorContract:
         finally:
             self.unmake(other)
         equal(late.entered(), 0, "how many queued jobs ran after the close")
-
-
-class _Chain:
-    """An inbox that submits the next job when it is told that one has ended."""
-
-    def __init__(self, executor: Executor, length: int) -> None:
-        self.executor = executor
-        self.length = length
-        self.done = 0
-        self.over = threading.Event()
-
-    def begin(self) -> None:
-        self.executor.submit(make_job(samples.double, self.done), self)
-
-    def began(self, job: Job, worker: str, at: float) -> None:
-        pass
-
-    def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:  # noqa: ARG002
-        if answer.result == 2 * self.done:
-            self.done += 1
-            if self.done < self.length:
-                self.begin()
-                return
-        self.over.set()
 
 
 def _check_report(answer: Answer, before: float, after: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from nbflow.core.errors import RunNotFound, StoreConflict, StoreError
+from nbflow.core.errors import DefinitionError, RunNotFound, StoreConflict, StoreError
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
@@ -117,7 +117,8 @@ class StoreContract:
 
     def make(self) -> Store:
         """Make an empty store for one test. To be written by the subclass."""
-        raise NotImplementedError
+        message = f"{type(self).__name__} has no make method: write def make(self)"
+        raise DefinitionError(message)
 
     def reopen(self, store: Store) -> Store:
         """Give the store as another process would find it; as it is if it lives in memory."""

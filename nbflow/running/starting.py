@@ -1,0 +1,93 @@
+"""The functions by which people start runs and find them again."""
+
+from __future__ import annotations
+
+from typing import Any, ParamSpec, TypeVar, overload
+
+from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction, launcher
+from nbflow.running import session as _session
+from nbflow.running.config import settings
+from nbflow.running.listing import RunList, complete
+from nbflow.running.run import Run
+from nbflow.running.watching import watchers
+from nbflow.store.base import Store
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Launcher:
+    """What workflows start runs by."""
+
+    def start(
+        self, target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Run[Any]:
+        """Start a run and give its handle at once."""
+        session = _session.start(target, place, args, kwargs)
+        run: Run[Any] = Run(session.run, session.store)
+        for watcher in watchers:
+            watcher.started(run)
+        return run
+
+
+launcher[:] = [Launcher()]
+
+
+@overload
+def start(target: WorkflowFunction[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Run[T]: ...
+@overload
+def start(target: type[Workflow], /, *args: Any, **kwargs: Any) -> Run[Any]: ...
+def start(target: Any, /, *args: Any, **kwargs: Any) -> Run[Any]:
+    """Start a run of a workflow, of either shape, and give its handle at once.
+
+    Example:
+        >>> run = nbflow.start(revenue, ["eu", "us"], rate=1.1)
+    """
+    return Launcher().start(target, Place(), args, kwargs)
+
+
+@overload
+def run(target: WorkflowFunction[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+@overload
+def run(target: type[Workflow], /, *args: Any, **kwargs: Any) -> Any: ...
+def run(target: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Start a run of a workflow, of either shape, wait for it, and give its result.
+
+    Interrupting it cancels the run.
+
+    Example:
+        >>> nbflow.run(revenue, ["eu", "us"])
+    """
+    handle = start(target, *args, **kwargs)
+    try:
+        return handle.result()
+    except KeyboardInterrupt:
+        handle.cancel("interrupted")
+        raise
+
+
+def attach(run: str, store: Store | None = None) -> Run[Any]:
+    """Give the handle of a run by its id, or by the beginning of its id if only one has it.
+
+    Args:
+        run: The id, of a run of this process or of any other that uses the store.
+        store: Where its log is; by default the configured store.
+
+    Raises:
+        RunNotFound: The store has no such run; the message names the nearest ones.
+    """
+    place = store or settings.open_store()
+    live = _session.sessions.get(run)
+    if live is not None and store is None:
+        return Run(run, live.store)
+    return Run(complete(run, place), place)
+
+
+def runs(limit: int | None = 20, store: Store | None = None) -> RunList:
+    """List the runs of a store, the latest first.
+
+    Args:
+        limit: How many at most; None for all.
+        store: Which store; by default the configured one.
+    """
+    return RunList((store or settings.open_store()).runs(limit))
