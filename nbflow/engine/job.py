@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbflow.core import payload
-from nbflow.core.errors import Unserialisable, WorkerDied
+from nbflow.core.errors import NbflowError, Unserialisable, WorkerDied
 from nbflow.core.events import Report
 from nbflow.core.failure import Failure
-from nbflow.core.payload import SCALARS, Packed, Ref, Stored
+from nbflow.core.payload import SCALARS, Blob, Packed, Ref, Stored
 from nbflow.engine.loop import nested_loops, private_loop
 
 try:
@@ -261,6 +261,20 @@ def _input(job: Job, call: str) -> Any:
 def _no_refs(call: str) -> object:
     message = f"the result of a call refers to {call}"
     raise Unserialisable(message)
+
+
+def inlined(stored: Stored, job: Job) -> Stored:
+    """Put the bytes of a blob in its place, for workers that have no store."""
+    if isinstance(stored, Blob):
+        data = job.fetch(stored.digest)
+        return Packed(stored.codec, data.decode() if stored.codec == "json" else data)
+    return stored
+
+
+def no_blobs(digest: str) -> bytes:
+    """Stand for `Job.fetch` where every blob was put in its place."""
+    message = f"blob {digest} was not shipped with the call"
+    raise NbflowError(message)
 
 
 def peak_memory() -> int:

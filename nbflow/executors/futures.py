@@ -15,9 +15,8 @@ from nbflow.core import payload
 from nbflow.core.errors import NbflowError, WorkerDied
 from nbflow.core.events import Report
 from nbflow.core.failure import Failure
-from nbflow.core.payload import Blob, Packed, Stored
 from nbflow.engine.executor import Inbox
-from nbflow.engine.job import Answer, Code, Job, run_job
+from nbflow.engine.job import Answer, Code, Job, inlined, no_blobs, run_job
 from nbflow.engine.timekeeper import timekeeper
 
 POLL_SECONDS = 0.1
@@ -76,11 +75,11 @@ class Futures:
         shipped = replace(
             job,
             code=Shipped(job.code.name, job.code.blob()),
-            args=tuple(_inlined(a, job) for a in job.args),
-            kwargs={k: _inlined(a, job) for k, a in (job.kwargs or {}).items()},
-            inputs={k: _inlined(a, job) for k, a in (job.inputs or {}).items()},
+            args=tuple(inlined(a, job) for a in job.args),
+            kwargs={k: inlined(a, job) for k, a in (job.kwargs or {}).items()},
+            inputs={k: inlined(a, job) for k, a in (job.inputs or {}).items()},
             live=None,
-            fetch=_no_blobs,
+            fetch=no_blobs,
         )
         return self.pool.submit(_there, shipped)
 
@@ -174,19 +173,6 @@ def _here(job: Job, inbox: Inbox) -> Answer:
 
 def _there(job: Job) -> Answer:
     return run_job(job, f"process {os.getpid()}", shared=False)
-
-
-def _inlined(stored: Stored, job: Job) -> Stored:
-    """Put the bytes of a blob in its place: workers have no store."""
-    if isinstance(stored, Blob):
-        data = job.fetch(stored.digest)
-        return Packed(stored.codec, data.decode() if stored.codec == "json" else data)
-    return stored
-
-
-def _no_blobs(digest: str) -> bytes:
-    message = f"blob {digest} was not shipped with the call"
-    raise NbflowError(message)
 
 
 def _died(error: BaseException) -> Answer:

@@ -16,11 +16,10 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from nbflow.core import payload
-from nbflow.core.errors import NbflowError
 from nbflow.core.events import Report
 from nbflow.core.failure import Failure
 from nbflow.core.payload import Blob, Packed, Stored
-from nbflow.engine.job import Answer, Code, Job
+from nbflow.engine.job import Answer, Code, Job, inlined, no_blobs
 
 CODES = 256
 """How many functions a worker keeps. Both ends count alike, so neither needs to tell the other."""
@@ -135,9 +134,9 @@ def request(job: Job, known: set[str], place: Place | None) -> Request:
         (code.name, code.digest),
         None if code.digest in known else blob,
         job.key,
-        tuple([_inlined(a, job) for a in job.args]),
-        {k: _inlined(a, job) for k, a in job.kwargs.items()} if job.kwargs else None,
-        {k: _inlined(a, job) for k, a in job.inputs.items()} if job.inputs else None,
+        tuple([inlined(a, job) for a in job.args]),
+        {k: inlined(a, job) for k, a in job.kwargs.items()} if job.kwargs else None,
+        {k: inlined(a, job) for k, a in job.inputs.items()} if job.inputs else None,
         early=False,
     )
 
@@ -165,14 +164,6 @@ def light(job: Job) -> bool:
         elif isinstance(value, str):
             weight += len(value)
     return weight <= _LIGHT
-
-
-def _inlined(stored: Stored, job: Job) -> Stored:
-    """Put the bytes of a blob in its place."""
-    if isinstance(stored, Blob):
-        data = job.fetch(stored.digest)
-        return Packed(stored.codec, data.decode() if stored.codec == "json" else data)
-    return stored
 
 
 class Shipped(Code):
@@ -210,13 +201,8 @@ def job_of(request: Request, code: Code) -> Job:
         request.inputs,
         live=None,
         timeout=None,
-        fetch=_no_blobs,
+        fetch=no_blobs,
     )
-
-
-def _no_blobs(digest: str) -> bytes:
-    message = f"blob {digest} was not shipped with the call"
-    raise NbflowError(message)
 
 
 def reply(answer: Answer, read: int) -> tuple[object, ...]:

@@ -137,6 +137,7 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
     file_of(tmp_path).touch()
     store = SqliteStore(tmp_path)
     store.create("run", started())
+    assert list(store.events("run")) == [started()]
     store.close()
 
 

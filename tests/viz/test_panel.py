@@ -127,7 +127,10 @@ def test_a_cancel_that_fails_is_told_in_the_panel(line):
 @pytest.mark.parametrize("content", [None, "cancel", {}, {"kind": 3}, {"kind": "cancel"}])
 def test_messages_that_mean_nothing_are_passed_over(line, content):
     """A page may send anything; without a way to cancel, cancel means nothing either."""
-    hear(Panel(), content)
+    panel = Panel()
+    before = panel.get_state()
+    hear(panel, content)
+    assert panel.get_state() == before
 
 
 def test_clicks_reach_python_while_a_cell_runs(monkeypatch):
