@@ -178,6 +178,24 @@ class CallCancelled(NamedTuple):
     abandoned: bool = False
 
 
+class CallWrote(NamedTuple):
+    """An attempt printed or logged something.
+
+    Attributes:
+        call: The call's id.
+        attempt: Which attempt, from 1.
+        channel: ``stdout``, ``stderr``, or ``log`` and a level: ``log:WARNING``.
+        text: What it wrote, whole lines where it wrote lines.
+    """
+
+    seq: int
+    at: float
+    call: str
+    attempt: int
+    channel: str
+    text: str
+
+
 class TimerStarted(NamedTuple):
     """The workflow asked to be woken at `due` (seconds, epoch)."""
 
@@ -237,6 +255,7 @@ Event = (
     | CallSucceeded
     | CallFailed
     | CallCancelled
+    | CallWrote
     | TimerStarted
     | TimerFired
     | TimerCancelled
