@@ -12,6 +12,7 @@ from nbflow.core.events import (
     CallScheduled,
     CallStarted,
     CallSucceeded,
+    CallWrote,
     CancelRequested,
     Event,
     Report,
@@ -56,7 +57,7 @@ failures = st.builds(
     # No exception has an empty pickle.
     pickled=st.none() | st.binary(min_size=1, max_size=20),
 )
-reports = st.builds(Report, texts, times, times, times, times, counts, counts)
+reports = st.builds(Report, texts, times, counts, counts, counts, counts, counts)
 
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "seq": seqs,
@@ -71,9 +72,9 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "attempt": st.integers(1, 10**6),
     "result": stored,
     "started": times,
-    "ended": times,
-    "cpu": times,
-    "packing": times,
+    "run_ns": counts,
+    "cpu_ns": counts,
+    "packing_ns": counts,
     "size": counts,
     "memory": counts,
     "retry_at": st.none() | times,
@@ -101,6 +102,7 @@ KINDS = (
     CallSucceeded,
     CallFailed,
     CallCancelled,
+    CallWrote,
     TimerStarted,
     TimerFired,
     TimerCancelled,

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Final, Literal, Self
 
 from nbflow.core.call import CallState
 from nbflow.core.describe import describe, error_of
-from nbflow.core.events import CallScheduled, CallStarted, CallSucceeded, Event
+from nbflow.core.events import (
+    CallCancelled,
+    CallFailed,
+    CallScheduled,
+    CallStarted,
+    CallSucceeded,
+    Event,
+)
 from nbflow.core.history import History
 
 EdgeKind = Literal["data", "control"]
@@ -133,22 +140,30 @@ class Graph:
 
     def apply(self, event: Event) -> None:
         """Learn one more event."""
-        self.history.apply(event)
-        call = getattr(event, "call", "")
-        if call:
-            self.changed.add(call)
-        if isinstance(event, CallScheduled):
-            self._connect(event)
-        elif isinstance(event, CallSucceeded):
-            self.changed.update(self._targets.get(event.call, ()))
-        settled = self.history.settled
+        history = self.history
+        history.apply(event)
+        handler = _HANDLERS.get(type(event))
+        if handler is not None:
+            handler(self, event)
+        settled = history.settled
+        if len(settled) == self._settled:
+            return
         if len(settled) < self._settled:
-            self.changed.update(self.history.calls)
+            self.changed.update(history.calls)
         else:
             self.changed.update(state.id for state in settled[self._settled :] if state.name)
         self._settled = len(settled)
 
-    def _connect(self, event: CallScheduled) -> None:
+    def _touched(self, event: CallStarted | CallFailed | CallCancelled) -> None:
+        self.changed.add(event.call)
+
+    def _succeeded(self, event: CallSucceeded) -> None:
+        self.changed.add(event.call)
+        if self._targets:
+            self.changed.update(self._targets.get(event.call, ()))
+
+    def _scheduled(self, event: CallScheduled) -> None:
+        self.changed.add(event.call)
         if event.call in self._asked:  # asked for anew after a resume, perhaps differently
             self.edges = [edge for edge in self.edges if edge.target != event.call]
         self._asked.add(event.call)
@@ -156,6 +171,8 @@ class Graph:
         for dep in deps:
             self.edges.append(Edge(dep, event.call))
             self._targets.setdefault(dep, []).append(event.call)
+        if not self.history.groups:
+            return
         group = [c for c in self.history.groups.get(event.turn, ()) if c not in deps]
         if not group:
             return
@@ -169,6 +186,15 @@ class Graph:
             self.edges.extend(Edge(call, join, "control") for call in group)
             self.changed.add(join)
         return join
+
+
+_HANDLERS: Final[dict[type[Event], Any]] = {
+    CallScheduled: Graph._scheduled,  # noqa: SLF001 - the class's own table
+    CallStarted: Graph._touched,  # noqa: SLF001
+    CallSucceeded: Graph._succeeded,  # noqa: SLF001
+    CallFailed: Graph._touched,  # noqa: SLF001
+    CallCancelled: Graph._touched,  # noqa: SLF001
+}
 
 
 def _node(state: CallState) -> Node:

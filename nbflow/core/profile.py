@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import Literal, Self
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple, Self
 
 from nbflow.core.events import (
     CallCancelled,
@@ -23,9 +23,10 @@ from nbflow.core.events import (
 Because = Literal["start", "dependency", "worker", "retry", "workflow"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
+class Bar(NamedTuple):
     """One attempt of a call in time. Times are seconds since the epoch.
+
+    A named tuple for the reason that events are: a run makes one a call, while it runs.
 
     Attributes:
         call: The call's id.
@@ -92,15 +93,19 @@ class ActivitySummary:
     cpu: float
 
 
-@dataclass(slots=True)
 class _Open:
-    """What is known of a call that is not settled."""
+    """What is known of a call that was asked for."""
 
-    activity: str
-    ready: float
-    deps: tuple[str, ...]
-    missing: int
-    after: tuple[str, ...]
+    __slots__ = ("activity", "after", "deps", "missing", "ready")
+
+    def __init__(
+        self, activity: str, ready: float, deps: tuple[str, ...], after: tuple[str, ...]
+    ) -> None:
+        self.activity = activity
+        self.ready = ready
+        self.deps = deps
+        self.missing = 0
+        self.after = after
 
 
 @dataclass(slots=True)
@@ -113,6 +118,8 @@ class Profile:
         ended: When it closed; None while it runs.
         latest: The time of the latest event.
         bars: Every attempt that has started, in the order of the log.
+        changed: Places in `bars` of those that are new or differ since somebody last emptied
+            this set.
 
     Example:
         >>> profile = Profile.of(run.events())
@@ -125,6 +132,7 @@ class Profile:
     ended: float | None = None
     latest: float = 0.0
     bars: list[Bar] = field(default_factory=list)
+    changed: set[int] = field(default_factory=set, repr=False)
     _running: dict[str, int] = field(default_factory=dict, repr=False)
     _calls: dict[str, _Open] = field(default_factory=dict, repr=False)
     _done: dict[str, float] = field(default_factory=dict, repr=False)
@@ -144,30 +152,9 @@ class Profile:
     def apply(self, event: Event) -> None:
         """Learn one more event."""
         self.latest = max(self.latest, event.at)
-        match event:
-            case RunStarted():
-                self.name, self.begun = event.workflow, event.at
-            case RunResumed():
-                self.ended = None
-                self._interrupt(event.at)
-            case CallScheduled():
-                self._scheduled(event)
-            case CallStarted():
-                self._begin(event.call, event.attempt, event.worker, event.at)
-            case CallSucceeded():
-                self._seen(event)
-                self._ended(event.call, event.at, event.report, "done")
-                self._succeeded(event)
-            case CallFailed():
-                self._seen(event)
-                self._ended(event.call, event.at, event.report, "failed")
-                if event.retry_at is not None:
-                    self._calls[event.call].ready = event.retry_at
-            case CallCancelled():
-                self._ended(event.call, event.at, None, "cancelled")
-            case RunClosed():
-                self.ended = event.at
-                self._interrupt(event.at)
+        handler = _HANDLERS.get(type(event))
+        if handler is not None:
+            handler(self, event)
 
     # ------------------------------------------------------------------ figures
 
@@ -236,71 +223,126 @@ class Profile:
 
     # ------------------------------------------------------------------ one method an event
 
+    def _run_started(self, event: RunStarted) -> None:
+        self.name, self.begun = event.workflow, event.at
+
+    def _run_resumed(self, event: RunResumed) -> None:
+        self.ended = None
+        self._interrupt(event.at)
+
+    def _run_closed(self, event: RunClosed) -> None:
+        self.ended = event.at
+        self._interrupt(event.at)
+
     def _scheduled(self, event: CallScheduled) -> None:
-        deps = tuple(dict.fromkeys(event.deps))
-        missing = [d for d in deps if d not in self._done]
-        ready = max([event.at, *(self._done[d] for d in deps if d in self._done)])
         if event.after:
             self._groups[event.turn] = event.after
         after = self._groups.get(event.turn, ())
-        self._calls[event.call] = _Open(event.activity, ready, deps, len(missing), after)
-        for dep in missing:
-            self._dependents[dep].append(event.call)
-
-    def _seen(self, event: CallSucceeded | CallFailed) -> None:
-        """Begin the bar of an attempt that ended before anybody saw it run."""
-        report = event.report
-        if report is not None and event.call not in self._running:
-            self._begin(event.call, event.attempt, report.worker, report.started)
-
-    def _begin(self, call: str, attempt: int, worker: str, started: float) -> None:
-        known = self._calls[call]
-        self._running[call] = len(self.bars)
-        self.bars.append(
-            Bar(
-                call=call,
-                activity=known.activity,
-                attempt=attempt,
-                worker=worker,
-                ready=min(known.ready, started),
-                started=started,
-                deps=known.deps,
-                after=known.after,
-            )
-        )
-
-    def _ended(self, call: str, at: float, report: Report | None, status: str) -> None:
-        index = self._running.pop(call, None)
-        if index is None:
+        if not event.deps:
+            self._calls[event.call] = _Open(event.activity, event.at, (), after)
             return
-        bar = self.bars[index]
-        if report is None:
-            self.bars[index] = replace(bar, ended=max(at, bar.started), status=status)
-            return
-        self.bars[index] = replace(
-            bar,
-            worker=report.worker,
-            ready=min(bar.ready, report.started),
-            started=report.started,
-            ended=report.ended,
-            packing=report.packing,
-            cpu=report.cpu,
-            size=report.size,
-            memory=report.memory,
-            status=status,
-        )
+        deps, done = tuple(dict.fromkeys(event.deps)), self._done
+        call = self._calls[event.call] = _Open(event.activity, event.at, deps, after)
+        for dep in deps:
+            if dep in done:
+                call.ready = max(call.ready, done[dep])
+            else:
+                call.missing += 1
+                self._dependents[dep].append(event.call)
+
+    def _started(self, event: CallStarted) -> None:
+        self._begin(event.call, event.attempt, event.worker, event.at)
 
     def _succeeded(self, event: CallSucceeded) -> None:
+        self._reported(event.call, event.attempt, event.report, "done")
         self._done[event.call] = event.at
         for other in self._dependents.pop(event.call, ()):
             call = self._calls[other]
             call.missing -= 1
             call.ready = max(call.ready, event.at)
 
+    def _failed(self, event: CallFailed) -> None:
+        if event.report is not None:
+            self._reported(event.call, event.attempt, event.report, "failed")
+        else:
+            self._ended(event.call, event.at, "failed")
+        if event.retry_at is not None:
+            self._calls[event.call].ready = event.retry_at
+
+    def _cancelled(self, event: CallCancelled) -> None:
+        self._ended(event.call, event.at, "cancelled")
+
+    def _begin(self, call: str, attempt: int, worker: str, started: float) -> None:
+        known = self._calls[call]
+        index = self._running[call] = len(self.bars)
+        ready = min(known.ready, started)
+        self.bars.append(
+            Bar(
+                call=call,
+                activity=known.activity,
+                attempt=attempt,
+                worker=worker,
+                ready=ready,
+                started=started,
+                deps=known.deps,
+                after=known.after,
+            )
+        )
+        self.changed.add(index)
+
+    def _reported(self, call: str, attempt: int, report: Report, status: str) -> None:
+        """End the bar of an attempt, which nobody may have seen begin, as its worker tells."""
+        known, bars = self._calls[call], self.bars
+        index, ready = self._running.pop(call, -1), known.ready
+        if index < 0:
+            index = len(bars)
+            bars.append(_NO_BAR)
+        else:
+            attempt, ready = bars[index].attempt, bars[index].ready
+        started = report.started
+        bars[index] = Bar(  # by place: names cost as much again, and this is done for every call
+            call,
+            known.activity,
+            attempt,
+            report.worker,
+            min(ready, started),
+            started,
+            report.ended,
+            report.packing,
+            report.cpu,
+            report.size,
+            report.memory,
+            status,
+            known.deps,
+            known.after,
+        )
+        self.changed.add(index)
+
+    def _ended(self, call: str, at: float, status: str) -> None:
+        """End the bar of an attempt that did not report."""
+        index = self._running.pop(call, -1)
+        if index >= 0:
+            bar = self.bars[index]
+            self.bars[index] = bar._replace(ended=max(at, bar.started), status=status)
+            self.changed.add(index)
+
     def _interrupt(self, at: float) -> None:
         """End the bars of attempts that will never report."""
         for call in list(self._running):
-            self._ended(call, at, None, "cancelled")
+            self._ended(call, at, "cancelled")
+
+
+_NO_BAR: Final = Bar("", "", 0, "", 0.0, 0.0)
+_HANDLERS: Final[dict[type[Event], Any]] = {
+    RunStarted: Profile._run_started,  # noqa: SLF001 - the class's own table
+    RunResumed: Profile._run_resumed,  # noqa: SLF001
+    RunClosed: Profile._run_closed,  # noqa: SLF001
+    CallScheduled: Profile._scheduled,  # noqa: SLF001
+    CallStarted: Profile._started,  # noqa: SLF001
+    CallSucceeded: Profile._succeeded,  # noqa: SLF001
+    CallFailed: Profile._failed,  # noqa: SLF001
+    CallCancelled: Profile._cancelled,  # noqa: SLF001
+}
 
 
 def _summary(name: str, bars: list[Bar], now: float) -> ActivitySummary:

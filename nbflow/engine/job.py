@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import CoroutineType
 from typing import Any
 
 from nbflow.core import payload
@@ -25,6 +26,9 @@ except ImportError:  # Windows has none: peak memory is then not known
 
 LIVE_BYTES = 1024 * 1024
 """Results of at least this size are handed on in the same process without a copy."""
+
+Times = tuple[float, int, int]
+"""When an attempt began (seconds, epoch), how long it ran and its processor time (nanoseconds)."""
 
 _PEAK_SECONDS = 0.001
 _peak = 0
@@ -153,24 +157,23 @@ def run_job(job: Job, worker: str, *, shared: bool = True) -> Answer:
             copied.
     """
     _context.set(job)
-    started, clock, cpu = time.time(), time.perf_counter(), time.thread_time()
+    started, cpu, clock = time.time(), time.thread_time_ns(), time.perf_counter_ns()
     try:
         if job.plain:
             value = job.code.fn(*job.args)
         else:
             value = job.code.fn(*arguments(job), **keywords(job))
-        if inspect.iscoroutine(value):
+        if type(value) is CoroutineType:
             value, raised = _awaited(_caught(value))
             if raised is not None:
                 raise raised  # noqa: TRY301 - here, so that its frames are the activity's own
     except BaseException as error:  # noqa: BLE001 - SystemExit of an activity must not end a worker
-        ended = started + time.perf_counter() - clock
-        times = (started, ended, time.thread_time() - cpu)
-        return failed(error, worker, times)
+        ran = time.perf_counter_ns() - clock
+        return failed(error, worker, (started, ran, time.thread_time_ns() - cpu))
     finally:
         _context.set(None)
-    ended = started + time.perf_counter() - clock
-    return answer(job, value, worker, (started, ended, time.thread_time() - cpu), shared=shared)
+    ran = time.perf_counter_ns() - clock
+    return answer(job, value, worker, (started, ran, time.thread_time_ns() - cpu), shared=shared)
 
 
 async def _caught(coroutine: Any) -> tuple[Any, BaseException | None]:
@@ -193,10 +196,9 @@ def _awaited(coroutine: Any) -> Any:
     return asyncio.run_coroutine_threadsafe(coroutine, private_loop()).result()
 
 
-def failed(error: BaseException, worker: str, times: tuple[float, float, float]) -> Answer:
-    """Turn what an activity raised into an answer; `times` as in `answer`."""
-    started, ended, cpu = times
-    report = Report(worker, started, ended, cpu, 0.0, 0, peak_memory())
+def failed(error: BaseException, worker: str, times: Times) -> Answer:
+    """Turn what an activity raised into an answer."""
+    report = Report(worker, *times, 0, 0, peak_memory())
     return Answer(report, error=Failure.of(error, skip=1))
 
 
@@ -204,25 +206,22 @@ def refused(executor: str) -> Answer:
     """Answer for a job that came to an executor that is closed."""
     now = time.time()
     error = WorkerDied(f"the executor {executor} is closed: the call did not run")
-    return Answer(Report(executor, now, now), error=Failure.of(error))
+    return Answer(Report(executor, now), error=Failure.of(error))
 
 
-def answer(
-    job: Job, value: object, worker: str, times: tuple[float, float, float], *, shared: bool
-) -> Answer:
-    """Turn an activity's value into an answer; `times` are start, end and processor time."""
-    started, ended, cpu = times
+def answer(job: Job, value: object, worker: str, times: Times, *, shared: bool) -> Answer:
+    """Turn an activity's value into an answer."""
     if payload.is_plain(value):
-        return Answer(Report(worker, started, ended, cpu, 0.0, 0, peak_memory()), value)  # type: ignore[arg-type]
-    clock = time.perf_counter()
+        return Answer(Report(worker, *times, 0, 0, peak_memory()), value)  # type: ignore[arg-type]
+    clock = time.perf_counter_ns()
     try:
         stored = payload.pack(_storable(value), f"the result of {job.call}")
     except BaseException as error:  # noqa: BLE001 - pickling runs code of the result's own
         error.add_note("The activity ran to its end, so its side effects have happened.")
         return failed(error, worker, times)
     size = stored.size if isinstance(stored, Packed) else 0
-    packing = time.perf_counter() - clock
-    report = Report(worker, started, ended, cpu, packing, size, peak_memory())
+    packing = time.perf_counter_ns() - clock
+    report = Report(worker, *times, packing, size, peak_memory())
     return Answer(report, stored, live=value if shared and size >= LIVE_BYTES else None)
 
 

@@ -107,19 +107,20 @@ class Asyncio:
 
 async def _attempt(job: Job, worker: str) -> Answer:
     _context.set(job)
-    started, clock, before, cpu = time.time(), time.perf_counter(), time.thread_time(), 0.0
+    started, clock, cpu = time.time(), time.perf_counter_ns(), 0
+    before = time.thread_time_ns()
     try:
         value = job.code.fn(*arguments(job), **keywords(job))
         if inspect.iscoroutine(value):
             value = await value  # its processor time cannot be told from that of other tasks: 0
         else:
-            cpu = time.thread_time() - before
+            cpu = time.thread_time_ns() - before
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        return failed(error, worker, (started, started + time.perf_counter() - clock, cpu))
+        return failed(error, worker, (started, time.perf_counter_ns() - clock, cpu))
     except BaseException as error:  # noqa: BLE001 - nothing an activity raises may end the loop
-        return failed(error, worker, (started, started + time.perf_counter() - clock, cpu))
-    times = (started, started + time.perf_counter() - clock, cpu)
+        return failed(error, worker, (started, time.perf_counter_ns() - clock, cpu))
+    times = (started, time.perf_counter_ns() - clock, cpu)
     return answer(job, value, worker, times, shared=True)

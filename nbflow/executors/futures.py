@@ -177,7 +177,7 @@ def _there(job: Job) -> Answer:
 
 def _died(error: BaseException) -> Answer:
     now = time.time()
-    report = Report(worker="?", started=now, ended=now)
+    report = Report(worker="?", started=now)
     if isinstance(error, NbflowError):
         return Answer(report, error=Failure.of(error))
     message = f"the pool could not run it: {type(error).__name__}: {error}"

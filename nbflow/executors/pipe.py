@@ -212,24 +212,13 @@ def reply(answer: Answer, read: int) -> tuple[object, ...]:
         answer: What came of the job.
         read: How many early requests the worker has read so far.
     """
-    r = answer.report
-    times = (r.started, r.ended, r.cpu, r.packing, r.size, r.memory)
-    return (read, *times, answer.result, answer.error)
+    return (read, *answer.report[1:], answer.result, answer.error)
 
 
 def answer_of(reply: Any, worker: str) -> tuple[Answer, int]:
     """Take a reply apart again, in the pool's process."""
-    read, started, ended, cpu, packing, size, memory, result, error = reply
-    report = Report(
-        worker=worker,
-        started=started,
-        ended=ended,
-        cpu=cpu,
-        packing=packing,
-        size=size,
-        memory=memory,
-    )
-    return Answer(report, result, None if error is None else _with_sources(error)), read
+    read, *figures, result, error = reply
+    return Answer(Report(worker, *figures), result, None if error is None else _with_sources(error)), read
 
 
 def _with_sources(failure: Failure) -> Failure:

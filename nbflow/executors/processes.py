@@ -213,7 +213,7 @@ class _Lane(threading.Thread):
         else:
             self._read_all = read == child.tickets
             report = answer.report
-            self._mean += (report.ended - report.started + report.packing - self._mean) / 2
+            self._mean += ((report.run_ns + report.packing_ns) * 1e-9 - self._mean) / 2
             wanted, following = self._dispatch.done(self, job, alive=True)
             if following is None:
                 self._bury_killed()
@@ -244,7 +244,7 @@ def _tell(inbox: Inbox, job: Job, answer: Answer, *, more: bool = False) -> None
 def _died(job: Job, child: Child, how: str, times: tuple[float, float]) -> Answer:
     """Answer for a job whose process ended under it."""
     started, ended = times
-    report = Report(worker=child.name, started=started, ended=ended, memory=child.memory)
+    report = Report.between(child.name, started, ended, memory=child.memory)
     message = f"{job.call}, attempt {job.attempt}: {child.name} (pid {child.pid}) {how}"
     return Answer(report, error=Failure.of(WorkerDied(message)))
 
@@ -254,4 +254,4 @@ def _failed(error: BaseException, worker: str) -> Answer:
     if isinstance(error, NbflowError):
         error = error.with_traceback(None)  # it says all; the frames are the pool's own
     now = time.time()
-    return Answer(Report(worker=worker, started=now, ended=now), error=Failure.of(error))
+    return Answer(Report(worker, now), error=Failure.of(error))

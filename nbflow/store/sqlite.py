@@ -19,31 +19,14 @@ from nbflow.core import payload
 from nbflow.core.errors import RunNotFound, StoreConflict, StoreError, StoreUnusable
 from nbflow.core.events import Event, RunClosed, RunResumed, RunStarted, decode, encode
 from nbflow.store.base import RunRow
+from nbflow.store.schema import SEQ_BITS, set_up, transaction
 
-SCHEMA: Final = 1
-"""The version of the tables, kept in the file as ``user_version``."""
-
-_APPLICATION: Final = 0x6E62666C  # "nbfl": tells our files from other SQLite files
-_TABLES: Final = """
-CREATE TABLE run(
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    workflow TEXT NOT NULL,
-    place TEXT NOT NULL,
-    status TEXT NOT NULL,
-    created REAL NOT NULL,
-    closed REAL
-);
-CREATE TABLE log(
-    run INTEGER NOT NULL REFERENCES run(id),
-    first INTEGER NOT NULL,
-    last INTEGER NOT NULL,
-    events TEXT NOT NULL,
-    PRIMARY KEY(run, first)
-) WITHOUT ROWID;
-"""
 _PAGE: Final = 200
 _BUSY_SECONDS: Final = 30.0
+_CHECKPOINT: Final = 4000
+"""Pages of 4 KiB that the write-ahead log may grow to before they are moved into the file."""
+_LAST: Final = (1 << SEQ_BITS) - 1
+_INSERT: Final = "INSERT INTO log VALUES (?,?,?)"
 
 
 class SqliteStore:
@@ -74,7 +57,7 @@ class SqliteStore:
             self._prepare()
             self._db = self._connect()
             try:
-                self._set_up()
+                set_up(self._db, self.path)
                 self._identity = self._found()
             except BaseException:
                 self._db.close()
@@ -96,38 +79,8 @@ class SqliteStore:
             self._file, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
         )
         db.execute("PRAGMA synchronous=NORMAL")
+        db.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
         return db
-
-    def _set_up(self) -> None:
-        db = self._db
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            self._create_tables()
-        elif db.execute("PRAGMA application_id").fetchone() != (_APPLICATION,):
-            raise self._foreign()
-        elif version > SCHEMA:
-            message = (
-                f"the store {self.path} has schema {version}, and this nbflow knows schemas up to "
-                f"{SCHEMA}: upgrade with pip install -U jupyter-nbflow, or use another store"
-            )
-            raise StoreUnusable(message)
-        db.execute("PRAGMA journal_mode=WAL")
-
-    def _create_tables(self) -> None:
-        db = self._db
-        with self._transaction():
-            if db.execute("PRAGMA user_version").fetchone() != (0,):
-                return  # another process was quicker
-            if db.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
-                raise self._foreign()
-            for statement in _TABLES.split(";")[:-1]:
-                db.execute(statement)
-            db.execute(f"PRAGMA application_id={_APPLICATION}")
-            db.execute(f"PRAGMA user_version={SCHEMA}")
-
-    def _foreign(self) -> StoreUnusable:
-        message = f"{self._file} is an SQLite file of something else: use another store"
-        return StoreUnusable(message)
 
     def _found(self) -> tuple[int, int]:
         found = os.stat(self._file_name)  # noqa: PTH116 - at every append: a Path costs twice
@@ -153,8 +106,29 @@ class SqliteStore:
 
     def append(self, run: str, events: Sequence[Event]) -> None:
         """See `Store.append`."""
+        first, last, text = events[0], events[-1], encode(events)
+        row = self._ids.get(run, 0)
+        if (
+            self._ends.get(row) != first.seq - 1
+            or isinstance(last, RunClosed)
+            or isinstance(first, RunResumed)
+        ):
+            self._append_with_care(run, events, text)
+            return
+        # What nearly every append is. Whoever else wrote to the run since it was last written to
+        # here began with this same number, so the key alone refuses the row.
+        self._check_process()
+        with self._lock:
+            self._check_there()
+            self._ends[row] = -1
+            try:
+                self._db.execute(_INSERT, (row << SEQ_BITS | first.seq, last.seq, text))
+            except sqlite3.Error as error:
+                raise self._refusal(run, error) from error
+            self._ends[row] = last.seq
+
+    def _append_with_care(self, run: str, events: Sequence[Event], text: str) -> None:
         first, last = events[0], events[-1]
-        text = encode(events)
         with self._writing(run):
             row = self._id(run)
             if isinstance(last, RunClosed):
@@ -174,24 +148,18 @@ class SqliteStore:
             )
 
     def _insert(self, row: int, first: int, last: int, text: str) -> None:
-        if self._ends.get(row) == first - 1:
-            # Whoever else wrote to the run since then began with this same number, so the key
-            # alone refuses this row.
-            self._ends[row] = -1
-            self._db.execute("INSERT INTO log VALUES (?,?,?,?)", (row, first, last, text))
-        else:
-            self._insert_after_look(row, first, last, text)
-        self._ends[row] = last
-
-    def _insert_after_look(self, row: int, first: int, last: int, text: str) -> None:
+        """Add a row if it begins where the run ends."""
+        self._ends[row] = -1
+        key = row << SEQ_BITS
         cursor = self._db.execute(
-            "INSERT INTO log SELECT ?,?,?,? WHERE ? = 1 + coalesce("
-            "(SELECT last FROM log WHERE run = ? ORDER BY first DESC LIMIT 1), 0)",
-            (row, first, last, text, first, row),
+            "INSERT INTO log SELECT ?,?,? WHERE ? = 1 + coalesce((SELECT last FROM log "
+            "WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1), 0)",
+            (key | first, last, text, first, key, key | _LAST),
         )
         if cursor.rowcount != 1:
             message = f"event {first} is not the next one of the run"
             raise sqlite3.IntegrityError(message)
+        self._ends[row] = last
 
     @contextlib.contextmanager
     def _writing(self, run: str) -> Iterator[None]:
@@ -199,11 +167,13 @@ class SqliteStore:
             self._check_there()
             try:
                 yield
-            except sqlite3.IntegrityError as error:
-                message = f"somebody else wrote to run {run}: it has one owner at a time"
-                raise StoreConflict(message) from error
             except sqlite3.Error as error:
-                raise self._error("written", error) from error
+                raise self._refusal(run, error) from error
+
+    def _refusal(self, run: str, error: sqlite3.Error) -> StoreError:
+        if isinstance(error, sqlite3.IntegrityError):
+            return StoreConflict(f"somebody else wrote to run {run}: it has one owner at a time")
+        return self._error("written", error)
 
     def _check_there(self) -> None:
         # SQLite goes on writing to a file that was deleted or replaced, as if nothing were wrong.
@@ -217,17 +187,12 @@ class SqliteStore:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        # IMMEDIATE: a transaction that reads before it writes fails at once otherwise when
-        # another process writes in between, whatever the time limit.
-        self._db.execute("BEGIN IMMEDIATE")
         try:
-            yield
+            with transaction(self._db):
+                yield
         except BaseException:
             self._ends.clear()  # what they say may have been taken back
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     @contextlib.contextmanager
     def _synced(self) -> Iterator[None]:
@@ -246,13 +211,14 @@ class SqliteStore:
         return self._pages(row, after)
 
     def _pages(self, row: int, after: int) -> Iterator[Event]:
+        key = row << SEQ_BITS
         while True:
             with self._reading():
                 page = self._db.execute(
-                    "SELECT last, events FROM log WHERE run = ? AND first >= "
-                    "coalesce((SELECT max(first) FROM log WHERE run = ? AND first <= ?), 0) "
-                    "AND last > ? ORDER BY first LIMIT ?",
-                    (row, row, after + 1, after, _PAGE),
+                    "SELECT last, events FROM log WHERE key >= coalesce((SELECT key FROM log "
+                    "WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1), ?) "
+                    "AND key <= ? AND last > ? ORDER BY key LIMIT ?",
+                    (key, key | (after + 1), key, key | _LAST, after, _PAGE),
                 ).fetchall()
             if not page:
                 return
@@ -302,14 +268,17 @@ class SqliteStore:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[None]:
-        if self._pid != os.getpid():
-            message = "a store cannot be used in a forked process: open it there anew"
-            raise StoreError(message)
+        self._check_process()
         with self._lock:
             if self._closed:
                 message = f"the store {self.path} is closed"
                 raise StoreError(message)
             yield
+
+    def _check_process(self) -> None:
+        if self._pid != os.getpid():  # the lock may be held there by a thread that is not here
+            message = "a store cannot be used in a forked process: open it there anew"
+            raise StoreError(message)
 
     # ------------------------------------------------------------ blobs
 
@@ -359,6 +328,7 @@ class SqliteStore:
         with self._lock:
             if not self._closed:
                 self._closed = True
+                self._ends.clear()  # so that an append looks, and sees that it is closed
                 self._db.close()
 
     def _error(self, what: str, error: sqlite3.Error) -> StoreError:

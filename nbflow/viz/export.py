@@ -122,7 +122,7 @@ def profile_dict(profile: Profile) -> dict[str, Any]:
 def bar_dicts(profile: Profile) -> list[dict[str, Any]]:
     """Give each attempt as plain data, with the seconds that it queued and ran."""
     return [
-        {**asdict(bar), "queued": bar.queued, "seconds": bar.seconds(profile.latest)}
+        {**bar._asdict(), "queued": bar.queued, "seconds": bar.seconds(profile.latest)}
         for bar in profile.bars
     ]
 

@@ -84,7 +84,6 @@ def test_fields_were_only_added_with_defaults() -> None:
         "result",
         "worker",
         "started",
-        "ended",
     )
     assert RunClosed(1, 2.0, "failed").error is None
     assert TimerFired(1, 2.0, "timer-1")._fields == ("seq", "at", "timer")

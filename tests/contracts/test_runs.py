@@ -539,6 +539,6 @@ def test_a_fan_out_and_in(place: Any) -> None:
     assert run.counts() == {"done": 301}
     assert sorted(e.call for e in of(run, CallSucceeded)) == sorted(run.calls)
     for event in of(run, CallSucceeded):
-        assert event.started <= event.ended <= event.at + 0.05
+        assert event.started <= event.report.ended <= event.at + 0.05
         assert event.worker
     assert [event.seq for event in run.events()] == list(range(1, len(list(run.events())) + 1))

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbflow.core.errors import StoreConflict, StoreError, StoreUnusable
-from nbflow.core.events import CallStarted, Event, RunClosed, RunStarted
+from nbflow.core.events import CallStarted, Event, RunClosed, RunStarted, encode
 from nbflow.store.base import Store
 from nbflow.store.memory import MemoryStore
 from nbflow.store.sqlite import SqliteStore
@@ -128,8 +128,42 @@ def test_a_file_that_is_no_store_is_refused_and_left_alone(
 def test_a_newer_store_is_refused_with_both_versions(tmp_path: Path) -> None:
     """The message names the schema that was found and the one that this nbflow knows."""
     newer(file_of(tmp_path))
-    with pytest.raises(StoreUnusable, match=r"schema 99.*up to 1"):
+    with pytest.raises(StoreUnusable, match=r"schema 99.*up to 2"):
         SqliteStore(tmp_path)
+
+
+OLD_TABLES = """
+CREATE TABLE run(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, workflow TEXT NOT NULL,
+    place TEXT NOT NULL, status TEXT NOT NULL, created REAL NOT NULL, closed REAL);
+CREATE TABLE log(run INTEGER NOT NULL REFERENCES run(id), first INTEGER NOT NULL,
+    last INTEGER NOT NULL, events TEXT NOT NULL, PRIMARY KEY(run, first)) WITHOUT ROWID;
+INSERT INTO run VALUES (1, 'a', 'flow', 'threads', 'running', 0.0, NULL);
+INSERT INTO run VALUES (2, 'b', 'flow', 'threads', 'running', 0.0, NULL);
+PRAGMA application_id=1851942508;
+PRAGMA user_version=1;
+"""
+
+
+def test_a_store_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Every run keeps all its events, and can be written to where it ends."""
+    logs = {"a": [started(), *calls(2, 3)], "b": [started(), *calls(2, 1)]}
+    db = sqlite3.connect(file_of(tmp_path))
+    db.executescript(OLD_TABLES)
+    for number, log in enumerate(logs.values(), 1):
+        for part in (log[:2], log[2:]):
+            if part:
+                row = (number, part[0].seq, part[-1].seq, encode(part))
+                db.execute("INSERT INTO log VALUES (?,?,?,?)", row)
+    db.commit()
+    db.close()
+    store = SqliteStore(tmp_path)
+    for run, log in logs.items():
+        more = calls(len(log) + 1, 2)
+        store.append(run, more)
+        assert list(store.events(run)) == log + more
+    with pytest.raises(StoreConflict):
+        store.append("a", calls(2, 1))
+    store.close()
 
 
 def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
@@ -170,7 +204,7 @@ def test_a_damaged_row_is_reported(tmp_path: Path, damaged: str) -> None:
     store.append("run", calls(2, 1))
     store.close()
     db = sqlite3.connect(file_of(tmp_path))
-    db.execute("UPDATE log SET events = ? WHERE first = 2", (damaged,))
+    db.execute("UPDATE log SET events = ? WHERE last = 2", (damaged,))
     db.commit()
     db.close()
     store = SqliteStore(tmp_path)

@@ -209,7 +209,7 @@ class Unreported(Threads):
 
     def submit(self, job: Job, inbox: Inbox, /) -> None:
         answer = run_job(job, "w")
-        answer.report = answer.report._replace(started=0.0, ended=0.0)
+        answer.report = answer.report._replace(started=0.0, run_ns=0)
         inbox.ended(job, answer)
 
 

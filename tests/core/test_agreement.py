@@ -278,7 +278,7 @@ def _carried_out(command: Schedule, before: History) -> list[Event]:
         error = Failure.of(ValueError(f"refused {total}"))
         return [scheduled, CallFailed(seq + 2, 0.0, state.id, 1, error)]
     value = {"add": total + 1, "flaky": total * 2}[state.name]
-    return [scheduled, CallSucceeded(seq + 2, 0.0, state.id, 1, value, "w", 0.0, 0.0)]
+    return [scheduled, CallSucceeded(seq + 2, 0.0, state.id, 1, value, "w", 0.0)]
 
 
 def test_a_resumed_run_keeps_its_handle_and_its_id(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def asked(call: str, *deps: str, at: float = 0.0) -> tuple[type, float, dict[str
 
 def did(call: str, worker: str, start: float, end: float) -> tuple[type, float, dict[str, object]]:
     """Let a call succeed, as reported by its worker."""
-    report = {"worker": worker, "started": start, "ended": end, "cpu": end - start}
+    report = Report.between(worker, start, end, cpu=end - start)._asdict()
     return CallSucceeded, end, {"call": call, "attempt": 1, "result": None, **report}
 
 
@@ -70,9 +70,9 @@ def test_a_back_off_is_on_the_critical_path_by_the_attempt_before_it() -> None:
         "attempt": 1,
         "error": OOPS,
         "retry_at": 5.0,
-        "report": Report("w1", 0.0, 1.0),
+        "report": Report.between("w1", 0.0, 1.0),
     }
-    again = {"call": "a-1", "attempt": 2, "result": 1, "worker": "w2", "started": 5.0, "ended": 6.0}
+    again = {"call": "a-1", "attempt": 2, "result": 1, **Report.between("w2", 5.0, 6.0)._asdict()}
     profile = Profile.of(
         log(
             asked("a-1"),

@@ -94,7 +94,7 @@ class RunLog:
         message: str = "unknown region 'mars'",
     ) -> None:
         """End an attempt badly."""
-        report = Report(worker, self.begun + started, self.begun + ended)
+        report = Report.between(worker, self.begun + started, self.begun + ended)
         self._add(
             CallFailed,
             ended,
