@@ -49,7 +49,7 @@ class Report(NamedTuple):
     memory: int = 0
 
     @classmethod
-    def between(  # noqa: PLR0913 - one argument a figure
+    def between(
         cls,
         worker: str,
         started: float,
@@ -177,7 +177,7 @@ class CallSucceeded(NamedTuple):
     @property
     def report(self) -> Report:
         """What the worker measured."""
-        return Report(*self[5:])
+        return Report._make(self[5:])
 
 
 class CallFailed(NamedTuple):

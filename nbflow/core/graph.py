@@ -130,6 +130,11 @@ class Graph:
             return Node(id=id, activity="", status="done" if done else "waiting")
         return _node(self.history.calls[id])
 
+    def feeds(self, call: str) -> list[str]:
+        """Give the calls that take a call's result, in the order in which they were asked for."""
+        calls = self.history.calls
+        return [c for c in dict.fromkeys(self._targets.get(call, ())) if call in calls[c].deps]
+
     def counts(self) -> dict[str, int]:
         """Count the calls by status, those that occur, in the order of `STATUSES`."""
         found = dict.fromkeys(STATUSES, 0)

@@ -112,6 +112,30 @@ class History:
             self.ready.append(state)
         return state
 
+    def record(self, state: CallState, seq: int, at: float) -> CallScheduled:
+        """Give the event that an admitted call is recorded by, having applied it.
+
+        The same as `apply` for that event, for callers that have the state at hand already.
+        """
+        self.last = seq
+        state.recorded = True
+        if state.after:
+            self.groups[state.turn] = state.after
+        return state.event(seq, at)
+
+    def succeed(self, state: CallState, event: CallSucceeded) -> None:
+        """Apply the event of a call whose state is at hand."""
+        self.last = event.seq
+        state.attempt = event.attempt
+        self._settle(state, event)
+        dependents = state.dependents
+        if dependents is not None:
+            for other in dependents:
+                other.missing -= 1
+                if not other.missing and other.activity is not None and other.outcome is None:
+                    self.ready.append(other)
+            state.dependents = None
+
     def _replace(self, state: CallState, asked: CallState) -> None:
         for dep in dict.fromkeys(state.deps):
             dependents = self.calls[dep].dependents
@@ -166,16 +190,18 @@ class History:
         if not state.deps:
             return
         failed: CallState | None = None
-        for dep in dict.fromkeys(state.deps):
+        deps = state.deps
+        for dep in deps if len(deps) == 1 else dict.fromkeys(deps):
             other = self.calls[dep]
-            if type(other.outcome) is CallSucceeded:
+            outcome = other.outcome
+            if type(outcome) is CallSucceeded:
                 continue
             state.missing += 1
             if other.dependents is None:
                 other.dependents = [state]
             else:
                 other.dependents.append(state)
-            if other.outcome is not None and (failed is None or other.index < failed.index):
+            if outcome is not None and (failed is None or other.index < failed.index):
                 failed = other
         if failed is not None:
             self._skip(state, failed)
@@ -187,15 +213,7 @@ class History:
         state.retry_at = None
 
     def _succeeded(self, event: CallSucceeded) -> None:
-        state = self.calls[event.call]
-        state.attempt = event.attempt
-        self._settle(state, event)
-        if state.dependents is not None:
-            for other in state.dependents:
-                other.missing -= 1
-                if not other.missing and other.activity is not None and other.outcome is None:
-                    self.ready.append(other)
-            state.dependents = None
+        self.succeed(self.calls[event.call], event)
 
     def _failed(self, event: CallFailed) -> None:
         state = self.calls[event.call]

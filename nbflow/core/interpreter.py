@@ -174,18 +174,17 @@ class Interpreter:
         name = activity.name
         number = self._counts[name] = self._counts.get(name, 0) + 1
         call = f"{name}-{number}"
-        deps: list[str] = []
-        stored = args
+        stored, named, deps = args, None, ()
         for value in args:
             if not is_plain(value):
-                stored = tuple([self._pack(a, call, n, deps) for n, a in enumerate(args)])
+                stored, deps = self._packed(activity, args, call)
                 break
-        named = {k: self._pack(a, call, k, deps) for k, a in kwargs.items()} if kwargs else None
-        if deps:
-            self._check_edges(activity, [*enumerate(args), *kwargs.items()])
+        if kwargs:
+            named, more = self._packed_by_name(activity, kwargs, call)
+            deps += more
         after = self._new_turn() if self._read else ()
         asked = CallState(
-            call, name, stored, named, tuple(deps), self._turn, after, activity.digest, activity
+            call, name, stored, named, deps, self._turn, after, activity.digest, activity
         )
         state = self.history.calls.get(call)
         if state is None:
@@ -198,16 +197,26 @@ class Interpreter:
         self.driver.ask(asked)
         return Future(state, self)
 
-    def _check_edges(
-        self, activity: Activity[..., Any], given: list[tuple[int | str, Any]]
-    ) -> None:
+    def _packed(
+        self, activity: Activity[..., Any], args: tuple[Any, ...], call: str
+    ) -> tuple[tuple[Stored, ...], tuple[str, ...]]:
+        """Give the stored form of positional arguments, and the calls they refer to."""
+        deps: list[str] = []
+        stored = [self._pack(value, activity, call, n, deps) for n, value in enumerate(args)]
+        return tuple(stored), tuple(deps)
+
+    def _packed_by_name(
+        self, activity: Activity[..., Any], kwargs: dict[str, Any], call: str
+    ) -> tuple[dict[str, Stored], tuple[str, ...]]:
+        deps: list[str] = []
+        return {k: self._pack(v, activity, call, k, deps) for k, v in kwargs.items()}, tuple(deps)
+
+    def _check_edge(self, state: CallState, activity: Activity[..., Any], where: int | str) -> None:
         """Compare annotations along each kind of edge once."""
-        for where, value in given:
-            if type(value) is Future:
-                source = value._state.activity  # noqa: SLF001 - the other half of Future
-                if source is not None and (source, activity, where) not in self._edges:
-                    self._edges.add((source, activity, where))
-                    check_edge(source, activity, where)
+        source = state.activity
+        if source is not None and (edge := (source, activity, where)) not in self._edges:
+            self._edges.add(edge)
+            check_edge(source, activity, where)
 
     def _new_turn(self) -> tuple[str, ...]:
         """Note that the code has read results since it last asked: control edges begin here."""
@@ -215,16 +224,26 @@ class Interpreter:
         after, self._read = tuple(self._read), {}
         return after
 
-    def _pack(self, value: object, call: str, where: int | str, deps: list[str]) -> Stored:
-        if is_plain(value):
-            return value  # type: ignore[return-value]
+    def _pack(
+        self,
+        value: Any,
+        activity: Activity[..., Any],
+        call: str,
+        where: int | str,
+        deps: list[str],
+    ) -> Stored:
         kind = type(value)
         if kind is Future:
-            self._own(value)  # type: ignore[arg-type]
-            deps.append(value.call)  # type: ignore[attr-defined]
-            return Ref(value.call)  # type: ignore[attr-defined]
+            if value._interpreter is not self:  # noqa: SLF001 - the other half of Future
+                self._own(value)
+            state = value._state  # noqa: SLF001
+            self._check_edge(state, activity, where)
+            deps.append(state.id)
+            return Ref(state.id)
+        if is_plain(value):
+            return value  # type: ignore[no-any-return]
         if kind is Gathered:
-            value = value.futures  # type: ignore[attr-defined]
+            value = value.futures
 
         def ref(item: object) -> str | None:
             found = call_id(item)

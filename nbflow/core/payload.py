@@ -27,9 +27,13 @@ SCALARS: frozenset[type] = frozenset({type(None), bool, int, float, str})
 """Types that stand for themselves in an event."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Ref:
-    """Stands where a Future stood among the arguments of a call."""
+    """Stands where a Future stood among the arguments of a call. Not to be changed.
+
+    Nothing enforces that: a frozen dataclass takes three times as long to make, and there is one
+    of these for every edge.
+    """
 
     call: str
 

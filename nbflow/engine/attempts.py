@@ -31,7 +31,9 @@ class Attempts:
         self._history = history
         self._fetch = store.get
         self._resolve = resolve
-        self._open: dict[str, tuple[Job, Executor]] = {}
+        self._open: dict[str, Job] = {}
+        self._elsewhere: dict[str, Executor] = {}
+        """Where the open attempts are that are not with the run's own executor."""
         self._codes: dict[Activity[..., Any], Code] = {}
 
     def __len__(self) -> int:
@@ -50,35 +52,38 @@ class Attempts:
         """
         activity = state.activity
         assert activity is not None  # noqa: S101 - only admitted calls become ready
-        executor = self._executor(activity)
-        job = self._job(state, activity)
-        self._open[state.id] = (job, executor)
+        executor = self.own
+        if activity.settings.executor is not None or activity.is_async:
+            executor = self._executor(activity)
+            if executor is not self.own:
+                self._elsewhere[state.id] = executor
+        job = self._open[state.id] = self._job(state, activity)
         executor.submit(job, inbox)
 
     def take(self, job: Job) -> bool:
         """Close an attempt that is answered; False if it was given up before."""
-        if not self.wants(job):
+        if self._open.get(job.call) is not job:
             return False
         del self._open[job.call]
+        if self._elsewhere:
+            self._elsewhere.pop(job.call, None)
         return True
 
     def wants(self, job: Job) -> bool:
         """Whether this very attempt is open."""
-        entry = self._open.get(job.call)
-        return entry is not None and entry[0] is job
+        return self._open.get(job.call) is job
 
     def give_up(self, call: str) -> bool:
         """Stop the open attempt of a call, if there is one; tell whether it surely stopped."""
-        entry = self._open.pop(call, None)
-        if entry is None:
+        job = self._open.pop(call, None)
+        if job is None:
             return True
-        job, executor = entry
         job.dropped = True
-        return executor.give_up(job)
+        return self._elsewhere.pop(call, self.own).give_up(job)
 
     def drop_all(self) -> None:
         """Keep attempts that have not begun from doing so, in the place of those given up first."""
-        for job, _ in self._open.values():
+        for job in self._open.values():
             job.dropped = True
 
     def give_up_all(self) -> None:
@@ -122,15 +127,20 @@ class Attempts:
 
     def _resolved(self, state: CallState) -> tuple[tuple[Stored, ...], bool]:
         """Give the arguments as values if they are small scalars all; tell whether they are."""
+        given = state.args
         if state.kwargs:
-            return state.args, False
+            return given, False
+        if not state.deps:
+            for stored in given:
+                if type(stored) not in SCALARS:
+                    return given, False
+            return given, True
         args = []
-        for stored in state.args:
-            value = stored
+        for value in given:
             if type(value) is Ref:
-                value = self._history.calls[value.call].outcome.result  # type: ignore[union-attr]
+                value = self._history.calls[value.call].outcome.result  # type: ignore[union-attr]  # noqa: PLW2901
             if type(value) not in SCALARS:
-                return state.args, False
+                return given, False
             args.append(value)
         return tuple(args), True
 

@@ -30,6 +30,7 @@ LIVE_BYTES = 1024 * 1024
 Times = tuple[float, int, int]
 """When an attempt began (seconds, epoch), how long it ran and its processor time (nanoseconds)."""
 
+_new = tuple.__new__
 _PEAK_SECONDS = 0.001
 _peak = 0
 _peak_at = -1.0
@@ -212,7 +213,8 @@ def refused(executor: str) -> Answer:
 def answer(job: Job, value: object, worker: str, times: Times, *, shared: bool) -> Answer:
     """Turn an activity's value into an answer."""
     if payload.is_plain(value):
-        return Answer(Report(worker, *times, 0, 0, peak_memory()), value)  # type: ignore[arg-type]
+        report = _new(Report, (worker, *times, 0, 0, peak_memory()))
+        return Answer(report, value)  # type: ignore[arg-type]
     clock = time.perf_counter_ns()
     try:
         stored = payload.pack(_storable(value), f"the result of {job.call}")

@@ -28,6 +28,10 @@ class Journal:
         self._batch.append(event)
         self._history.apply(event)
 
+    def extend(self, event: Event) -> None:
+        """Take an event that the history knows already."""
+        self._batch.append(event)
+
     def write(self) -> StoreError | None:
         """Append the turn's events. Give why they could not be written, if they could not."""
         batch, self._batch = self._batch, []

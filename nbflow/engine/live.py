@@ -44,6 +44,7 @@ from nbflow.store.base import Store
 TICK = 0.05
 """Seconds after which what nobody was in a hurry to say is written at the latest."""
 _CANCEL_GRACE = 2.0
+_new = tuple.__new__
 
 
 class Live(Owner):
@@ -267,9 +268,10 @@ class Live(Owner):
     # ------------------------------------------------------------ what the owner does
 
     def _asked(self, asked: CallState) -> None:
-        state = self.history.admit(asked)
+        history, journal = self.history, self._journal
+        state = history.admit(asked)
         if not state.recorded:
-            self._emit(state.event(self._next(), time.time()))
+            journal.extend(history.record(state, journal.next(), time.time()))
 
     def _start(self, state: CallState) -> None:
         """Hand a ready call to its executor, or wait until its back-off is over."""
@@ -306,9 +308,11 @@ class Live(Owner):
             return
         if answer.live is not None:
             state.live = answer.live
-        self._emit(
-            CallSucceeded(self._next(), time.time(), job.call, job.attempt, answer.result, *report)
-        )
+        journal = self._journal
+        fields = (journal.next(), time.time(), job.call, job.attempt, answer.result, *report)
+        event = _new(CallSucceeded, fields)
+        journal.extend(event)
+        self.history.succeed(state, event)
 
     def _failed(
         self,

@@ -218,7 +218,8 @@ def reply(answer: Answer, read: int) -> tuple[object, ...]:
 def answer_of(reply: Any, worker: str) -> tuple[Answer, int]:
     """Take a reply apart again, in the pool's process."""
     read, *figures, result, error = reply
-    return Answer(Report(worker, *figures), result, None if error is None else _with_sources(error)), read
+    failure = None if error is None else _with_sources(error)
+    return Answer(Report(worker, *figures), result, failure), read
 
 
 def _with_sources(failure: Failure) -> Failure:

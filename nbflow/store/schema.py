@@ -1,0 +1,119 @@
+"""The tables of an SQLite store: made, checked, and brought up to date."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from typing import Final
+
+from nbflow.core.errors import StoreUnusable
+
+SCHEMA: Final = 2
+"""The version of the tables, kept in the file as ``user_version``."""
+
+SEQ_BITS: Final = 36
+"""A row of ``log`` has the key ``run << SEQ_BITS | seq of its first event``.
+
+So the table is one tree that grows at the end of each run, and an append changes one page of it.
+"""
+
+_APPLICATION: Final = 0x6E62666C  # "nbfl": tells our files from other SQLite files
+_RUN: Final = """
+CREATE TABLE run(
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    workflow TEXT NOT NULL,
+    place TEXT NOT NULL,
+    status TEXT NOT NULL,
+    created REAL NOT NULL,
+    closed REAL
+)"""
+_LOG: Final = """
+CREATE TABLE log(
+    key INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL,
+    events TEXT NOT NULL
+)"""
+_MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
+    1: (
+        "ALTER TABLE log RENAME TO old_log",
+        _LOG,
+        "INSERT INTO log SELECT run << 36 | first, last, events FROM old_log",
+        "DROP TABLE old_log",
+    ),
+}
+"""By version, what makes the tables of the next one."""
+
+
+def set_up(db: sqlite3.Connection, path: str) -> None:
+    """See to it that the tables are those of this version.
+
+    Args:
+        db: The open file.
+        path: The store, for messages.
+
+    Raises:
+        StoreUnusable: It is a file of something else, or of a newer nbflow. Nothing is changed.
+    """
+    (version,) = _pragma(db, "user_version")
+    if version == 0:
+        with transaction(db):
+            _create(db, path)
+    elif _pragma(db, "application_id") != (_APPLICATION,):
+        raise _foreign(path)
+    elif version > SCHEMA:
+        message = (
+            f"the store {path} has schema {version}, and this nbflow knows schemas up to "
+            f"{SCHEMA}: upgrade with pip install -U jupyter-nbflow, or use another store"
+        )
+        raise StoreUnusable(message)
+    elif version < SCHEMA:
+        with transaction(db):
+            _migrate(db)
+    db.execute("PRAGMA journal_mode=WAL")
+
+
+def _create(db: sqlite3.Connection, path: str) -> None:
+    if _pragma(db, "user_version") != (0,):
+        return  # another process was quicker
+    if db.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
+        raise _foreign(path)
+    db.execute(_RUN)
+    db.execute(_LOG)
+    db.execute(f"PRAGMA application_id={_APPLICATION}")
+    db.execute(f"PRAGMA user_version={SCHEMA}")
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    (version,) = _pragma(db, "user_version")  # another process may have been quicker
+    for old in range(version, SCHEMA):
+        for statement in _MIGRATIONS[old]:
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version={SCHEMA}")
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> tuple[int, ...]:
+    return db.execute(f"PRAGMA {name}").fetchone()  # type: ignore[no-any-return]
+
+
+def _foreign(path: str) -> StoreUnusable:
+    message = f"{path} holds an SQLite file of something else: use another store"
+    return StoreUnusable(message)
+
+
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Do all of it or nothing.
+
+    IMMEDIATE: a transaction that reads before it writes fails at once otherwise when another
+    process writes in between, whatever the time limit.
+    """
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
