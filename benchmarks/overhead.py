@@ -29,7 +29,7 @@ from systems import FLOOR, SYSTEMS
 HERE = Path(__file__).resolve().parent
 SIZES = (1_000, 10_000, 100_000)
 QUICK_SIZES = (1_000, 10_000)
-QUICK_SYSTEMS = (FLOOR, "nbflow-memory", "nbflow-sqlite")
+QUICK_SYSTEMS = (FLOOR, "submit", "nbflow-memory", "nbflow-sqlite")
 GRACE = 30.0
 """Seconds beside the limit for imports, warming up, checks and the end of a case's process."""
 

@@ -34,6 +34,7 @@ from nbflow.core.waiting import (
 )
 from nbflow.core.workflow import Workflow, workflow
 from nbflow.engine.job import context
+from nbflow.magics import pump as _pump
 from nbflow.running.config import configure
 from nbflow.running.run import Run
 from nbflow.running.starting import attach, run, runs, start
@@ -78,6 +79,8 @@ __all__ = [
     "wait",
     "workflow",
 ]
+
+_pump.install()
 
 
 def load_ipython_extension(shell: object) -> None:

@@ -17,6 +17,7 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("NBFLOW_STORE", raising=False)
     monkeypatch.delenv("NBFLOW_WAIT", raising=False)
     before = (config.settings.on, config.settings.options, config.settings.store)
+    output = (config.settings.output, config.settings.output_limits)
     nbflow.configure(on="threads", store=":memory:", max_workers=4)
     yield
     for session in list(sessions.values()):
@@ -24,3 +25,4 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             session.live.cancel_run("the test is over")
     config.settings.close()
     config.settings.on, config.settings.options, config.settings.store = before
+    config.settings.output, config.settings.output_limits = output

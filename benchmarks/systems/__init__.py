@@ -39,8 +39,17 @@ SYSTEMS = {
         title="floor: bare ThreadPoolExecutor",
         module="systems.floor",
         packages=(),
-        how="`concurrent.futures.ThreadPoolExecutor(2)`; a call with inputs is submitted by the "
-        "completion callback of the last of them. No log, no graph, no profile, no retries.",
+        how="`concurrent.futures.ThreadPoolExecutor(2)` with completion callbacks: each completion "
+        "is noted by one, and a call with inputs is submitted by that of the last of them. No log, "
+        "no graph, no profile, no retries.",
+        options={"noted": "yes"},
+    ),
+    "submit": Listed(
+        title="bare pool, no callbacks",
+        module="systems.floor",
+        packages=(),
+        how="the same, where nobody is told of a completion but by asking for the result.",
+        shapes=("wide",),
     ),
     "nbflow-memory": Listed(
         title="nbflow, log in memory",

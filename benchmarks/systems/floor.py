@@ -59,25 +59,37 @@ class Later:
 
 
 class Pool(ThreadPoolExecutor):
-    """A thread pool, and the one lock of the calls that wait."""
+    """A thread pool, and the one lock of the calls that wait.
 
-    def __init__(self, workers: int) -> None:
+    Args:
+        workers: How many threads.
+        noted: Whether every completion is told to a callback, as whoever drives a graph needs;
+            without, only those are that another call waits for.
+    """
+
+    def __init__(self, workers: int, *, noted: bool) -> None:
         super().__init__(workers)
         self.lock = threading.Lock()
+        self.noted = noted
+        self.done: list[Future[Any]] = []
 
     def call(self, fn: Callable[..., Any], *args: Any) -> Future[Any] | Later:
         """Submit now if all arguments are plain values, else when they are there."""
         if args and type(args[0]) is not int:
             return Later(self, fn, args)
-        return self.submit(fn, *args)
+        future = self.submit(fn, *args)
+        if self.noted:
+            future.add_done_callback(self.done.append)
+        return future
 
 
 class System:
-    def __init__(self, workers: int) -> None:
-        self._pool = Pool(workers)
+    def __init__(self, workers: int, noted: str = "") -> None:
+        self._pool = Pool(workers, noted=bool(noted))
 
     def prepare(self) -> None:
-        """Nothing is left of the run before."""
+        """Let go of the run before."""
+        self._pool.done.clear()
 
     def run(self, shape: str, n: int) -> int:
         fn, build = SHAPES[shape]

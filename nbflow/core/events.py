@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, get_args
 
 from nbflow.core.failure import Failure, Frame
-from nbflow.core.payload import Stored, from_json, to_json
+from nbflow.core.payload import Ref, Stored, from_json, to_json
 
 RULES: Final = 1
 """The version of the scheduling rules that new runs are started with."""
@@ -334,6 +334,8 @@ def _failure(fields: dict[str, Any]) -> Failure:
 
 
 def _default(value: object) -> object:
+    if type(value) is Ref:  # by far the most frequent
+        return {"$ref": value.call}
     if isinstance(value, Failure):
         return {
             "kind": value.kind,
@@ -345,5 +347,7 @@ def _default(value: object) -> object:
     return to_json(value)
 
 
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), default=_default)
+_ENCODER: Final = json.JSONEncoder(
+    separators=(",", ":"), default=_default, check_circular=False
+)
 _DECODER: Final = json.JSONDecoder(object_hook=from_json)

@@ -174,7 +174,9 @@ class Interpreter:
         name = activity.name
         number = self._counts[name] = self._counts.get(name, 0) + 1
         call = f"{name}-{number}"
-        stored, named, deps = args, None, ()
+        stored: tuple[Stored, ...] = args
+        named: dict[str, Stored] | None = None
+        deps: tuple[str, ...] = ()
         for value in args:
             if not is_plain(value):
                 stored, deps = self._packed(activity, args, call)

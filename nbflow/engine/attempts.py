@@ -22,7 +22,13 @@ Resolve = Callable[[Any], Executor]
 
 
 class Attempts:
-    """Makes jobs of calls that are ready, and keeps them until they are answered or given up."""
+    """Makes jobs of calls that are ready, and keeps them until they are answered or given up.
+
+    Attributes:
+        own: The run's own executor.
+        inline: The same, if it works in the workflow's thread.
+        open: The job of every call that is with an executor. Not to be changed from outside.
+    """
 
     def __init__(self, run: str, history: History, store: Store, resolve: Resolve) -> None:
         self.own = resolve(None)
@@ -31,18 +37,10 @@ class Attempts:
         self._history = history
         self._fetch = store.get
         self._resolve = resolve
-        self._open: dict[str, Job] = {}
+        self.open: dict[str, Job] = {}
         self._elsewhere: dict[str, Executor] = {}
         """Where the open attempts are that are not with the run's own executor."""
         self._codes: dict[Activity[..., Any], Code] = {}
-
-    def __len__(self) -> int:
-        """Count the open attempts."""
-        return len(self._open)
-
-    def __contains__(self, call: str) -> bool:
-        """Whether a call has an open attempt."""
-        return call in self._open
 
     def launch(self, state: CallState, inbox: Inbox) -> None:
         """Hand the next attempt of a call to its executor.
@@ -57,25 +55,30 @@ class Attempts:
             executor = self._executor(activity)
             if executor is not self.own:
                 self._elsewhere[state.id] = executor
-        job = self._open[state.id] = self._job(state, activity)
+        job = self.open[state.id] = self._job(state, activity)
         executor.submit(job, inbox)
 
     def take(self, job: Job) -> bool:
         """Close an attempt that is answered; False if it was given up before."""
-        if self._open.get(job.call) is not job:
+        if self.open.get(job.call) is not job:
             return False
-        del self._open[job.call]
+        del self.open[job.call]
         if self._elsewhere:
             self._elsewhere.pop(job.call, None)
         return True
 
     def wants(self, job: Job) -> bool:
         """Whether this very attempt is open."""
-        return self._open.get(job.call) is job
+        return self.open.get(job.call) is job
+
+    def running(self) -> list[tuple[Job, str, float]]:
+        """Ask the executors that can tell what runs now, of this run or another."""
+        executors = {id(e): e for e in (self.own, *self._elsewhere.values())}.values()
+        return [entry for e in executors if hasattr(e, "running") for entry in e.running()]
 
     def give_up(self, call: str) -> bool:
         """Stop the open attempt of a call, if there is one; tell whether it surely stopped."""
-        job = self._open.pop(call, None)
+        job = self.open.pop(call, None)
         if job is None:
             return True
         job.dropped = True
@@ -83,13 +86,13 @@ class Attempts:
 
     def drop_all(self) -> None:
         """Keep attempts that have not begun from doing so, in the place of those given up first."""
-        for job in self._open.values():
+        for job in self.open.values():
             job.dropped = True
 
     def give_up_all(self) -> None:
         """Stop everything."""
         self.drop_all()
-        for call in list(self._open):
+        for call in list(self.open):
             self.give_up(call)
 
     def _executor(self, activity: Activity[..., Any]) -> Executor:

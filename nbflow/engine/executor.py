@@ -11,10 +11,25 @@ from nbflow.engine.job import Answer, Job
 
 
 class Inbox(Protocol):
-    """Where an executor answers to. Both methods may be called from any thread."""
+    """Where an executor answers to. Its methods may be called from any thread."""
 
     def began(self, job: Job, worker: str, at: float) -> None:
-        """Say that a worker has begun; optional, since the answer says so too, but later."""
+        """Say that a worker has begun; optional, since the answer says so too, but later.
+
+        An executor that has a method ``running()``, which gives job, worker and time of beginning
+        of every attempt under way, is asked now and then: that costs a small call less. It need
+        say so itself only of jobs that have a time limit.
+        """
+
+    def wrote(self, job: Job, channel: str, text: str, dropped: int = 0) -> None:
+        """Say that an attempt printed or logged something, before it is said to have ended.
+
+        Args:
+            job: The attempt.
+            channel: ``stdout``, ``stderr``, or ``log:`` and a level.
+            text: What it wrote, in any portions.
+            dropped: How many characters more it wrote that were not kept.
+        """
 
     def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:
         """Say how the attempt ended: exactly once, unless the job was given up before.
@@ -27,6 +42,9 @@ class Inbox(Protocol):
 @runtime_checkable
 class Executor(Protocol):
     """Runs attempts.
+
+    What activities write in this process is seen to by nbflow. One that runs them elsewhere tells
+    the inbox what they wrote there; `nbflow.engine.streams.recording` collects it.
 
     Attributes:
         name: What people call it: ``threads``, ``processes``...

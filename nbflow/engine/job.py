@@ -98,6 +98,8 @@ class Job:
     timeout: float | None
     fetch: payload.Fetch
     plain: bool = False
+    began: float = 0.0
+    """When its code began here (seconds, epoch); 0 before."""
     dropped: bool = False
     """Set when nobody wants the answer any more: a worker that has not begun need not."""
 
@@ -158,7 +160,8 @@ def run_job(job: Job, worker: str, *, shared: bool = True) -> Answer:
             copied.
     """
     _context.set(job)
-    started, cpu, clock = time.time(), time.thread_time_ns(), time.perf_counter_ns()
+    started = job.began = time.time()
+    cpu, clock = time.thread_time_ns(), time.perf_counter_ns()
     try:
         if job.plain:
             value = job.code.fn(*job.args)

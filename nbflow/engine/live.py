@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
@@ -23,6 +23,7 @@ from nbflow.core.events import (
     CallFailed,
     CallStarted,
     CallSucceeded,
+    CallWrote,
     CancelRequested,
     Report,
     RunClosed,
@@ -37,7 +38,9 @@ from nbflow.core.payload import Packed, Stored
 from nbflow.engine.attempts import Attempts, Resolve, retry_delay
 from nbflow.engine.job import Answer, Job
 from nbflow.engine.journal import Journal
+from nbflow.engine.output import Scribe
 from nbflow.engine.owner import TURN_ITEMS, Owner
+from nbflow.engine.streams import rules
 from nbflow.engine.timekeeper import timekeeper
 from nbflow.store.base import Store
 
@@ -68,12 +71,15 @@ class Live(Owner):
         self._hungry = 2 * self._attempts.own.slots
         self._inline = self._attempts.inline
         self._begun: list[tuple[Job, str, float]] = []
+        self._restless = False
         self._journal = Journal(store, run, history)
         self._next, self._emit = self._journal.next, self._journal.add
         self._visible = len(history.settled)
         self._gate: SimpleQueue[None] = SimpleQueue()
         self._want: tuple[CallState | None, int] | None = None
-        self._ticking = False
+        self._ticking = self._speaking = False
+        self._scribe = Scribe(rules)
+        self._texts = self._scribe.open
         self._stop: BaseException | None = None
         self._halted = False
         self.over = threading.Event()
@@ -91,9 +97,12 @@ class Live(Owner):
                 break
         if state.kwargs:
             state.kwargs = {k: self._spilled(a) for k, a in state.kwargs.items()}
-        self._inbox.append(state)
-        hungry = not state.deps and len(self._attempts) < self._hungry
-        self._soon(hurry=hungry or len(self._inbox) >= TURN_ITEMS)
+        inbox = self._inbox
+        inbox.append(state)
+        if len(inbox) >= TURN_ITEMS or (not state.deps and len(self._attempts.open) < self._hungry):
+            self._soon(hurry=True)
+        elif not self._flushing:
+            self._soon(hurry=False)
 
     def timer(self, state: CallState, seconds: float) -> None:
         """Settle `state` after so many seconds."""
@@ -138,13 +147,20 @@ class Live(Owner):
 
     def began(self, job: Job, worker: str, at: float) -> None:
         """Note that an attempt runs: written at the next tick, if it still runs then."""
+        at = at or time.time()
         if job.timeout is not None:
-            self.post(partial(self._began, job, worker, at or time.time()))
+            self.post(partial(self._began, job, worker, at))
             return
-        self._begun.append((job, worker, at or time.time()))
-        if not self._ticking:
-            self._ticking = True
-            timekeeper.after(TICK, self._tick)
+        self._begun.append((job, worker, at))
+        self._tick_soon()
+
+    def wrote(self, job: Job, channel: str, text: str, dropped: int = 0) -> None:
+        """Take what an attempt wrote: written at the next tick, or before its end is."""
+        if self._attempts.wants(job):
+            self._scribe.write(job, channel, text, dropped)
+            if not self._speaking:
+                self._speaking = True
+                timekeeper.after(TICK, self._speak)
 
     def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:
         """Take an answer. Large results go to the store here, outside the owner's turn."""
@@ -184,14 +200,31 @@ class Live(Owner):
         if self._stop is not None:
             raise self._stop
 
+    def _tick_soon(self) -> None:
+        self._restless = True
+        if not self._ticking:
+            self._ticking = True
+            timekeeper.after(TICK, self._tick)
+
     def _tick(self) -> None:
-        self._ticking = False
         begun, self._begun = self._begun, []
+        if self._restless and len(self._attempts.open):
+            self._restless = False  # if nothing happens until then, the next one is the last
+            timekeeper.after(TICK, self._tick)
+        else:
+            self._ticking = False
         self.post(partial(self._still_running, begun))
 
     def _still_running(self, begun: list[tuple[Job, str, float]]) -> None:
         for job, worker, at in begun:
             self._began(job, worker, at)
+        for job, worker, at in self._attempts.running():
+            if job.timeout is None and job.run == self.run:
+                self._began(job, worker, at)
+
+    def _speak(self) -> None:
+        self._speaking = False
+        self.post(lambda: self._write(self._scribe.due(self._attempts.wants)))
 
     # ------------------------------------------------------------ the owner
 
@@ -275,7 +308,7 @@ class Live(Owner):
 
     def _start(self, state: CallState) -> None:
         """Hand a ready call to its executor, or wait until its back-off is over."""
-        if state.outcome is not None or state.id in self._attempts or self._stop is not None:
+        if state.outcome is not None or state.id in self._attempts.open or self._stop is not None:
             return
         if state.retry_at is not None:
             again = partial(self.post, partial(self._retry, state, state.attempt))
@@ -283,6 +316,9 @@ class Live(Owner):
             return
         try:
             self._attempts.launch(state, self)
+            self._restless = True
+            if not self._ticking:
+                self._tick_soon()
         except NbflowError as error:
             # The caller is past writing this turn: what went wrong is news for the next one.
             failure = Failure.of(error)
@@ -290,6 +326,9 @@ class Live(Owner):
 
     def _began(self, job: Job, worker: str, at: float) -> None:
         if not self._attempts.wants(job):
+            return
+        known = self.history.calls[job.call].started
+        if known is not None and known.attempt == job.attempt:
             return
         self._emit(
             CallStarted(seq=self._next(), at=at, call=job.call, attempt=job.attempt, worker=worker)
@@ -299,8 +338,13 @@ class Live(Owner):
             timekeeper.after(max(0.0, left), partial(self.post, partial(self._expired, job)))
 
     def _ended(self, job: Job, answer: Answer) -> None:
+        self._restless = True  # another attempt may begin in its place
+        if not self._ticking:
+            self._tick_soon()
         if not self._attempts.take(job):
             return  # given up: nobody waits for it any more
+        if self._texts:
+            self._write(self._scribe.last(job.call))
         state = self.history.calls[job.call]
         report = answer.report
         if answer.error is not None:
@@ -335,18 +379,23 @@ class Live(Owner):
             self.history.ready.append(state)  # `_start` sees that it is not due yet
 
     def _retry(self, state: CallState, attempt: int) -> None:
-        if state.outcome is None and state.attempt == attempt and state.id not in self._attempts:
+        if state.outcome is None and state.attempt == attempt and state.id not in self._attempts.open:
             state.retry_at = None
             self.history.ready.append(state)
 
     def _expired(self, job: Job) -> None:
         if not self._attempts.wants(job):
             return
+        self._write(self._scribe.last(job.call))
         stopped = self._attempts.give_up(job.call)
         what = "" if stopped else " It cannot be stopped where it runs: it is abandoned."
         error = ActivityTimeout(f"{job.call} took longer than its {job.timeout:g} s.{what}")
         state = self.history.calls[job.call]
         self._failed(state, job.attempt, Failure.of(error), None, abandoned=not stopped)
+
+    def _write(self, events: Iterable[CallWrote]) -> None:
+        for event in events:
+            self._emit(event._replace(seq=self._next()))
 
     def _timer(self, state: CallState, seconds: float) -> None:
         known = self.history.calls.setdefault(state.id, state)
@@ -370,6 +419,7 @@ class Live(Owner):
         if not state.name:
             self._emit(TimerCancelled(seq=self._next(), at=time.time(), timer=call))
             return
+        self._write(self._scribe.last(call))
         stopped = self._attempts.give_up(call)
         self._emit(
             CallCancelled(
@@ -388,6 +438,8 @@ class Live(Owner):
 
     def _cancel_open(self, reason: str) -> None:
         """Give up all calls and timers that are not settled."""
+        if len(self.history.settled) == len(self.history.calls):
+            return
         self._attempts.drop_all()
         for call, state in list(self.history.calls.items()):
             if state.outcome is None:
@@ -400,4 +452,5 @@ class Live(Owner):
             status, result, error, call = "cancelled", None, None, ""
         # What a failed workflow still had under way, nobody waits for any more.
         self._cancel_open("the run failed")
+        self._write(self._scribe.close())
         self._emit(RunClosed(self._next(), time.time(), status, result, error, call))

@@ -37,6 +37,10 @@ class Rules(NamedTuple):
     attempt: int = 64 * 1024
     run: int = 10_000_000
 
+    def elsewhere(self) -> Rules:
+        """Give the rules for another process, whose main thread is no cell's."""
+        return self._replace(stream=bool(self.stream))
+
 
 class _Line:
     """A line that has not ended, as a terminal would show it.
@@ -62,9 +66,9 @@ class _Line:
             if self._at == self._size:
                 kept = piece[: max(0, room - self._size)]
                 self.cut += len(piece) - len(kept)
-                self._parts.append(kept)
-                self._size += len(kept)
-                self._at = self._size
+                if kept:
+                    self._parts.append(kept)
+                self._size = self._at = self._size + len(kept)
             else:
                 self._overwrite(piece)
 
@@ -85,26 +89,27 @@ class _Line:
 
 
 class Transcript:
-    """What one attempt writes. Any thread may write, also from within a write.
+    r"""What one attempt writes. Any thread may write, also from within a write.
 
     Args:
         limit: How many characters are kept.
 
     Attributes:
         dropped: How many characters were not kept.
+        cut_on: The channel of the first of them.
 
     Example:
         >>> words = Transcript(1000)
-        >>> words.write("stdout", "10 %\\r100 %\\nmore")
+        >>> words.write("stdout", "10 %\r100 %\nmore")
         >>> words.take(), words.unfinished()
-        ([('stdout', '100 %\\n')], {'stdout': 'more'})
+        ([('stdout', '100 %\n')], {'stdout': 'more'})
     """
 
     def __init__(self, limit: int) -> None:
         self.dropped = 0
+        self.cut_on = ""
         self._left = limit
         self._limit = limit
-        self._cut_on = ""
         self._raw: deque[Piece] = deque()
         self._lines: dict[str, _Line] = {}
         self._done: deque[Piece] = deque()
@@ -126,7 +131,7 @@ class Transcript:
         """Count characters that were dropped on their way here."""
         if count:
             self.dropped += count
-            self._cut_on = self._cut_on or channel
+            self.cut_on = self.cut_on or channel
 
     def _read(self) -> None:
         while self._raw:
@@ -159,6 +164,10 @@ class Transcript:
         if text:
             self._done.append((channel, text))
 
+    def has_lines(self) -> bool:
+        """Whether lines have ended since the last `take`."""
+        return bool(self._done)
+
     def take(self) -> list[Piece]:
         """Give the lines that have ended since the last time, neighbours of a channel as one."""
         found: list[Piece] = []
@@ -179,20 +188,23 @@ class Transcript:
         """Give the lines that have not ended, as they stand, by channel."""
         return {channel: line.text() for channel, line in list(self._lines.items())}
 
-    def end(self) -> list[Piece]:
-        """Give what is left, lines that have not ended included, and say what was not kept."""
-        # One who writes on for ever, since nobody could stop it, must not hold up the run.
-        held = self._lock.acquire(timeout=_PATIENCE)
-        try:
-            self._read()
-            for channel in list(self._lines):
-                self._end_line(channel, "")
-        finally:
-            if held:
+    def rest(self) -> list[Piece]:
+        """Give what is left, lines that have not ended included."""
+        # Had it been called from within `write`, by a signal's handler, it would wait for itself.
+        if self._lock.acquire(timeout=_PATIENCE):
+            try:
+                self._read()
+                for channel in list(self._lines):
+                    self._end_line(channel, "")
+            finally:
                 self._lock.release()
-        found = self.take()
+        return self.take()
+
+    def end(self) -> list[Piece]:
+        """Give what is left, and a line about what was not kept."""
+        found = self.rest()
         if self.dropped:
-            found.append((self._cut_on, notice(self._limit, self.dropped)))
+            found.append((self.cut_on, notice(self._limit, self.dropped)))
         return found
 
 
@@ -207,7 +219,8 @@ def _plain(text: str) -> str:
 
 def notice(limit: int, dropped: int, where: str = "") -> str:
     """Say how much was not kept."""
-    return f"… more than {_size(limit)}{where}: the rest is not kept ({dropped:,} characters dropped)\n"
+    what = f"more than {_size(limit)}{where}"
+    return f"… {what}: the rest is not kept ({dropped:,} characters dropped)\n"
 
 
 def _size(limit: int) -> str:

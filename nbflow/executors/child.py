@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nbflow.core.errors import NbflowError, WorkerDied
+from nbflow.engine.output import Rules
 from nbflow.executors.pipe import Channel, Place
 
 # A plain interpreter rather than multiprocessing: nothing of __main__ is run again, so that it
@@ -64,6 +65,7 @@ class Child:
         pid: Its process id, which is also the id of its process group.
         known: Digests of the code that it has.
         place: Where it runs activities.
+        rules: What it does with what they write; None: it was not told yet.
         killed: Whether `kill` was called.
         tickets: How many requests it was sent while it was busy.
         memory: Its peak memory in bytes, known once it has ended.
@@ -76,6 +78,7 @@ class Child:
         self.name = name
         self.known: set[str] = set()
         self.place = here()
+        self.rules: Rules | None = None
         self.killed = False
         self.tickets = 0
         self.memory = 0
@@ -180,7 +183,8 @@ class Child:
         end = time.monotonic() + seconds
         while not self._channel.waiting(_LOOK_MS):
             # Something that the activity started may hold the connection of a dead worker open.
-            if self._exited() or time.monotonic() > end:
+            # Its last words may have come just now.
+            if time.monotonic() > end or (self._exited() and not self._channel.waiting()):
                 raise Gone
         try:
             return self._channel.receive()

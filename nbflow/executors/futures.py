@@ -9,14 +9,16 @@ import threading
 import time
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from nbflow.core import payload
 from nbflow.core.errors import NbflowError, WorkerDied
 from nbflow.core.events import Report
 from nbflow.core.failure import Failure
+from nbflow.engine import streams
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Answer, Code, Job, inlined, no_blobs, run_job
+from nbflow.engine.output import Piece, Rules
 from nbflow.engine.timekeeper import timekeeper
 
 POLL_SECONDS = 0.1
@@ -81,7 +83,7 @@ class Futures:
             live=None,
             fetch=no_blobs,
         )
-        return self.pool.submit(_there, shipped)
+        return self.pool.submit(_there, shipped, streams.rules())
 
     def _poll_later(self, seconds: float) -> None:
         if self._queued and not self._polling:
@@ -123,6 +125,8 @@ class Futures:
             answer = future.result()
         except BaseException as error:  # noqa: BLE001 - also that somebody else cancelled it
             answer = _died(error)
+        if type(answer) is _Spoken:
+            answer = answer.tell(job, inbox)
         inbox.ended(job, answer, more=len(self._futures) > self.slots)
 
     def give_up(self, job: Job, /) -> bool:
@@ -171,8 +175,32 @@ def _here(job: Job, inbox: Inbox) -> Answer:
     return run_job(job, worker)
 
 
-def _there(job: Job) -> Answer:
-    return run_job(job, f"process {os.getpid()}", shared=False)
+class _Spoken(NamedTuple):
+    """An answer, with what the attempt wrote: there is no other way home for that."""
+
+    answer: Answer
+    pieces: list[Piece]
+    dropped: int
+    cut_on: str
+
+    def tell(self, job: Job, inbox: Inbox) -> Answer:
+        for channel, text in self.pieces:
+            inbox.wrote(job, channel, text)
+        if self.dropped:
+            inbox.wrote(job, self.cut_on, "", self.dropped)
+        return self.answer
+
+
+def _there(job: Job, rules: Rules) -> Answer | _Spoken:
+    worker = f"process {os.getpid()}"
+    if not rules.log:
+        return run_job(job, worker, shared=False)
+    with streams.recording(job, rules) as recorder:
+        answer = run_job(job, worker, shared=False)
+    words = recorder.words
+    if words is None:
+        return answer
+    return _Spoken(answer, words.rest(), words.dropped, words.cut_on)
 
 
 def _died(error: BaseException) -> Answer:

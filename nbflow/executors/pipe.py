@@ -20,6 +20,7 @@ from nbflow.core.events import Report
 from nbflow.core.failure import Failure
 from nbflow.core.payload import Blob, Packed, Stored
 from nbflow.engine.job import Answer, Code, Job, inlined, no_blobs
+from nbflow.engine.output import Rules
 
 CODES = 256
 """How many functions a worker keeps. Both ends count alike, so neither needs to tell the other."""
@@ -51,6 +52,7 @@ class Request(NamedTuple):
         inputs: Likewise.
         early: It was sent while another one runs. The worker may begin it only if its ticket is
             still there.
+        rules: What becomes from now on of what activities write; None: as before.
     """
 
     place: Place | None
@@ -61,6 +63,7 @@ class Request(NamedTuple):
     kwargs: dict[str, Stored] | None
     inputs: dict[str, Stored] | None
     early: bool
+    rules: Rules | None = None
 
 
 class Channel:
@@ -122,7 +125,7 @@ class Channel:
         self._sock.close()
 
 
-def request(job: Job, known: set[str], place: Place | None) -> Request:
+def request(job: Job, known: set[str], place: Place | None, rules: Rules | None = None) -> Request:
     """Make the message for a job; `known` are the digests of the code that the worker has.
 
     Pickles the code and reads blobs from the store, so that it may take its time, and raise
@@ -138,6 +141,7 @@ def request(job: Job, known: set[str], place: Place | None) -> Request:
         {k: inlined(a, job) for k, a in job.kwargs.items()} if job.kwargs else None,
         {k: inlined(a, job) for k, a in job.inputs.items()} if job.inputs else None,
         early=False,
+        rules=rules,
     )
 
 

@@ -23,11 +23,13 @@ from queue import SimpleQueue
 from nbflow.core.errors import DefinitionError, NbflowError, WorkerDied
 from nbflow.core.events import Report
 from nbflow.core.failure import Failure
+from nbflow.engine import streams
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Answer, Job, refused
 from nbflow.executors.child import Child, Gone, here
 from nbflow.executors.dispatch import Dispatch, Item
 from nbflow.executors.pipe import CODES, answer_of, early, request
+from nbflow.executors.voice import Ear, Said
 
 SHORT_SECONDS = 0.005
 """Jobs are sent early while calls take less than this on average."""
@@ -142,7 +144,13 @@ class _Lane(threading.Thread):
             job.code.blob()  # first: no process is started for what cannot be sent
             child = self._ready()
             place = here(child.place)
-            message = request(job, child.known, None if place is child.place else place)
+            rules = streams.rules()
+            message = request(
+                job,
+                child.known,
+                None if place is child.place else place,
+                None if rules is child.rules else rules.elsewhere(),
+            )
         except BaseException as error:  # noqa: BLE001 - pickling runs code of the user's
             wanted, _ = self._dispatch.done(self, job, alive=False)
             self._bury_killed()
@@ -153,7 +161,7 @@ class _Lane(threading.Thread):
             if len(child.known) >= CODES:
                 child.known.clear()
             child.known.add(job.code.digest)
-        child.place = place
+        child.place, child.rules = place, rules
         with contextlib.suppress(Gone):  # waiting for the answer will tell how
             child.send(message)
         return True
@@ -183,6 +191,7 @@ class _Lane(threading.Thread):
             and self._read_all
             and self._dispatch.queued
             and here(child.place) is child.place
+            and streams.rules() is child.rules
             and (job := self._dispatch.next_early(self, child.known)) is not None
         ):
             self._read_all = False
@@ -202,9 +211,15 @@ class _Lane(threading.Thread):
             inbox.began(job, self.worker, started)
         except Exception:
             _logger.exception("it could not be noted that %s began", job.call)
+        ear: Ear | None = None
         try:
-            answer, read = answer_of(child.receive(), self.worker)
+            while type((message := child.receive())[0]) is Said:
+                ear = ear or Ear(job, inbox)
+                ear.hear(message[0])
+            answer, read = answer_of(message, self.worker)
         except Gone:
+            if ear is not None:
+                ear.end()
             # Before the burial: a ticket cannot be taken back from a closed pipe.
             wanted, following = self._dispatch.done(self, job, alive=False)
             how = self._bury()

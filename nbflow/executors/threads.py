@@ -32,7 +32,8 @@ class Threads:
         self._lock = threading.Lock()
         self._free = deque(range(1, self.slots + 1))
         self._idle = 0
-        self._running: dict[int, tuple[Job, _Thread]] = {}
+        self._running: dict[int, _Thread] = {}
+        """By the identity of its job: which thread is at it."""
         # By thread, while it gives an answer: the job that it keeps for itself.
         self._kept: dict[int, deque[_Item]] = {}
         self._closed = False
@@ -64,16 +65,21 @@ class Threads:
     def give_up(self, job: Job, /) -> bool:
         """Drop a queued job; abandon the thread of a running one."""
         with self._lock:
-            running = self._running.get(id(job))
-            if running is None:
+            thread = self._running.get(id(job))
+            if thread is None:
                 return True  # not begun: `job.dropped` keeps it from beginning
-            thread = running[1]
             if not thread.abandoned:
                 thread.abandoned = True
                 self._free.append(thread.slot)
         if self._queue.qsize():
             self._start()
         return False
+
+    def running(self) -> list[tuple[Job, str, float]]:
+        """Give job, thread and time of beginning of what runs now."""
+        with self._lock:
+            threads = list(self._running.values())
+        return [(job, t.label, job.began) for t in threads if (job := t.job) and job.began]
 
     def close(self) -> None:
         """Drop what is queued, and let every thread end once its present attempt does."""
@@ -86,10 +92,12 @@ class Threads:
 
 class _Thread(threading.Thread):
     def __init__(self, pool: Threads, slot: int) -> None:
-        super().__init__(name=f"thread-{slot}", daemon=True)
+        self.label = f"thread-{slot}"  # `name` is a property, and asked for twice a call
+        super().__init__(name=self.label, daemon=True)
         self.pool = pool
         self.slot = slot
         self.abandoned = False
+        self.job: Job | None = None
 
     def run(self) -> None:
         pool, get = self.pool, self.pool._queue.get  # noqa: SLF001 - two halves of one thing
@@ -104,20 +112,23 @@ class _Thread(threading.Thread):
             if item is None:
                 return
             self._work(*item, kept)
-            item = None  # let go of the job and its values before waiting for the next one
+            # Let go of the job and its values before waiting for the next one.
+            item = self.job = None
         for left in kept:
             pool._queue.put(left)  # noqa: SLF001
 
     def _work(self, job: Job, inbox: Inbox, kept: deque[_Item]) -> None:
         pool = self.pool
-        running, ident = pool._running, self.ident or 0  # noqa: SLF001
-        running[id(job)] = (job, self)
+        running, ident, name = pool._running, self.ident or 0, self.label  # noqa: SLF001
+        running[id(job)] = self
+        self.job = job
         if job.dropped or pool._closed:  # noqa: SLF001
-            running.pop(id(job), None)
+            del running[id(job)]
             return
-        inbox.began(job, self.name, 0.0)
-        answer = run_job(job, self.name)
-        running.pop(id(job), None)
+        if job.timeout is not None:
+            inbox.began(job, name, 0.0)
+        answer = run_job(job, name)
+        del running[id(job)]
         if not self.abandoned:
             pool._kept[ident] = kept  # noqa: SLF001
             inbox.ended(job, answer, more=not pool._queue.empty())  # noqa: SLF001

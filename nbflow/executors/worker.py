@@ -18,8 +18,10 @@ import socket
 import sys
 import threading
 
+from nbflow.engine import streams
 from nbflow.engine.job import run_job
 from nbflow.executors.pipe import CODES, Channel, Place, Request, Shipped, job_of, reply
+from nbflow.executors.voice import Voice
 
 try:
     import fcntl
@@ -108,6 +110,8 @@ class _Requests:
             request = Request(*self._channel.receive())
             if not request.early:
                 self._move(request.place)
+                if request.rules is not None:
+                    streams.use(request.rules)
                 return request
             self.read += 1
             with contextlib.suppress(BlockingIOError):
@@ -125,19 +129,25 @@ class _Requests:
 def _serve(channel: Channel, requests: _Requests, name: str) -> None:
     codes: dict[str, Shipped] = {}
     request = None
+    voice = Voice(channel)
+    streams.serve(voice, voice.flushed)
     while True:
         try:
             request = request or requests.next(wait=True)
             assert request is not None  # noqa: S101 - it waited
             _go(requests.home)
-            answer = run_job(job_of(request, _code(request, codes)), name, shared=False)
+            job = voice.job = job_of(request, _code(request, codes))
+            answer = run_job(job, name, shared=False)
             with contextlib.suppress(Exception):  # an activity may have put anything there
                 sys.stdout.flush()
+            voice.job = None
+            if voice.words is not None:
+                voice.end(job)
             # Before the answer goes, so that the answer tells whether the next one has begun.
             request = requests.next(wait=False)
             channel.send(reply(answer, requests.read))
             # Let go of the values before waiting for the next request.
-            del answer
+            del answer, job
         except (EOFError, OSError):
             # The pool has closed; or this is a forked child that came back from the activity.
             return

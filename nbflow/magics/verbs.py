@@ -135,6 +135,16 @@ def _profile(here: Here, text: str, _: argparse.Namespace) -> ProfileView:
     return here.run(text).profile
 
 
+def _log(here: Here, text: str, flags: argparse.Namespace) -> None:
+    run = here.run(text)
+    found = _usage(lambda: run.output(flags.call))
+    whose = flags.call or f"run {run.id}"
+    if not found:
+        say(f"{whose} has written nothing{'' if run.done() else ' so far'}")
+        return
+    print(found, end="" if found.endswith("\n") else "\n")  # noqa: T201 - for the cell
+
+
 def _captured(here: Here, text: str, _: argparse.Namespace) -> Table:
     run = here.run(text)
     rows = [(name, what) for name, _, what in (line.partition(": ") for line in run.captured)]
@@ -198,6 +208,10 @@ def _last(made: MagicArgumentParser) -> None:
     made.add_argument("--last", metavar="N", type=int, default=20, help="how many at most")
 
 
+def _call(made: MagicArgumentParser) -> None:
+    made.add_argument("--call", metavar="ID", help="of this call alone, as it was written")
+
+
 def _workers(made: MagicArgumentParser) -> None:
     made.add_argument("--max-workers", metavar="N", type=int, help="how many calls at once")
 
@@ -217,6 +231,7 @@ VERBS: Final[dict[str, Verb]] = {
     "resume": Verb(_resume, "[RUN]", "go on with a run that failed or stopped", _reason),
     "dag": Verb(_dag, "[RUN]", "give its graph"),
     "profile": Verb(_profile, "[RUN]", "give its Gantt chart: what was slow"),
+    "log": Verb(_log, "[RUN]", "print what its activities have printed and logged", _call),
     "captured": Verb(_captured, "[RUN]", "list what it took from the notebook"),
     "attach": Verb(_attach, "ID", "give the handle of a run of any kernel", _output),
     "runs": Verb(_runs, "", "list the runs that are kept", _last, ""),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,11 @@ from nbflow.core.events import CallFailed, CallSucceeded
 from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.payload import unpack
+from nbflow.running.output import written
 from nbflow.store.base import Store
+
+Cancel = Callable[[str, str], None]
+"""Gives up a call, by its id, and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class CallView:
     _history: History
     _store: Store
     _activity: Activity[..., Any] | None
+    _run: str
+    _cancel: Cancel | None = None
 
     @property
     def id(self) -> str:
@@ -76,6 +82,11 @@ class CallView:
         return unpack(outcome.result, self._result_of, self._store.get)
 
     @property
+    def output(self) -> str:
+        """What its attempts have printed and logged so far; the log is read for it."""
+        return written(self._store.events(self._run), self.id)
+
+    @property
     def error(self) -> BaseException | None:
         """What it failed with, or None."""
         return error_of(self._state) if self._state.failed else None
@@ -103,11 +114,34 @@ class CallView:
         __tracebackhide__ = True  # IPython leaves this frame out of tracebacks
         return activity.fn(*self.args, **self.kwargs)
 
+    def cancel(self, reason: str = "") -> None:
+        """Give this call up; what needs its result is skipped, and everything else goes on.
+
+        Where it runs in a process it is killed. In a thread it cannot be stopped: it is abandoned,
+        and what it gives back is dropped. A call that is settled stays as it is.
+
+        Args:
+            reason: To be noted in the log.
+
+        Raises:
+            RunError: The run is not driven by this process.
+        """
+        if self._state.outcome is not None:
+            return
+        if self._cancel is None:
+            message = (
+                f"{self.id} cannot be cancelled here: its run is not driven by this process. "
+                "Cancel it where the run was started"
+            )
+            raise RunError(message)
+        self._cancel(self.id, reason)
+
     def _value(self, stored: Any) -> Any:
         return unpack(stored, self._result_of, self._store.get)
 
     def _result_of(self, call: str) -> Any:
-        return CallView(self._history.calls[call], self._history, self._store, None).result
+        state = self._history.calls[call]
+        return CallView(state, self._history, self._store, None, self._run).result
 
     def __repr__(self) -> str:
         """Give the call as written, and its status."""
@@ -117,7 +151,16 @@ class CallView:
 class Calls(Mapping[str, CallView]):
     """The calls of a run by id, in the order in which they were asked for."""
 
-    def __init__(self, history: History, store: Store, activities: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        history: History,
+        store: Store,
+        activities: dict[str, Any],
+        run: str,
+        cancel: Cancel | None = None,
+    ) -> None:
+        self._run = run
+        self._cancel = cancel
         self._history = history
         self._store = store
         self._activities = activities
@@ -129,7 +172,8 @@ class Calls(Mapping[str, CallView]):
             KeyError: There is none of that id.
         """
         state = self._history.calls[call]
-        return CallView(state, self._history, self._store, self._activities.get(call))
+        activity = self._activities.get(call)
+        return CallView(state, self._history, self._store, activity, self._run, self._cancel)
 
     def __iter__(self) -> Iterator[str]:
         """Go through the ids."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 from nbflow import executors
 from nbflow.core.errors import DefinitionError
 from nbflow.core.workflow import Place
+from nbflow.engine import streams
 from nbflow.engine.executor import Executor
+from nbflow.engine.output import Rules
 from nbflow.store.base import Store
 
 DEFAULT_STORE = ".nbflow"
 MEMORY = ":memory:"
+OUTPUT: Final = ("auto", "both", "log", "stream")
+"""Where what activities write goes; see `configure`."""
 
 
 @dataclass(slots=True)
@@ -28,6 +33,8 @@ class Settings:
     on: Any = "threads"
     options: dict[str, Any] = field(default_factory=dict)
     store: str | os.PathLike[str] | Store | None = None
+    output: str = "auto"
+    output_limits: tuple[int, int] = Rules()[2:]
     _executors: dict[tuple[Any, ...], Executor] = field(default_factory=dict, repr=False)
     _stores: dict[str, Store] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -58,6 +65,14 @@ class Settings:
                 self._stores[key] = _open(key)
             return self._stores[key]
 
+    def output_rules(self) -> Rules:
+        """Give what becomes of what activities write, here and now."""
+        attempt, run = self.output_limits
+        rules = Rules(attempt=attempt, run=run)
+        if self.output == "auto":
+            return rules._replace(stream=None if _watched() else True)
+        return rules._replace(log=self.output != "stream", stream=self.output != "log")
+
     def close(self) -> None:
         """End all executors and let go of all stores."""
         with self._lock:
@@ -67,6 +82,18 @@ class Settings:
                 store.close()
             self._executors.clear()
             self._stores.clear()
+
+
+def _watched() -> bool:
+    """Whether somebody looks at this notebook, and so has a panel with the log in it."""
+    if "ipykernel" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    from nbflow.viz.show import unattended  # noqa: PLC0415 - pictures only when asked for
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    return kernel is not None and not unattended(kernel)
 
 
 def _open(where: str) -> Store:
@@ -87,6 +114,8 @@ def configure(
     *,
     on: Any = None,
     store: str | os.PathLike[str] | Store | None = None,
+    output: Literal["auto", "both", "log", "stream"] | None = None,
+    output_limits: tuple[int, int] | None = None,
     **options: Any,
 ) -> None:
     """Say what runs use from now on. What is not named stays as it is.
@@ -96,14 +125,22 @@ def configure(
             executor.
         store: The directory of the log, ``":memory:"`` to keep nothing, or a store. Unless it is
             set, the environment variable ``NBFLOW_STORE``, else ``.nbflow`` where the process is.
+        output: Where goes what activities print and log, from the next run on: to the ``"log"``
+            of their run, to the ``"stream"`` that they write to, or to ``"both"``. The default is
+            ``"auto"``: ``"both"``, but in a notebook with somebody in front of it ``"log"``, which
+            the panel shows; there, what worker threads write lands under whatever cell is newest.
+        output_limits: How many characters of it the log keeps of an attempt, and of a run; by
+            default 65,536 and 10,000,000.
         options: What the executor takes, such as ``max_workers``.
 
     Raises:
-        DefinitionError: There is no such executor, or it takes no such option. Nothing changed.
+        DefinitionError: There is no such executor, it takes no such option, or output cannot go
+            there. Nothing changed.
 
     Example:
         >>> nbflow.configure(on="processes", max_workers=4, store=":memory:")
     """
+    _check_output(output, output_limits)
     place = settings.on if on is None else on
     if on is not None or options:
         if not isinstance(place, str) and options:
@@ -116,3 +153,29 @@ def configure(
         settings.options = options if on is not None else {**settings.options, **options}
     if store is not None:
         settings.store = store
+    if output is not None:
+        settings.output = output
+    if output_limits is not None:
+        settings.output_limits = output_limits
+    if output is not None or output_limits is not None:
+        streams.use(settings.output_rules())  # runs that are under way obey it, too
+
+
+def _check_output(output: str | None, limits: tuple[int, int] | None) -> None:
+    if output is not None and output not in OUTPUT:
+        message = f"output is {output!r:.60}: it is one of {', '.join(map(repr, OUTPUT))}"
+        raise DefinitionError(message)
+    if limits is not None and not _are_limits(limits):
+        message = (
+            f"output_limits is {limits!r:.60}: it is two numbers of characters, "
+            "of an attempt and of a run, as in (65_536, 10_000_000)"
+        )
+        raise DefinitionError(message)
+
+
+def _are_limits(limits: object) -> bool:
+    return (
+        isinstance(limits, tuple)
+        and len(limits) == 2  # noqa: PLR2004 - of an attempt and of a run
+        and all(type(limit) is int and limit >= 0 for limit in limits)
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
+import difflib
 import os
 import time
 from collections.abc import Generator, Iterator
@@ -22,8 +24,10 @@ from nbflow.core.workflow import Place, Target
 from nbflow.engine.timekeeper import timekeeper
 from nbflow.executors import TABLE
 from nbflow.running import session as _session
+from nbflow.running.acting import RunActions, wake_panels
 from nbflow.running.calls import Calls, CallView
-from nbflow.running.watching import watchers
+from nbflow.running.output import written
+from nbflow.running.watching import PACE, Tick, waiting, watchers
 from nbflow.store.base import Store
 
 if TYPE_CHECKING:
@@ -101,7 +105,8 @@ class Run(Generic[T]):
     @property
     def calls(self) -> Calls:
         """Its calls by id: ``run.calls["fetch-2"].result``."""
-        return Calls(self._history(), self._store, self._activities())
+        cancel = self._session.live.cancel_call if self._session is not None else None
+        return Calls(self._history(), self._store, self._activities(), self.id, cancel)
 
     @property
     def failed(self) -> list[CallView]:
@@ -113,6 +118,26 @@ class Run(Generic[T]):
             for state in history.settled
             if isinstance(state.outcome, CallFailed) and state.because is None
         ]
+
+    def output(self, call: str | None = None) -> str:
+        """Give what its activities have printed and logged so far.
+
+        Args:
+            call: Of which call, as it was written; None for all of them, each line after the id
+                of its call, in the order in which they came.
+
+        Raises:
+            RunError: It has no such call.
+
+        Example:
+            >>> print(run.output("fetch-2"))
+        """
+        if call is not None and call not in self.calls:
+            near = difflib.get_close_matches(call, self.calls, 3)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            message = f"run {self.id} has no call {call!r:.60} (so far).{hint}"
+            raise RunError(message)
+        return written(self.events(), call)
 
     @property
     def captured(self) -> tuple[str, ...]:
@@ -181,24 +206,40 @@ class Run(Generic[T]):
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is over; interrupting the wait leaves the run alone.
 
+        In a notebook, clicks in its panel are heard meanwhile.
+
+        Args:
+            timeout: Wait no longer than so many seconds.
+
         Raises:
-            TimeoutError: It is not over after `timeout` seconds.
+            TimeoutError: It is not over after `timeout` seconds. It goes on.
+            KeyboardInterrupt: The wait was interrupted. The run goes on.
         """
-        if self._session is not None:
-            try:
-                self._session.done.result(timeout)
-            except concurrent.futures.TimeoutError:
-                self._late(timeout)
-            return True
         end = None if timeout is None else time.monotonic() + timeout
-        tick = concurrent.futures.Future[None]
-        while not self.done():
-            if end is not None and time.monotonic() >= end:
-                self._late(timeout)
-            pause = tick()
-            timekeeper.after(_POLL, lambda p=pause: p.set_result(None))  # type: ignore[misc]
-            pause.result()
+        with waiting(self) as tick:
+            while not self._over(end, tick):
+                if end is not None and time.monotonic() >= end:
+                    self._late(timeout)
+                if tick is not None:
+                    tick()
         return True
+
+    def _over(self, end: float | None, tick: Tick | None) -> bool:
+        """Wait for a while, at most to `end`; give whether it is over."""
+        paces = [PACE] if tick is not None else []
+        if end is not None:
+            paces.append(max(0.0, end - time.monotonic()))
+        session = self._session
+        if session is not None:
+            with contextlib.suppress(concurrent.futures.TimeoutError):
+                session.done.result(min(paces, default=None))
+            return session.done.done()
+        if self.done():
+            return True
+        pause = concurrent.futures.Future[None]()
+        timekeeper.after(min([_POLL, *paces]), lambda: pause.set_result(None))
+        pause.result()
+        return False
 
     def _late(self, timeout: float | None) -> None:
         counts = ", ".join(f"{n} {status}" for status, n in self.counts().items())
@@ -267,6 +308,7 @@ class Run(Generic[T]):
             place = Place(on)
         self._viewed = None
         self._session = _session.resume(self.id, target, self._store, place, reason)
+        wake_panels(self.id)
         for watcher in watchers:
             watcher.started(self)
         return self
@@ -302,12 +344,8 @@ class Run(Generic[T]):
 
         for watcher in watchers:
             watcher.shown(self)
-        cancel = None if self._session is None or self.done() else self.cancel
-        show(self._store, self.id, cancel=cancel, halted=self._halted)
-
-    def _halted(self) -> str:
-        error = self._session.error if self._session is not None else None
-        return f"{type(error).__name__}: {error}" if error is not None else ""
+        actions = RunActions(self, self._store)
+        show(self._store, self.id, actions=actions, halted=actions.halted, about=actions.about)
 
     def __repr__(self) -> str:
         """Give id, status and how many calls are done."""

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import weakref
+from functools import partial
 from typing import Any
 
 from nbflow.core.capture import Captured, capture
@@ -28,6 +29,7 @@ from nbflow.core.history import History
 from nbflow.core.interpreter import Interpreter
 from nbflow.core.payload import Stored, pack, spill
 from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction
+from nbflow.engine import streams
 from nbflow.engine.live import Live
 from nbflow.running.config import MEMORY, settings
 from nbflow.store.base import Store
@@ -103,6 +105,9 @@ class Session:
 
     def begin(self) -> None:
         """Run the workflow's code: in a thread of its own, or here if its calls are inline."""
+        streams.use(settings.output_rules())
+        streams.listen(self.run, self.live)
+        self.live.on_over.insert(0, partial(streams.unlisten, self.run))
         if self.inline:
             self._drive()
             return

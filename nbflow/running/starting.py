@@ -63,7 +63,8 @@ def run(target: Any, /, *args: Any, **kwargs: Any) -> Any:
         return handle.result()
     except KeyboardInterrupt:
         handle.cancel("interrupted")
-        raise
+        message = f"run {handle.id} is cancelled"
+        raise KeyboardInterrupt(message) from None
 
 
 def attach(run: str, store: Store | None = None) -> Run[Any]:

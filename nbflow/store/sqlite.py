@@ -23,7 +23,7 @@ from nbflow.store.schema import SEQ_BITS, set_up, transaction
 
 _PAGE: Final = 200
 _BUSY_SECONDS: Final = 30.0
-_CHECKPOINT: Final = 4000
+_CHECKPOINT: Final = 10_000
 """Pages of 4 KiB that the write-ahead log may grow to before they are moved into the file."""
 _LAST: Final = (1 << SEQ_BITS) - 1
 _INSERT: Final = "INSERT INTO log VALUES (?,?,?)"

@@ -14,6 +14,9 @@ from nbflow.engine.job import Answer, Code, Job
 from nbflow.testing import samples
 from nbflow.testing.checks import PATIENCE, fail
 
+RUN = "run-test"
+"""The run that jobs made here belong to."""
+
 _numbers = itertools.count(1)
 
 
@@ -23,7 +26,9 @@ class Collector:
     Attributes:
         begun: Job, worker and time for each call of ``began``.
         answers: Job and answer for each call of ``ended``.
-        said: ``"began"`` or ``"ended"`` with the job, for each call of either.
+        said: ``"began"``, ``"wrote"`` or ``"ended"`` with the job, for each call of these.
+        texts: Job, channel and text for each call of ``wrote``.
+        dropped: How many characters each job wrote that were not kept, by the job's identity.
 
     Example:
         >>> inbox, job = Collector(), make_job(len, "abc")
@@ -36,6 +41,8 @@ class Collector:
         self.begun: list[tuple[Job, str, float]] = []
         self.answers: list[tuple[Job, Answer]] = []
         self.said: list[tuple[str, Job]] = []
+        self.texts: list[tuple[Job, str, str]] = []
+        self.dropped: dict[int, int] = {}
         self._change = threading.Condition()
 
     def began(self, job: Job, worker: str, at: float) -> None:
@@ -44,6 +51,18 @@ class Collector:
             self.begun.append((job, worker, at))
             self.said.append(("began", job))
             self._change.notify_all()
+
+    def wrote(self, job: Job, channel: str, text: str, dropped: int = 0) -> None:
+        """Keep what an attempt wrote."""
+        with self._change:
+            self.texts.append((job, channel, text))
+            self.said.append(("wrote", job))
+            self.dropped[id(job)] = self.dropped.get(id(job), 0) + dropped
+            self._change.notify_all()
+
+    def output(self, job: Job, channel: str = "stdout") -> str:
+        """Give what a job has written to a channel so far."""
+        return "".join(text for other, on, text in self.texts if other is job and on == channel)
 
     def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:  # noqa: ARG002
         """Keep how an attempt ended."""
@@ -118,7 +137,7 @@ def make_job(
     name = getattr(fn, "__name__", "activity")
     stored = {k: _stored(v) for k, v in kwargs.items()} if kwargs else None
     return Job(
-        run="run-test",
+        run=RUN,
         call=f"{name}-{next(_numbers)}",
         attempt=1,
         code=Code(name, fn),
@@ -161,6 +180,9 @@ class Chain:
         self.executor.submit(make_job(samples.double, self.done), self)
 
     def began(self, job: Job, worker: str, at: float) -> None:
+        """Take note of nothing."""
+
+    def wrote(self, job: Job, channel: str, text: str, dropped: int = 0) -> None:
         """Take note of nothing."""
 
     def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:  # noqa: ARG002

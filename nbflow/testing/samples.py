@@ -5,6 +5,8 @@ They are in a module of their own, so that a worker process can import them by n
 
 from __future__ import annotations
 
+import logging
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -192,3 +194,27 @@ async def hold(gate: Gate) -> str:
     """Stay until the gate is open."""
     await gate.enter_async()
     return "held"
+
+
+def speak(n: int) -> int:
+    """Print lines, the last one without its end, complain, and log an exception."""
+    for k in range(n):
+        print(k, "é")  # noqa: T201 - what is tested
+    print("no end", end="")  # noqa: T201
+    print("to stderr", file=sys.stderr)  # noqa: T201
+    try:
+        raise ValueError("odd")  # noqa: TRY301
+    except ValueError:
+        logging.getLogger("samples").warning("careful: %d", n, exc_info=True)
+    return n
+
+
+async def speak_async(n: int) -> int:
+    """Do the same in a coroutine."""
+    return speak(n)
+
+
+def speak_and_throw() -> NoReturn:
+    """Print, then fail."""
+    print("before")  # noqa: T201 - what is tested
+    raise ValueError("after")

@@ -1,11 +1,12 @@
-"""What a picture of a graph shows: its calls or, where they are many, its activities."""
+"""What a picture of a graph shows: its calls, its activities, or some of each."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nbflow.core.graph import Graph
-from nbflow.viz.groups import Summary, is_big, summed_up
+from nbflow.core.graph import Edge, Graph, Node
+from nbflow.viz.groups import Bundle, Group, Grouping, Summary, is_big, summed_up
 from nbflow.viz.layered import smooth
 from nbflow.viz.layout import COMPACT, Layout, Size, layout
 from nbflow.viz.palette import activity_colors
@@ -36,20 +37,75 @@ class Scene:
         """Whether no box has room for a name."""
         return all(place.width < COMPACT[0] for place in self.layout.places.values())
 
+    @property
+    def boxes(self) -> Sequence[Node | Group]:
+        """What is shown: calls, joins and groups."""
+        return self.summary.boxes if self.summary else self.graph.nodes
 
-def scene(graph: Graph) -> Scene:
-    """Choose what to show of a graph, and lay it out."""
-    colors = activity_colors(node.activity for node in graph.nodes)
+    @property
+    def edges(self) -> Sequence[Edge | Bundle]:
+        """What leads from box to box."""
+        return self.summary.edges if self.summary else list(dict.fromkeys(self.graph.edges))
+
+
+def scene(graph: Graph, grouping: Grouping | None = None) -> Scene:
+    """Choose what to show of a graph, and lay it out.
+
+    Args:
+        graph: The graph.
+        grouping: What is known of its activities already; a big graph is gone through otherwise.
+    """
     if not is_big(graph):
+        colors = activity_colors(state.name for state in graph.history.calls.values())
         found = layout(graph)
         if _points(found) <= _MOST_POINTS:
             return Scene(graph, None, found, colors)
-    summary = summed_up(graph)
-    found = layout(summary, size=GROUP_SIZE)
+    return opened(graph, (), grouping)
+
+
+def opened(
+    graph: Graph,
+    open: Collection[str],  # noqa: A002 - the word of the panel's messages
+    grouping: Grouping | None = None,
+    before: Scene | None = None,
+) -> Scene:
+    """Show the calls of some activities one by one, beside the boxes of the others.
+
+    Args:
+        graph: The graph.
+        open: Names of activities. There are never more than 1,500 boxes: of an activity that has
+            more calls than there is room for, a box "… 98,500 more" holds the rest.
+        grouping: What is known of the graph already (`Grouping`); it is gone through otherwise.
+        before: An earlier scene. If the boxes and edges are the same its layout is kept.
+
+    Example:
+        >>> grouping = Grouping(graph)
+        >>> shown = opened(graph, {"fetch"}, grouping)
+        >>> [box.id for box in shown.boxes], shown.layout.places["fetch-1"]
+    """
+    known = grouping or Grouping(graph)
+    summary = summed_up(graph, known, open)
+    colors = activity_colors(known.activities)
+    if before is not None and before.summary is not None and before.summary.shape == summary.shape:
+        return Scene(graph, summary, before.layout, colors)
+    return Scene(graph, summary, _laid_out(summary), colors)
+
+
+@dataclass(frozen=True, slots=True)
+class _Boxes:
+    """A summary as a layout wants it: all its boxes are nodes."""
+
+    nodes: Sequence[Node | Group]
+    edges: Sequence[Bundle]
+
+
+def _laid_out(summary: Summary) -> Layout:
+    sizes: Mapping[str, Size] = {group.id: GROUP_SIZE for group in summary.nodes}
+    found = layout(_Boxes(summary.boxes, summary.edges), size=sizes)
     if _points(found) > _MOST_POINTS:
         direct = {edge: smooth((curve[0], curve[-1])) for edge, curve in found.curves.items()}
         found = replace(found, curves=direct)
-    return Scene(graph, summary, found, colors)
+    return found
 
 
 def _points(found: Layout) -> int:

@@ -1,99 +1,134 @@
-"""A graph and a profile in other tools' formats: DOT, Mermaid, plain data, Chrome traces."""
+"""A graph and a profile for other programs: DOT, plain data, JSON, CSV, PDF, and back.
+
+docs/exports.md describes the fields. Texts in JSON are as the user wrote them; in every format
+that somebody may open by a double click they are made harmless.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
+from nbflow.__about__ import __version__
 from nbflow.core.graph import Graph, Node
 from nbflow.core.profile import Profile
-from nbflow.viz.lanes import lanes, span
+from nbflow.viz.groups import is_big, summed_up
 from nbflow.viz.palette import MARKS, STATUS_COLORS, tint
-from nbflow.viz.wording import clean, cut
+from nbflow.viz.wording import TIMES, clean, cut
 
-_LABEL = 60
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SCHEMA: Final = 1
+"""The version of the JSON. Later ones may add fields, and keep these."""
+EDGE_COLUMNS: Final = ("source", "target", "kind")
+BAR_COLUMNS: Final = (
+    *("call", "activity", "attempt", "worker", "status", "ready", "started", "ended"),
+    *("queued", "seconds", "packing", "cpu", "size", "memory", "deps"),
+)
+
+_LABEL: Final = 60
+_CELL: Final = 32_000
+_FORMULA: Final = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")  # noqa: RUF001 - spreadsheets take those as well
 
 
-def dot_source(graph: Graph) -> str:
+# ---------------------------------------------------------------------- DOT
+
+
+def dot_source(graph: Graph, *, groups: bool | None = None) -> str:
     """Write a graph in the DOT language, for `dot` and everything that reads it.
+
+    Args:
+        graph: The graph.
+        groups: Whether to write a box an activity. By default that is done where single calls
+            are too many for a picture; the first line of the source says so.
 
     Example:
         >>> Path("graph.dot").write_text(dot_source(run.graph))
     """
     from graphviz import Digraph, escape
 
+    grouped = is_big(graph) if groups is None else groups
+    note = f"{len(graph):,} calls, drawn by activity" if grouped else ""
+    title = clean(graph.name) + (f"\n{note}" if note else "")
     digraph = Digraph(
-        graph_attr={"label": escape(clean(graph.name)), "labelloc": "t", "fontname": "Helvetica"},
+        comment=note or None,
+        graph_attr={"label": escape(title), "labelloc": "t", "fontname": "Helvetica"},
         node_attr={"shape": "box", "style": "rounded,filled", "fontname": "Helvetica"},
         edge_attr={"color": "#7b8794", "arrowsize": "0.7"},
     )
-    ids = _short_ids(graph)
-    for node in graph.nodes:
+    (_dot_groups if grouped else _dot_calls)(digraph, graph)
+    return str(digraph.source)
+
+
+def _dot_calls(digraph: Any, graph: Graph) -> None:
+    nodes = graph.nodes
+    ids = {node.id: f"n{i}" for i, node in enumerate(nodes)}
+    for node in nodes:
         if node.join:
             digraph.node(ids[node.id], label="", shape="point")
-            continue
-        color = STATUS_COLORS[node.status]
-        digraph.node(
-            ids[node.id],
-            label=escape(f"{MARKS[node.status]} {cut(clean(node.label), _LABEL)}"),
-            tooltip=escape(f"{clean(node.id)}: {node.status}"),
-            color=color,
-            fillcolor=tint(color, 0.12),
-        )
+        else:
+            tip = f"{clean(node.id)}: {node.status}"
+            _dot_box(digraph, ids[node.id], node.status, clean(node.label), tip)
     for edge in dict.fromkeys(graph.edges):
         if edge.source in ids and edge.target in ids:
             style = "solid" if edge.kind == "data" else "dashed"
             digraph.edge(ids[edge.source], ids[edge.target], style=style)
-    return str(digraph.source)
 
 
-def mermaid_source(graph: Graph) -> str:
-    """Write a graph as a Mermaid flowchart, which GitHub and JupyterLab draw in Markdown."""
-    ids = _short_ids(graph)
-    lines = ["flowchart TD"]
-    used = dict.fromkeys(node.status for node in graph.nodes if not node.join)
-    for node in graph.nodes:
-        if node.join:
-            lines.append(f"    {ids[node.id]}(( ))")
-        else:
-            label = f"{MARKS[node.status]} {cut(clean(node.label), _LABEL)}"
-            lines.append(f'    {ids[node.id]}("{_mermaid(label)}"):::{node.status}')
-    for edge in dict.fromkeys(graph.edges):
-        if edge.source in ids and edge.target in ids:
-            line = "-->" if edge.kind == "data" else "-.->"
-            lines.append(f"    {ids[edge.source]} {line} {ids[edge.target]}")
-    for status in used:
-        color = STATUS_COLORS[status]
-        style = f"fill:{tint(color, 0.12)},stroke:{color},color:#1f2933"
-        lines.append(f"    classDef {status} {style}")
-    return "\n".join(lines) + "\n"
+def _dot_groups(digraph: Any, graph: Graph) -> None:
+    summary = summed_up(graph)
+    ids = {group.id: f"n{i}" for i, group in enumerate(summary.nodes)}
+    for group in summary.nodes:
+        counts = ", ".join(f"{count:,} {status}" for status, count in group.counts.items())
+        name = f"{cut(clean(group.activity), _LABEL - 12)} {TIMES}{group.calls:,}"
+        _dot_box(digraph, ids[group.id], group.status, name, f"{clean(group.activity)}: {counts}")
+    for bundle in summary.edges:
+        style = "solid" if bundle.kind == "data" else "dashed"
+        label = f"{TIMES}{bundle.count:,}" if bundle.count > 1 else ""
+        digraph.edge(ids[bundle.source], ids[bundle.target], label=label, style=style)
 
 
-def _mermaid(text: str) -> str:
-    """Write everything that Mermaid or HTML could take for its own as a numbered entity."""
-    return re.sub(r"[^\w\s.,:()=+/·✓✗▶○↻»■…'-]", lambda m: f"#{ord(m.group())};", text)
+def _dot_box(digraph: Any, key: str, status: str, label: str, tip: str) -> None:
+    from graphviz import escape
+
+    color = STATUS_COLORS[status]
+    digraph.node(
+        key,
+        label=escape(f"{MARKS[status]} {cut(label, _LABEL)}"),
+        tooltip=escape(tip),
+        color=color,
+        fillcolor=tint(color, 0.12),
+    )
 
 
-def _short_ids(graph: Graph) -> dict[str, str]:
-    """Give each node an id that means nothing in any format."""
-    return {node.id: f"n{i}" for i, node in enumerate(graph.nodes)}
+# ---------------------------------------------------------------------- plain data
 
 
 def graph_dict(graph: Graph) -> dict[str, Any]:
     """Give a graph as plain data, ready for `json.dumps`."""
     return {
+        "kind": "nbflow graph",
+        "schema": SCHEMA,
         "name": graph.name,
         "status": graph.status,
         "counts": graph.counts(),
         "nodes": [_node_dict(node) for node in graph.nodes],
-        "edges": [asdict(edge) for edge in dict.fromkeys(graph.edges)],
+        "edges": edge_dicts(graph),
     }
 
 
 def _node_dict(node: Node) -> dict[str, Any]:
     return {**asdict(node), "join": node.join}
+
+
+def edge_dicts(graph: Graph) -> list[dict[str, Any]]:
+    """Give each edge as plain data."""
+    return [asdict(edge) for edge in dict.fromkeys(graph.edges)]
 
 
 def profile_dict(profile: Profile) -> dict[str, Any]:
@@ -103,6 +138,8 @@ def profile_dict(profile: Profile) -> dict[str, Any]:
         for step in profile.critical_path()
     ]
     return {
+        "kind": "nbflow profile",
+        "schema": SCHEMA,
         "name": profile.name,
         "begun": profile.begun,
         "ended": profile.ended,
@@ -122,64 +159,61 @@ def profile_dict(profile: Profile) -> dict[str, Any]:
 def bar_dicts(profile: Profile) -> list[dict[str, Any]]:
     """Give each attempt as plain data, with the seconds that it queued and ran."""
     return [
-        {**bar._asdict(), "queued": bar.queued, "seconds": bar.seconds(profile.latest)}
+        {
+            **bar._asdict(),
+            "deps": list(bar.deps),
+            "after": list(bar.after),
+            "queued": bar.queued,
+            "seconds": bar.seconds(profile.latest),
+        }
         for bar in profile.bars
     ]
 
 
-def chrome_trace(profile: Profile) -> dict[str, Any]:
-    """Give a profile as Chrome trace events, for Perfetto (ui.perfetto.dev) and its like.
-
-    Example:
-        >>> json.dump(chrome_trace(run.profile), open("trace.json", "w"))
-    """
-    return {"displayTimeUnit": "ms", "traceEvents": list(_trace_events(profile))}
+def json_text(data: object) -> str:
+    """Write plain data as JSON in ASCII: no reader stumbles over half a character."""
+    return json.dumps(data, indent=1, allow_nan=False) + "\n"
 
 
-def _trace_events(profile: Profile) -> Iterator[dict[str, Any]]:
-    begin, end = span(profile)
-    rows = lanes(profile, most=10**9)
-    name = {"name": clean(profile.name) or "workflow"}
-    yield {"ph": "M", "pid": 1, "tid": 0, "name": "process_name", "args": name}
-    where: dict[str, tuple[int, float]] = {}
-    for tid, lane in enumerate(rows, 1):
-        worker = f"{clean(lane.worker)} #{lane.slot + 1}" if lane.slot else clean(lane.worker)
-        yield {"ph": "M", "pid": 1, "tid": tid, "name": "thread_name", "args": {"name": worker}}
-        for bar in lane.bars:
-            stop = bar.ended if bar.ended is not None else end
-            where[bar.call] = (tid, (stop - begin) * 1e6)
-            yield {
-                "ph": "X",
-                "pid": 1,
-                "tid": tid,
-                "name": clean(bar.call),
-                "cat": clean(bar.activity),
-                "ts": (bar.started - begin) * 1e6,
-                "dur": max(0.0, stop - bar.started) * 1e6,
-                "args": {
-                    "attempt": bar.attempt,
-                    "status": bar.status,
-                    "queued_ms": bar.queued * 1e3,
-                    "cpu_ms": bar.cpu * 1e3,
-                    "packing_ms": bar.packing * 1e3,
-                    "bytes": bar.size,
-                },
-            }
-    yield from _flows(profile, where, begin)
+# ---------------------------------------------------------------------- CSV
 
 
-def _flows(
-    profile: Profile, where: dict[str, tuple[int, float]], begin: float
-) -> Iterator[dict[str, Any]]:
-    """Give an arrow for each dependency, from the end of the one bar to the start of the other."""
-    number = 0
-    for bar in profile.bars:
-        for dep in bar.deps:
-            if dep not in where:
-                continue
-            number += 1
-            tid, at = where[dep]
-            common = {"pid": 1, "id": number, "name": "needs", "cat": "dependency"}
-            yield {**common, "ph": "s", "tid": tid, "ts": at}
-            to = {"tid": where[bar.call][0], "ts": (bar.started - begin) * 1e6}
-            yield {**common, "ph": "f", "bp": "e", **to}
+def edges_csv(graph: Graph) -> str:
+    """Write the edges of a graph as CSV: a line an edge, under a line of names."""
+    return csv_text(EDGE_COLUMNS, edge_dicts(graph))
+
+
+def bars_csv(profile: Profile) -> str:
+    """Write the attempts of a profile as CSV; times are seconds since the epoch."""
+    return csv_text(BAR_COLUMNS, bar_dicts(profile))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:
+    """Write rows as CSV under a line of names; no text in it is a formula."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(row[column]) for column in columns])
+    return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Write a value so that a spreadsheet shows it and computes nothing of it."""
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    if not isinstance(value, str):
+        return value
+    text = clean(value, _CELL)
+    return f"'{text}" if text.lstrip(" \"'").startswith(_FORMULA) else text
+
+
+# ---------------------------------------------------------------------- PDF
+
+
+def pdf_of(figure: Figure, title: str) -> bytes:
+    """Write a figure as PDF, letters as letters, with no date in it: equal runs, equal files."""
+    buffer = io.BytesIO()
+    told = {"Title": clean(title), "Creator": f"nbflow {__version__}", "CreationDate": None}
+    figure.savefig(buffer, format="pdf", metadata=told)
+    return buffer.getvalue()

@@ -108,14 +108,17 @@ class _Unavailable(Exception):
     """No layout is to be had from dot: not installed, too slow, or it failed."""
 
 
-def layout(graph: GraphLike, *, engine: Engine = "auto", size: Size | None = None) -> Layout:
+def layout(
+    graph: GraphLike, *, engine: Engine = "auto", size: Size | Mapping[str, Size] | None = None
+) -> Layout:
     """Place the nodes of a graph.
 
     Args:
         graph: A `Graph`, or one summed up by `grouped`.
         engine: ``dot``, ``own``, or ``auto`` for dot where it is there and quick enough. When dot
             is not to be had, the own layout takes its place.
-        size: The size of a box; by default `FULL`, `COMPACT` or `TINY`, by how many there are.
+        size: The size of a box, or of some boxes by id. The others are `FULL`, `COMPACT` or
+            `TINY`, by how many there are.
 
     Example:
         >>> layout(run.graph).places["fetch-1"]
@@ -126,8 +129,9 @@ def layout(graph: GraphLike, *, engine: Engine = "auto", size: Size | None = Non
     pairs = ((e.source, e.target) for e in graph.edges if e.source != e.target)
     edges = list(dict.fromkeys((index[a], index[b]) for a, b in pairs if a in index and b in index))
     parts = _parts(len(nodes), edges)
-    box = size or _box_size(len(nodes), edges, parts)
-    sizes = [JOIN if node.join else box for node in nodes]
+    own = size if isinstance(size, Mapping) else {}
+    box = size if isinstance(size, tuple) else _box_size(len(nodes), edges, parts)
+    sizes = [JOIN if node.join else own.get(node.id, box) for node in nodes]
     used = "own"
     if edges and (engine == "dot" or (engine == "auto" and len(nodes) <= _DOT_NODES)):
         try:

@@ -1,7 +1,8 @@
 """Follows the log of a run and tells what changed, from one thread, ten times a second at most.
 
-Watching never hurts a run: the follower only reads, and whoever listens to it and raises is
-logged once and dropped.
+Watching never hurts a run: the follower only reads, takes a small part of a core, and whoever
+listens to it and raises is logged once and dropped. When the run is over the thread ends; a
+question from the browser, or a resumption, begins another one.
 """
 
 from __future__ import annotations
@@ -13,29 +14,42 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from nbflow.core.errors import NbflowError, RunNotFound
 from nbflow.core.graph import Graph
 from nbflow.core.profile import Profile
 from nbflow.store.base import Log
-from nbflow.viz.board import Board, State, difference
+from nbflow.viz.actions import Actions, Deeds, Nothing
+from nbflow.viz.board import Board, State
+from nbflow.viz.details import AboutCall, nothing
+from nbflow.viz.messages import ACTIONS, Request, read
+from nbflow.viz.outbox import Outbox, Sink
+
+__all__ = ["Follower", "Sink", "resumed"]
 
 _log = logging.getLogger("nbflow")
 
 PACE: Final = 0.1
-"""Seconds between two looks at the log, at least."""
+"""Seconds between two looks at the log, and between two messages, at least."""
 HEARTBEAT: Final = 4.0
 """Seconds after which a running run is reported on though nothing has changed."""
 PICTURE: Final = 10.0
-"""Seconds between two pictures for the saved notebook."""
+"""Seconds between two pictures for the saved notebook, at least."""
 _KEYFRAMES: Final = (0.0, 1.0, 4.0, 10.0)
 """Ages at which a whole state is sent; after the last, again each time so long has passed."""
-_SHARE: Final = 9.0
-"""Pauses are so many times as long as the work: a tenth of a core goes to watching."""
+_SHARE: Final = 24.0
+"""Pauses are so many times as long as the work: a twenty-fifth of a core goes to watching..."""
+_LONGEST: Final = 1.0
+"""...but for this: no pause is longer."""
+_PICTURE_SHARE: Final = 60.0
+_GULP: Final = 48
+"""So many events are folded before other threads get a turn."""
+_BREATH: Final = 1e-4
 _TROUBLE: Final = 2.0
-
 _PARTING: Final = 3.0
+_QUEUE: Final = 200
+"""So many questions may wait to be answered."""
 
 _followers: weakref.WeakSet[Follower] = weakref.WeakSet()
 
@@ -51,22 +65,20 @@ def _part() -> None:
 
 atexit.register(_part)
 
+
+def resumed(run: str) -> None:
+    """Let those who followed a run know that it goes on."""
+    for follower in list(_followers):
+        if follower.board.run == run:
+            follower.wake()
+
+
 Picture = Callable[[Graph, Profile], object]
 """Makes and puts out the still picture of a run."""
 
 
-class Sink(Protocol):
-    """Who is told of a run."""
-
-    def full(self, state: State, /) -> None:
-        """Take a whole state; its ``seq`` numbers the messages."""
-
-    def delta(self, delta: State, /) -> None:
-        """Take a difference to the state or difference of number ``base``."""
-
-
 class Follower:
-    """Follows one run until it is closed.
+    """Follows one run, and answers what is asked about it.
 
     Args:
         log: Where the run's events are read.
@@ -74,9 +86,12 @@ class Follower:
         sink: Is told of every change.
         picture: Is called every ten seconds, and at the end.
         halted: Says why nobody drives the run any more, "" while somebody does or may.
+        actions: What can be done to the run.
+        about: Tells what is known here of a call's code.
 
     Attributes:
-        finished: Set when there will be nothing more to tell.
+        board: The state of the run as it is told.
+        finished: Set while there is nothing more to tell, because the run is over.
     """
 
     def __init__(
@@ -87,24 +102,31 @@ class Follower:
         sink: Sink | None = None,
         picture: Picture | None = None,
         halted: Callable[[], str] = str,
+        actions: Actions | None = None,
+        about: AboutCall = nothing,
     ) -> None:
-        self.board = Board(run)
+        self.board = Board(run, about)
         self.finished = threading.Event()
         self._log = log
         self._sink = sink
         self._picture = picture
         self._halted = halted
-        self._state: State | None = None
+        self._actions: Actions = actions or Nothing()
+        self._outbox = Outbox(self.board)
+        self._deeds = Deeds(run, self._actions, self._told)
+        self._allowed: list[str] | None = None
+        self._requests: list[Request] = []
         self._seq = 0
         self._first: float | None = None
-        self._told = self._keyed = self._pictured = 0.0
-        self._changed = False
+        self._sent = self._keyed = self._pictured = 0.0
+        self._picture_cost = self._cost = self._next = 0.0
+        self._changed = self._asked = self._replied = self._troubled = False
         self._unpictured = True
-        self._asked = False
-        self._stop = False
-        self._troubled = False
+        self._final: tuple[int, str] | None = None
+        self._context: contextvars.Context | None = None
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
         self._wake = threading.Event()
-        self._cost = 0.0
         self._lock = threading.Lock()
 
     # ------------------------------------------------------------------ from any thread
@@ -112,61 +134,127 @@ class Follower:
     def start(self) -> None:
         """Follow from a thread of its own.
 
-        It carries the context it was started in: with some kernels, what a plain thread sends
-        belongs to no cell.
+        It carries the context that this was called in: with some kernels, what a plain thread
+        sends belongs to no cell.
         """
+        self._context = contextvars.copy_context()
         _followers.add(self)
-        name = f"nbflow panel {self.board.run}"
-        run = contextvars.copy_context().run
-        threading.Thread(target=run, args=(self._follow,), name=name, daemon=True).start()
+        self.wake()
 
     def stop(self) -> None:
         """Follow no longer."""
-        self._stop = True
-        self._wake.set()
+        self._stop.set()
+        self.wake()
+
+    def wake(self) -> None:
+        """Look at the log soon; the thread is begun again if it has ended."""
+        with self._lock:
+            self._wake.set()
+            if self._thread is not None or self._context is None or self._stop.is_set():
+                return
+            self.finished.clear()
+            run = self._context.copy().run
+            name = f"nbflow panel {self.board.run}"
+            self._thread = threading.Thread(
+                target=run, args=(self._follow,), name=name, daemon=True
+            )
+            self._thread.start()
+
+    def hear(self, content: object) -> None:
+        """Take a message from the browser; what makes no sense is logged and passed over."""
+        try:
+            request = read(content)
+            call = self.board.rows.id(request.call)
+            if request.call >= 0 and call is None:
+                message = f"there is no call in row {request.call}"
+                raise ValueError(message)  # noqa: TRY301 - as those of `read`
+        except ValueError as error:
+            self._pass_over(str(error))
+            return
+        if request.kind in ACTIONS:
+            self._deeds.do(request.kind, *([call] if call is not None else []))
+        elif len(self._requests) >= _QUEUE:
+            self._pass_over("too many questions at once")
+        else:
+            self._requests.append(request)
+            self.wake()
+
+    def _pass_over(self, why: str) -> None:
+        _log.warning("run %s: a message from its panel is passed over: %s", self.board.run, why)
 
     def ask(self) -> None:
-        """Have the whole state sent soon, or at once if all has been told."""
-        with self._lock:
-            self._asked = True
-            if self.finished.is_set() and self._state is not None:
-                self._full(self._state)
-        self._wake.set()
+        """Have the whole state sent soon."""
+        self.hear({"kind": "ask"})
+
+    def _told(self, message: State) -> None:
+        """Have a message sent soon; what was done may also have made the run go on."""
+        self._outbox.message(message)
+        self.wake()
 
     # ------------------------------------------------------------------ its own thread
 
     def _follow(self) -> None:
         try:
-            pause = 0.0
-            while not self._stop and not self.step(time.time()):
-                pause = _TROUBLE if self._troubled else max(PACE, self._cost * _SHARE)
-                self._wake.wait(pause)
+            self._stop.wait(max(0.0, self._next - time.monotonic()))
+            while True:
                 self._wake.clear()
+                if self._step_on():
+                    return
+                self._rest()
         except Exception:  # noqa: BLE001 - a panel that breaks leaves the run alone
             _log.exception("the panel of run %s has stopped", self.board.run)
-        finally:
-            _followers.discard(self)
-            self.finished.set()
+            self._stop.set()
+            with self._lock:
+                self._end()
+
+    def _step_on(self) -> bool:
+        """Take a step; give whether the thread is to end."""
+        over = self._stop.is_set() or self.step(time.time())
+        self._next = time.monotonic() + PACE
+        with self._lock:
+            over = self._stop.is_set() or (over and not self._wake.is_set())
+            if over:
+                self._end()
+        return over
+
+    def _end(self) -> None:
+        self._thread = None
+        self.finished.set()
+
+    def _rest(self) -> None:
+        """Wait until it is worth looking again, or somebody asks; never less than the pace."""
+        pause = _TROUBLE if self._troubled else min(_LONGEST, self._cost * _SHARE)
+        self._stop.wait(PACE)
+        if not self._outbox:
+            self._wake.wait(max(0.0, pause - PACE))
 
     def step(self, now: float) -> bool:
-        """Read what is new and tell it; give whether that was the last."""
-        began = time.perf_counter()
+        """Read what is new and send one message at most; give whether there is no more to tell."""
+        began = time.thread_time()
         halted = self._halted()
-        news = self._read()
+        news = self._read() or halted != self.board.halted
         self.board.halted = halted
-        closed = self.board.closed
         self._unpictured = self._unpictured or news
-        self._tell(now, self.board.state(now, settle=closed), closed=closed)
-        self._cost = time.perf_counter() - began
+        closed = self.board.closed
+        self._serve()
+        self.board.advance(now, settle=closed or self._asked)
+        self._outbox.scene()
+        self._allow()
+        quiet = self._tell(now, closed=closed)
+        self._cost = time.thread_time() - began
         self._paint(now, closed=closed)
-        return closed or (self._sink is None and self._picture is None)
+        return (closed and quiet) or (self._sink is None and self._picture is None)
 
     def _read(self) -> bool:
         history = self.board.graph.history
         before = history.last
         try:
-            for event in self._log.events(self.board.run, before):
+            for count, event in enumerate(self._log.events(self.board.run, before), 1):
                 self.board.apply(event)
+                if count % _GULP == 0:
+                    # A thread that computes keeps the interpreter for 5 ms from all others, which
+                    # are those that do the run's work.
+                    time.sleep(_BREATH)
         except RunNotFound:
             raise
         except NbflowError:
@@ -177,30 +265,74 @@ class Follower:
             self._troubled = False
         return history.last > before
 
-    def _tell(self, now: float, state: State, *, closed: bool) -> None:
-        with self._lock:
-            old, self._state = self._state, state
-            if self._first is None:
-                self._first = now
-            if old is None or closed or self._asked or self._key_due(now):
-                self._keyed = self._told = now
-                self._full(state)
-                return
-            delta = difference(old, state)
-            if not delta and now - self._told < HEARTBEAT:
-                return
-            self._changed = self._changed or bool(delta)
-            self._told = now
-            self._seq += 1
-            message = {"seq": self._seq, "base": self._seq - 1, "now": state["now"], **delta}
-            if self._sink is not None:
-                self._guarded(self._sink.delta, message)
+    def _serve(self) -> None:
+        """Take what was asked."""
+        while self._requests:
+            request = self._requests.pop(0)
+            match request.kind:
+                case "ask":
+                    self._asked = True
+                    self._outbox.scene(again=True)
+                case "view":
+                    self.board.stage.choose(request.mode, request.open)
+                    self._asked = True
+                case _:
+                    self._outbox.answer(request)
 
-    def _full(self, state: State) -> None:
+    def _allow(self) -> None:
+        allowed = list(self._actions.possible(self.board.status))
+        if allowed != self._allowed:
+            self._allowed = allowed
+            self._outbox.put(lambda sink: sink.allow(allowed))
+
+    # ------------------------------------------------------------------ telling
+
+    def _tell(self, now: float, *, closed: bool) -> bool:
+        """Send one message at most; give whether nothing is left to be sent."""
+        sink = self._sink
+        if sink is None:
+            return True
+        # Answers and news take turns, so that neither has to wait for all of the other.
+        if (not self._outbox or self._replied) and self._tell_news(now, closed=closed):
+            self._replied = False
+        elif self._outbox:
+            self._guarded(self._outbox.next())
+            self._replied = True
+        left = bool(self._outbox) or self._asked or self.board.untold
+        return not left and self._final == self._end_of_run()
+
+    def _end_of_run(self) -> tuple[int, str]:
+        return self.board.graph.history.last, self.board.halted
+
+    def _tell_news(self, now: float, *, closed: bool) -> bool:
+        """Send a whole state or a difference, if there is anything to say; give whether so."""
+        board = self.board
+        if self._first is None:
+            self._first = now
+        elif not self._asked and not self._key_due(now):
+            ended = closed and self._final == self._end_of_run()
+            if not closed or ended or board.untold:
+                return self._tell_difference(now, closed=closed)
+        self._keyed = self._sent = now
         self._asked = self._changed = False
+        if closed:
+            self._final = self._end_of_run()
         self._seq += 1
-        if self._sink is not None:
-            self._guarded(self._sink.full, {"seq": self._seq, **state})
+        state = {"seq": self._seq, **board.whole(now)}
+        self._guarded(lambda sink: sink.full(state))
+        return True
+
+    def _tell_difference(self, now: float, *, closed: bool) -> bool:
+        news, buffers = self.board.news()
+        if not news and (closed or now - self._sent < HEARTBEAT):
+            return False
+        self._changed = self._changed or bool(news)
+        self._sent = now
+        self._seq += 1
+        message = {"kind": "delta", "seq": self._seq, "base": self._seq - 1}
+        message.update(now=self.board.since(now), **news)
+        self._guarded(lambda sink: sink.tell(message, buffers))
+        return True
 
     def _key_due(self, now: float) -> bool:
         """Whether to send a whole state unasked: views that cannot ask get right by it."""
@@ -210,21 +342,27 @@ class Follower:
         due = next((at for at in _KEYFRAMES if at > keyed), keyed + _KEYFRAMES[-1])
         return age >= due
 
-    def _guarded(self, tell: Callable[[State], None], message: State) -> None:
+    def _guarded(self, tell: Callable[[Sink], object]) -> None:
+        if self._sink is None:
+            return
         try:
-            tell(message)
+            tell(self._sink)
         except Exception:  # noqa: BLE001 - whoever watches may fail in any way
             _log.exception("a view of run %s failed and is dropped", self.board.run)
             self._sink = None
 
     def _paint(self, now: float, *, closed: bool) -> None:
-        if self._picture is None:
+        if self._picture is None or not self._unpictured:
             return
         self._pictured = self._pictured or now
-        if closed or (self._unpictured and now - self._pictured >= PICTURE):
-            self._pictured, self._unpictured = now, False
-            try:
-                self._picture(self.board.graph, self.board.profile)
-            except Exception:  # noqa: BLE001 - as above
-                _log.exception("the picture of run %s failed and is dropped", self.board.run)
-                self._picture = None
+        pause = max(PICTURE, self._picture_cost * _PICTURE_SHARE)
+        if not closed and now - self._pictured < pause:
+            return
+        self._pictured, self._unpictured = now, False
+        began = time.perf_counter()
+        try:
+            self._picture(self.board.graph, self.board.profile)
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("the picture of run %s failed and is dropped", self.board.run)
+            self._picture = None
+        self._picture_cost = time.perf_counter() - began

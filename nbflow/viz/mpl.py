@@ -7,7 +7,8 @@ needs no window, and threads may draw at the same time.
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, cast
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -29,14 +30,27 @@ _MOST_PIXELS = 4000.0
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Painter = GraphPainter | GanttPainter
+
+class Painter(Protocol):
+    """Something that is so big, and can be painted."""
+
+    @property
+    def width(self) -> float:
+        """How wide it is, in pixels."""
+
+    @property
+    def height(self) -> float:
+        """How high it is, in pixels."""
+
+    def paint(self, brush: Brush) -> None:
+        """Paint it, from the brush's corner on."""
 
 
 class Picture(Figure):
     """A figure that notebooks show without pyplot."""
 
     def _repr_png_(self) -> bytes:
-        return _png(self, 144)
+        return png_of(self, 144)
 
 
 def plot_graph(graph: Graph, ax: Axes | None = None) -> Figure:
@@ -52,7 +66,7 @@ def plot_graph(graph: Graph, ax: Axes | None = None) -> Figure:
     Example:
         >>> plot_graph(run.graph).savefig("graph.pdf")
     """
-    return _draw([GraphPainter(scene(graph))], ax)
+    return draw([GraphPainter(scene(graph))], ax)
 
 
 def plot_profile(profile: Profile, ax: Axes | None = None) -> Figure:
@@ -65,14 +79,14 @@ def plot_profile(profile: Profile, ax: Axes | None = None) -> Figure:
     Returns:
         The figure that was drawn in.
     """
-    return _draw([GanttPainter(profile)], ax)
+    return draw([GanttPainter(profile)], ax)
 
 
 def plot_run(graph: Graph, profile: Profile, shown: Scene | None = None) -> Figure:
     """Draw both in one figure, the graph (laid out already, if `shown`) above the Gantt chart."""
     shown = shown or scene(graph)
     below = GanttPainter(profile, colors=shown.colors)
-    return _draw([GraphPainter(shown, least=below.width), below], None)
+    return draw([GraphPainter(shown, least=below.width), below], None)
 
 
 def png(thing: Graph | Profile, dpi: float = 144) -> bytes:
@@ -84,15 +98,15 @@ def png(thing: Graph | Profile, dpi: float = 144) -> bytes:
             get longer than 4,000 dots gets fewer.
     """
     figure = plot_graph(thing) if isinstance(thing, Graph) else plot_profile(thing)
-    return _png(figure, dpi)
+    return png_of(figure, dpi)
 
 
 def run_png(graph: Graph, profile: Profile, dpi: float = 144, shown: Scene | None = None) -> bytes:
     """Draw both as one PNG, see `plot_run`."""
-    return _png(plot_run(graph, profile, shown), dpi)
+    return png_of(plot_run(graph, profile, shown), dpi)
 
 
-def _png(figure: Figure, dpi: float) -> bytes:
+def png_of(figure: Figure, dpi: float = 144) -> bytes:
     """Draw a figure in 128 colours, which makes the file a third as long."""
     dpi = min(dpi, _MOST_PIXELS / float(max(figure.get_size_inches())))
     drawn, buffer = io.BytesIO(), io.BytesIO()
@@ -105,7 +119,8 @@ def _png(figure: Figure, dpi: float) -> bytes:
     return buffer.getvalue()
 
 
-def _draw(painters: list[Painter], ax: Axes | None) -> Figure:
+def draw(painters: Sequence[Painter], ax: Axes | None) -> Figure:
+    """Paint below each other, on `ax` or as a figure of their size."""
     width = max(painter.width for painter in painters) + 2 * _MARGIN
     height = sum(painter.height + _MARGIN for painter in painters) + _MARGIN
     if ax is None:

@@ -16,6 +16,7 @@ from nbflow.viz.svg_gantt import (
     CELLS,
     HEAD,
     WIDTH,
+    Chart,
     bar_colors,
     bin_color,
     legend_items,
@@ -33,15 +34,21 @@ class GanttPainter:
     Args:
         profile: The profile.
         colors: The colours of its activities, as in the graph beside it.
+        chart: Its measures, as in another chart beside it.
     """
 
     width = WIDTH
 
-    def __init__(self, profile: Profile, colors: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        colors: Mapping[str, str] | None = None,
+        chart: Chart | None = None,
+    ) -> None:
         self.profile = profile
         self.colors = colors or bar_colors(profile)
         self.rows = lanes(profile)
-        self.chart = measure(profile, self.rows)
+        self.chart = chart or measure(profile, self.rows)
         self.lanes_height = len(self.rows) * self.chart.lane
         self.legend = self._legend_places()
         self.height = HEAD + self.lanes_height + 44 + (self.legend[-1][1] if self.legend else 0)

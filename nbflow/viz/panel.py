@@ -1,11 +1,8 @@
-"""The live panel: a widget that shows what a `Follower` tells it."""
+"""The live panel: a widget that shows what a `Follower` tells it, and passes on what people ask."""
 
 from __future__ import annotations
 
-import contextvars
-import logging
 import secrets
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +10,7 @@ from typing import Any, Final
 import anywidget
 import traitlets
 
+from nbflow.core.graph import STATUSES
 from nbflow.viz.board import State
 from nbflow.viz.palette import (
     ACTIVITY_COLORS,
@@ -22,7 +20,6 @@ from nbflow.viz.palette import (
     STATUS_COLORS,
 )
 
-_log = logging.getLogger("nbflow")
 _STATIC: Final = Path(__file__).parent / "static"
 
 WIDGET: Final = "application/vnd.jupyter.widget-view+json"
@@ -32,18 +29,20 @@ LOOK: Final[dict[str, Any]] = {
     "icons": {status: ICONS[status] for status in ICONS},
     "dashed": sorted(DASHED),
     "activities": [*ACTIVITY_COLORS, OTHER_COLOR],
+    "statuses": list(STATUSES),
 }
-"""What the panel shares with every other picture."""
+"""What the panel shares with every other picture, and the order that numbers statuses."""
 
 
 class Panel(anywidget.AnyWidget):
-    """A run under a cell, live.
+    """A run under a cell, live: the kernel's side of docs/panel.md.
 
     Attributes:
-        state: All there is to see, see `Board.state`; sent now and then, and at the end.
+        state: All there is to see, see `Board.whole`; sent now and then, and at the end.
         look: Colours and icons.
         token: Tells this panel from others on the page.
-        cancellable: Whether it has a Cancel button.
+        actions: What can be done to the run from here.
+        on_message: Is given what the browser sends, whatever it is.
     """
 
     _esm = _STATIC / "panel.js"
@@ -51,12 +50,11 @@ class Panel(anywidget.AnyWidget):
     state = traitlets.Dict().tag(sync=True)
     look = traitlets.Dict().tag(sync=True)
     token = traitlets.Unicode().tag(sync=True)
-    cancellable = traitlets.Bool().tag(sync=True)
+    actions = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
-    def __init__(self, cancel: Callable[[], None] | None = None) -> None:
-        self._cancel = cancel
-        self.on_ask: Callable[[], None] = lambda: None
-        super().__init__(look=LOOK, token=secrets.token_hex(6), cancellable=cancel is not None)
+    def __init__(self) -> None:
+        self.on_message: Callable[[object], None] = lambda _: None
+        super().__init__(look=LOOK, token=secrets.token_hex(6))
         self.on_msg(self._heard)
         self._let_clicks_through()
 
@@ -76,28 +74,18 @@ class Panel(anywidget.AnyWidget):
         """Show a whole state."""
         self.state = state
 
-    def delta(self, delta: State) -> None:
-        """Show what changed."""
-        self.send({"kind": "delta", **delta})
+    def tell(self, message: State, buffers: list[bytes]) -> None:
+        """Show what changed, or an answer."""
+        self.send(message, buffers=buffers)
 
-    # ------------------------------------------------------------------ what the browser says
+    def allow(self, actions: list[str]) -> None:
+        """Have buttons for these actions."""
+        self.actions = actions
+
+    # ------------------------------------------------------------------ the rest
 
     def _heard(self, _: object, content: object, __: object = None) -> None:
-        kind = content.get("kind") if isinstance(content, dict) else None
-        if kind == "ask":
-            self.on_ask()
-        elif kind == "cancel" and self._cancel is not None:
-            # Not here: this may be the kernel's main thread, and cancelling may take a moment.
-            run = contextvars.copy_context().run
-            threading.Thread(target=run, args=(self._try_cancel,), daemon=True).start()
-
-    def _try_cancel(self) -> None:
-        assert self._cancel is not None  # noqa: S101 - `_heard` looked
-        try:
-            self._cancel()
-        except Exception as error:  # noqa: BLE001 - it is told in the panel
-            _log.warning("the run could not be cancelled", exc_info=True)
-            self.send({"kind": "note", "text": f"not cancelled: {error}"})
+        self.on_message(content)
 
     def bundle(self) -> dict[str, Any]:
         """Give the data to display it by; nothing is to be seen where there are no widgets."""

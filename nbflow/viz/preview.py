@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from nbflow.core import payload
 from nbflow.core.errors import NbflowError, RunError
-from nbflow.core.events import RunClosed
+from nbflow.core.failure import Failure
 from nbflow.core.payload import Blob, Packed, Ref, Stored
 from nbflow.viz.wording import clean
 
 _RESULT: Final = 400
 _ERROR: Final = 2000
+_FRAMES: Final = 20
 
 
 class _Short(reprlib.Repr):
@@ -41,12 +42,22 @@ class _Short(reprlib.Repr):
         return "{" + ", ".join(parts + ["..."] * (len(x) > len(shown))) + "}"
 
 
+class _Result:
+    """Stands for the result of a call in a value that holds it."""
+
+    def __init__(self, call: str) -> None:
+        self._call = call
+
+    def __repr__(self) -> str:
+        return self._call
+
+
 def value_of(stored: Stored) -> str:
-    """Describe a run's result on one line."""
+    """Describe an argument or a result on one line; the result of a call by the call's id."""
     match stored:
         case Packed(codec="json", data=str() as data) if len(data) <= payload.BLOB_BYTES:
             try:
-                value = payload.unpack(stored, _no_value, _no_blob)
+                value = payload.unpack(stored, _Result, _no_blob)
             except (NbflowError, ValueError, RecursionError):
                 return f"a value of {_bytes(len(data))}"
         case Packed(codec="pickle", data=bytes() as data):
@@ -54,20 +65,32 @@ def value_of(stored: Stored) -> str:
         case Packed() | Blob():
             return f"a value of {_bytes(stored.size)}"
         case Ref():
-            return ""
+            return clean(stored.call, _RESULT)
         case _:
             value = stored
     return clean(_Short().repr(value), _RESULT)
 
 
-def error_of(closed: RunClosed) -> str:
-    """Describe why a run failed, from what the log says of it."""
-    if closed.error is None:
+def error_of(failure: Failure | None) -> str:
+    """Describe an exception in a few lines, from what the log says of it; "" if there is none."""
+    if failure is None:
         return ""
-    name = closed.error.kind.rpartition(".")[2]
-    message = closed.error.message.strip()
+    name = failure.kind.rpartition(".")[2]
+    message = failure.message.strip()
     lines = (f"{name}: {message}" if message else name)[:_ERROR].splitlines()
     return "\n".join(clean(line) for line in lines[:12])
+
+
+def trace_of(failure: Failure | None) -> list[str]:
+    """Write the traceback of an exception as Python does, the innermost 20 lines of code of it."""
+    if failure is None:
+        return []
+    lines: list[str] = []
+    for frame in failure.frames[-_FRAMES:]:
+        lines.append(clean(f'File "{frame.file}", line {frame.line}, in {frame.function}'))
+        if frame.source:
+            lines.append("  " + clean(frame.source))
+    return lines + error_of(failure).splitlines()
 
 
 def _kind(data: bytes) -> str:
@@ -92,11 +115,6 @@ def _bytes(size: float) -> str:
             return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:,.1f} GB"
-
-
-def _no_value(call: str) -> object:
-    message = f"the value refers to {call}"
-    raise RunError(message)
 
 
 def _no_blob(digest: str) -> bytes:

@@ -19,6 +19,8 @@ from typing import Any, Final
 from nbflow.core.graph import Graph
 from nbflow.core.profile import Profile
 from nbflow.store.base import Log
+from nbflow.viz.actions import Actions
+from nbflow.viz.details import AboutCall, nothing
 from nbflow.viz.live import Follower
 from nbflow.viz.summary import static_views
 from nbflow.viz.text import graph_text, profile_text
@@ -42,16 +44,18 @@ def show(
     log: Log,
     run: str,
     *,
-    cancel: Callable[[], None] | None = None,
+    actions: Actions | None = None,
     halted: Callable[[], str] = str,
+    about: AboutCall = nothing,
 ) -> None:
     """Show a run in the best way there is here; returns at once where somebody is looking.
 
     Args:
         log: Where its events are.
         run: Its id.
-        cancel: Cancels it; None if that cannot be done from here.
+        actions: What can be done to it from here.
         halted: Says why nobody drives the run any more, "" while somebody does or may.
+        about: Tells what is known here of a call's code.
     """
     from IPython import get_ipython
 
@@ -64,7 +68,7 @@ def show(
         follower.start()
         follower.finished.wait()
     else:
-        _live(log, run, cancel, halted)
+        _live(log, run, actions, halted, about)
 
 
 def describe(log: Log, run: str) -> str:
@@ -100,7 +104,9 @@ class Still:
         self._handle.update(data, raw=True, metadata=metadata)
 
 
-def _live(log: Log, run: str, cancel: Callable[[], None] | None, halted: Callable[[], str]) -> None:
+def _live(
+    log: Log, run: str, actions: Actions | None, halted: Callable[[], str], about: AboutCall
+) -> None:
     try:
         from nbflow.viz.panel import Panel  # noqa: PLC0415 - needs widgets
     except ImportError:
@@ -108,13 +114,21 @@ def _live(log: Log, run: str, cancel: Callable[[], None] | None, halted: Callabl
         follower = Follower(log, run, picture=Still(run).update, halted=halted)
         follower.start()
         return
-    panel = Panel(cancel)
+    panel = Panel()
     style = _STYLE.format(token=panel.token)
     _put({"text/html": style, "text/plain": ""})
     _put(panel.bundle())
     still = Still(run)
-    follower = Follower(log, run, sink=panel, picture=still.update, halted=halted)
-    panel.on_ask = follower.ask
+    follower = Follower(
+        log,
+        run,
+        sink=panel,
+        picture=still.update,
+        halted=halted,
+        actions=actions,
+        about=about,
+    )
+    panel.on_message = follower.hear
     follower.start()
 
 

@@ -67,11 +67,13 @@ def bar_colors(profile: Profile) -> dict[str, str]:
     return activity_colors(bar.activity for bar in profile.bars)
 
 
-def profile_fragment(profile: Profile, colors: Mapping[str, str] | None = None) -> Fragment:
+def profile_fragment(
+    profile: Profile, colors: Mapping[str, str] | None = None, chart: Chart | None = None
+) -> Fragment:
     """Draw a Gantt chart under its figures, with a legend of activities."""
     colors = colors or bar_colors(profile)
     rows = lanes(profile)
-    chart = measure(profile, rows)
+    chart = chart or measure(profile, rows)
     height = len(rows) * chart.lane
     inside = _grid(chart, height) + _names(rows, chart)
     if len(profile.bars) > BARS:

@@ -1,4 +1,4 @@
-"""The graph and the profile that people get from a run: folds that can show themselves.
+"""The graph and the profile that people get from a run: folds that can show and save themselves.
 
 A notebook shows them as a picture, a terminal in one line; `print(view.text())` gives the text.
 """
@@ -6,21 +6,32 @@ A notebook shows them as a picture, a terminal in one line; `print(view.text())`
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Container
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Callable, Container, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from nbflow.core.graph import Graph
+from nbflow.core.call import CallState
+from nbflow.core.graph import Edge, Graph
 from nbflow.core.profile import Profile
 from nbflow.viz.export import (
+    BAR_COLUMNS,
+    EDGE_COLUMNS,
     bar_dicts,
-    chrome_trace,
+    bars_csv,
     dot_source,
+    edge_dicts,
+    edges_csv,
     graph_dict,
-    mermaid_source,
+    json_text,
+    pdf_of,
     profile_dict,
 )
+from nbflow.viz.mermaid import mermaid_source
+from nbflow.viz.saving import save
 from nbflow.viz.svg import graph_svg, profile_svg
 from nbflow.viz.text import graph_text, profile_text
+from nbflow.viz.trace import chrome_trace, trace_text
 from nbflow.viz.wording import clean, duration, many
 
 if TYPE_CHECKING:
@@ -30,13 +41,24 @@ if TYPE_CHECKING:
 
 
 class GraphView(Graph):
-    """A `Graph` that can show itself.
+    """A `Graph` that can show and save itself.
 
     Example:
         >>> run.graph                           # a picture
         >>> print(run.graph.text(color=True))
-        >>> run.graph.plot().savefig("graph.pdf")
+        >>> run.graph.save("graph.pdf")
     """
+
+    @classmethod
+    def made(
+        cls, states: Iterable[CallState], edges: Iterable[Edge], joins: dict[str, tuple[str, ...]]
+    ) -> Self:
+        """Make one of its parts, where there are no events to fold."""
+        self = cls()
+        self.history.calls.update((state.id, state) for state in states)
+        self.edges.extend(edges)
+        self._joins.update(joins)
+        return self
 
     def text(self, *, width: int = 100, lines: int = 60, color: bool = False) -> str:
         """Write it for a terminal, see `graph_text`."""
@@ -46,23 +68,76 @@ class GraphView(Graph):
         """Draw it as an SVG document."""
         return graph_svg(self)
 
+    def png(self, dpi: float = 144) -> bytes:
+        """Draw it as PNG, at so many dots per inch: 144 is twice the size of the SVG."""
+        return _png(self, dpi)
+
+    def pdf(self) -> bytes:
+        """Draw it as PDF, on a page of its size."""
+        return pdf_of(self.plot(), f"Graph of {self.name}")
+
     def plot(self, ax: Axes | None = None) -> Figure:
         """Draw it by matplotlib, on `ax` or as a figure of its own."""
         from nbflow.viz.mpl import plot_graph  # noqa: PLC0415 - matplotlib takes time to load
 
         return plot_graph(self, ax)
 
-    def dot(self) -> str:
-        """Write it in the DOT language."""
-        return dot_source(self)
+    def dot(self, *, groups: bool | None = None) -> str:
+        """Write it in the DOT language, by activity if `groups`, or if it is big."""
+        return dot_source(self, groups=groups)
 
-    def mermaid(self) -> str:
-        """Write it as a Mermaid flowchart."""
-        return mermaid_source(self)
+    def mermaid(self, *, groups: bool | None = None) -> str:
+        """Write it as a Mermaid flowchart, by activity if `groups`, or if it is big."""
+        return mermaid_source(self, groups=groups)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as plain data, ready for `json.dumps`."""
+        """Give it as plain data, ready for `json.dumps`; docs/exports.md has the fields."""
         return graph_dict(self)
+
+    def to_json(self) -> str:
+        """Write it as JSON, which `nbflow.viz.saved.load` reads."""
+        return json_text(self.to_dict())
+
+    def to_csv(self) -> str:
+        """Write its edges as CSV."""
+        return edges_csv(self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Give a table with a row an edge; pandas must be installed."""
+        import pandas as pd
+
+        return pd.DataFrame(edge_dicts(self), columns=list(EDGE_COLUMNS), dtype="object")
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Save it in the format that the file's extension asks for.
+
+        Args:
+            path: One of ``.svg .png .pdf .dot .gv .mmd .mermaid .json .csv .txt``, each also
+                with ``.gz`` behind it. A file that exists is replaced.
+
+        Returns:
+            The file.
+
+        Raises:
+            ValueError: It has another extension.
+            OSError: The file cannot be written; one that was there is as it was.
+
+        Example:
+            >>> run.graph.save("graph.svg")
+        """
+        makers: dict[str, Callable[[], str | bytes]] = {
+            ".svg": self.svg,
+            ".png": self.png,
+            ".pdf": self.pdf,
+            ".dot": self.dot,
+            ".gv": self.dot,
+            ".mmd": self.mermaid,
+            ".mermaid": self.mermaid,
+            ".json": self.to_json,
+            ".csv": self.to_csv,
+            ".txt": lambda: self.text(lines=10**9) + "\n",
+        }
+        return save(path, makers, f"the graph of {clean(self.name) or 'workflow'}")
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {status}" for status, count in self.counts().items())
@@ -74,15 +149,16 @@ class GraphView(Graph):
     def _repr_mimebundle_(
         self, include: Container[str] | None = None, exclude: Container[str] | None = None
     ) -> dict[str, str]:
-        return _bundle(self, include, exclude)
+        return bundle(self, include, exclude)
 
 
 class ProfileView(Profile):
-    """A `Profile` that can show itself.
+    """A `Profile` that can show and save itself.
 
     Example:
         >>> run.profile                         # a picture
         >>> run.profile.to_pandas().groupby("activity").seconds.sum()
+        >>> run.profile.save("run.trace.json")  # for ui.perfetto.dev
     """
 
     __slots__ = ()
@@ -95,6 +171,14 @@ class ProfileView(Profile):
         """Draw it as an SVG document."""
         return profile_svg(self)
 
+    def png(self, dpi: float = 144) -> bytes:
+        """Draw it as PNG, at so many dots per inch: 144 is twice the size of the SVG."""
+        return _png(self, dpi)
+
+    def pdf(self) -> bytes:
+        """Draw it as PDF, on a page of its size."""
+        return pdf_of(self.plot(), f"Profile of {self.name}")
+
     def plot(self, ax: Axes | None = None) -> Figure:
         """Draw it by matplotlib, on `ax` or as a figure of its own."""
         from nbflow.viz.mpl import plot_profile  # noqa: PLC0415 - matplotlib takes time to load
@@ -102,21 +186,57 @@ class ProfileView(Profile):
         return plot_profile(self, ax)
 
     def trace(self) -> dict[str, Any]:
-        """Give Chrome trace events, for Perfetto."""
+        """Give Chrome trace events, for Perfetto (ui.perfetto.dev)."""
         return chrome_trace(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as plain data, ready for `json.dumps`."""
+        """Give it as plain data, ready for `json.dumps`; docs/exports.md has the fields."""
         return profile_dict(self)
+
+    def to_json(self) -> str:
+        """Write it as JSON, which `nbflow.viz.saved.load` reads."""
+        return json_text(self.to_dict())
+
+    def to_csv(self) -> str:
+        """Write its attempts as CSV; times are seconds since the epoch."""
+        return bars_csv(self)
 
     def to_pandas(self) -> pd.DataFrame:
         """Give a table with a row an attempt; pandas must be installed."""
         import pandas as pd
 
-        frame = pd.DataFrame(bar_dicts(self), columns=_COLUMNS)
+        frame = pd.DataFrame(bar_dicts(self), columns=list(BAR_COLUMNS))
         for column in ("ready", "started", "ended"):
             frame[column] = pd.to_datetime(frame[column].astype("float64"), unit="s", utc=True)
         return frame
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Save it in the format that the file's extension asks for.
+
+        Args:
+            path: One of ``.svg .png .pdf .trace.json .json .csv .txt``, each also with ``.gz``
+                behind it. A file that exists is replaced.
+
+        Returns:
+            The file.
+
+        Raises:
+            ValueError: It has another extension.
+            OSError: The file cannot be written; one that was there is as it was.
+
+        Example:
+            >>> run.profile.save("run.trace.json")
+        """
+        makers: dict[str, Callable[[], str | bytes]] = {
+            ".svg": self.svg,
+            ".png": self.png,
+            ".pdf": self.pdf,
+            ".trace.json": lambda: trace_text(self),
+            ".json": self.to_json,
+            ".csv": self.to_csv,
+            ".txt": lambda: self.text(lines=10**9) + "\n",
+        }
+        return save(path, makers, f"the profile of {clean(self.name) or 'workflow'}")
 
     def __repr__(self) -> str:
         name = clean(self.name) or "workflow"
@@ -127,43 +247,41 @@ class ProfileView(Profile):
     def _repr_mimebundle_(
         self, include: Container[str] | None = None, exclude: Container[str] | None = None
     ) -> dict[str, str]:
-        return _bundle(self, include, exclude)
+        return bundle(self, include, exclude)
 
 
-_COLUMNS = [
-    "call",
-    "activity",
-    "attempt",
-    "worker",
-    "status",
-    "ready",
-    "started",
-    "ended",
-    "queued",
-    "seconds",
-    "packing",
-    "cpu",
-    "size",
-    "memory",
-    "deps",
-]
+class Shown(Protocol):
+    """What can be written and drawn without being asked how."""
+
+    def text(self) -> str:
+        """Write it."""
+
+    def svg(self) -> str:
+        """Draw it as SVG."""
+
+    def png(self) -> bytes:
+        """Draw it as PNG."""
 
 
-def _bundle(
-    view: GraphView | ProfileView,
+def bundle(
+    view: Shown,
     include: Container[str] | None,
     exclude: Container[str] | None,
 ) -> dict[str, str]:
     """Give what IPython asks for; the PNG is what an untrusted notebook still shows."""
-    from nbflow.viz.mpl import png  # noqa: PLC0415 - matplotlib takes time to load
-
     makers: dict[str, Callable[[], str]] = {
         "text/plain": view.text,
         "image/svg+xml": view.svg,
-        "image/png": lambda: base64.b64encode(png(view)).decode(),
+        "image/png": lambda: base64.b64encode(view.png()).decode(),
     }
     return {
         kind: make()
         for kind, make in makers.items()
         if (include is None or kind in include) and (exclude is None or kind not in exclude)
     }
+
+
+def _png(view: GraphView | ProfileView, dpi: float) -> bytes:
+    from nbflow.viz.mpl import png  # noqa: PLC0415 - matplotlib takes time to load
+
+    return png(view, dpi)

@@ -181,6 +181,29 @@ def test_a_retry_function_that_fails_means_no_retry(place: Any, error: type[Base
     assert start(flow, place).result(WAIT) == "the error itself"
 
 
+# -------------------------------------------------------------------- what runs is seen to run
+
+
+def test_a_call_that_runs_is_soon_seen_to_run(place: Any, gate: Gate, tmp_path: Path) -> None:
+    """So is one that begins long after it was asked for, in the place of one that ended."""
+    if place == "inline":
+        pytest.skip("nothing looks on while a call runs inline")
+    other = Gate(tmp_path / "other")
+    first, last = holder(place, gate), holder(place, other).options(name="last")
+
+    @nbflow.workflow
+    def flow() -> list[str]:
+        return nbflow.gather(*[first(n) for n in range(SLOTS)], last()).result()
+
+    run = start(flow, place)
+    eventually(lambda: len(of(run, CallStarted)) == SLOTS, "the first are seen to run")
+    gate.open()
+    eventually(lambda: "last-1" in {e.call for e in of(run, CallStarted)}, "so is the last")
+    other.open()
+    assert run.result(WAIT) == ["held"] * (SLOTS + 1)
+    assert sorted(e.call for e in of(run, CallStarted)) == ["hold-1", "hold-2", "last-1"]
+
+
 # -------------------------------------------------------------------- timeouts
 
 

@@ -26,12 +26,18 @@ class Box:
         self._changed = threading.Condition()
         self.workers = {}
         self.answers = {}
+        self.texts = []
         self.told = []
 
     def began(self, job, worker, at):
         with self._changed:
             self.workers[job.key] = worker
             self.told.append(("began", job.key))
+            self._changed.notify_all()
+
+    def wrote(self, job, channel, text, dropped=0):
+        with self._changed:
+            self.texts.append((job.key, channel, text, dropped))
             self._changed.notify_all()
 
     def ended(self, job, answer, *, more=False):

@@ -79,8 +79,8 @@ class RunLog:
             result=1,
             worker=worker,
             started=self.begun + started,
-            ended=self.begun + ended,
-            packing=packing,
+            run_ns=round((ended - started) * 1e9),
+            packing_ns=round(packing * 1e9),
         )
 
     def failed(

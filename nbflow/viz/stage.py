@@ -1,0 +1,323 @@
+"""The graph as the panel draws it: boxes and lines, or columns of numbers where it is big.
+
+It is laid out anew when its structure has changed, and what that cost says when it may be done
+again. Everything else costs the boxes whose calls have changed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+from nbflow.core.graph import Edge, Graph, Node
+from nbflow.core.profile import Step
+from nbflow.viz.canvas import ELEMENTS, Columns, columns, fits
+from nbflow.viz.drawing import Scene, opened
+from nbflow.viz.groups import Bundle, Group, Grouping, is_big
+from nbflow.viz.layout import Layout, layout
+from nbflow.viz.pen import n, path
+from nbflow.viz.rows import Rows
+from nbflow.viz.svg_graph import arrow, detail, group_words, hint, middle, time_of
+from nbflow.viz.wording import TIMES, clean, cut_id
+
+Row = dict[str, Any]
+Line = list[Any]
+
+_POINTS: Final = 16_000
+_BYTES: Final = 450_000
+"""Boxes and lines that take more than so many bytes in a message are not sent as such."""
+_SHARE: Final = 25.0
+"""What was costly to make is not made again before so many times as long have passed."""
+_NAME: Final = 40
+_TITLE: Final = 120
+_WORDY: Final = 320
+"""In a graph of more boxes than this they have no room for words."""
+_SPOKEN: Final = frozenset({"queued", "running", "retrying", "skipped", "cancelled"})
+"""Statuses that are named in the corner of a box, where a time has no place."""
+_EMPTY: Final = Layout(places={}, curves={}, width=0.0, height=0.0, engine="own")
+
+
+class Pace:
+    """Says when something costly may be done again."""
+
+    def __init__(self, least: float) -> None:
+        self._least = least
+        self._next = -math.inf
+
+    def ready(self, now: float) -> bool:
+        """Whether enough time has passed."""
+        return now >= self._next
+
+    def took(self, now: float, seconds: float) -> None:
+        """Note that it was done at `now` and took so long."""
+        self._next = now + max(self._least, seconds * _SHARE)
+
+
+class Told:
+    """A table of rows by key, and which of them differ from what was told."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Any] = {}
+        self._old: dict[str, Any] = {}
+        self._touched: set[str] = set()
+
+    def put(self, key: str, row: Any) -> None:
+        """Write one row."""
+        self.rows[key] = row
+        self._touched.add(key)
+
+    def replace(self, rows: dict[str, Any]) -> None:
+        """Write all rows; those that are not among them are gone."""
+        self._touched.update(self.rows)
+        self._touched.update(rows)
+        self.rows = rows
+
+    def news(self) -> dict[str, Any]:
+        """Give the rows to tell, None for those that are gone, and take them as told."""
+        found: dict[str, Any] = {}
+        for key in self._touched:
+            row = self.rows.get(key)
+            if row == self._old.get(key):
+                continue
+            found[key] = row
+            if row is None:
+                del self._old[key]
+            else:
+                self._old[key] = row
+        self._touched.clear()
+        return found
+
+
+class Stage:
+    """The graph of one run in the view that was chosen.
+
+    Attributes:
+        view: Mode, expanded activities, modes that can be chosen, whether it is on a canvas.
+        size: Width and height of the whole.
+        nodes: A row a box, by key.
+        edges: A row a line, by the keys of its ends.
+        columns: What is drawn on a canvas; None where boxes and lines are.
+        trouble: Why the view is not quite what was chosen, until somebody has told it; else "".
+    """
+
+    def __init__(self, graph: Graph, rows: Rows, since: Callable[[float], float]) -> None:
+        self.view: Row = {"mode": "calls", "open": [], "modes": ["calls"], "canvas": False}
+        self.size: dict[str, float] = {"width": 0.0, "height": 0.0}
+        self.nodes = Told()
+        self.edges = Told()
+        self.columns: Columns | None = None
+        self.trouble = ""
+        self._graph = graph
+        self._rows = rows
+        self._since = since
+        self._wanted = ""
+        self._open: tuple[str, ...] = ()
+        self._shape = (-1, -1)
+        self._edges: list[Edge] = []
+        self._pace = Pace(0.1)
+        self._grouping: Grouping | None = None
+        self._scene: Scene | None = None
+        self._layout = _EMPTY
+        self._keys: dict[str, str] = {}
+        self._path: list[tuple[str, str]] = []
+        self._critical: set[str] = set()
+        self._spine: set[tuple[str, str]] = set()
+
+    # ------------------------------------------------------------------ what to show
+
+    def choose(self, mode: str, numbers: Iterable[int]) -> None:
+        """Show calls or activities, some of them as their calls, from the next drawing on."""
+        names = map(self._rows.activities.name, dict.fromkeys(numbers))
+        self._wanted = mode
+        self._open = tuple(name for name in names if name is not None)
+        self._shape = (-1, -1)
+        self._scene = None
+        self._pace = Pace(0.1)
+
+    def follow(self, steps: Sequence[Step]) -> None:
+        """Mark a critical path, or none."""
+        self._path = [(step.bar.call, step.bar.activity) for step in steps]
+        if self.columns is None:
+            self._describe()
+
+    def draw(self, changed: Collection[str], now: float, *, settle: bool) -> None:
+        """Bring it up to date.
+
+        Args:
+            changed: Ids of calls and joins that are new or differ.
+            now: The time by which costly things are put off...
+            settle: ...unless this asks for the present state.
+        """
+        if self._grouping is not None:
+            self._grouping.update(changed)
+        shape = (len(self._graph.history.calls), len(self._graph.edges))
+        differs = shape != self._shape or self._graph.edges is not self._edges
+        if differs and (settle or self._pace.ready(now)):
+            began = time.perf_counter()
+            self._lay_out()
+            self._shape, self._edges = shape, self._graph.edges
+            self._pace.took(now, time.perf_counter() - began)
+        elif self._scene is not None:
+            self._renew_groups(self._scene, changed)
+        elif self.columns is None:
+            for call in self._keys.keys() & changed:
+                self.nodes.put(self._keys[call], self._box_of(self._graph.node(call)))
+
+    # ------------------------------------------------------------------ layout
+
+    def _lay_out(self) -> None:
+        modes = ["calls", "groups"] if fits(self._graph) else ["groups"]
+        mode = self._wanted or ("groups" if is_big(self._graph) else "calls")
+        if mode == "calls" and mode in modes:
+            self._place_calls()
+        else:
+            mode = "groups"
+            self._place_groups()
+        numbers = self._rows.activities.numbers
+        self.view = {
+            "mode": mode,
+            "open": sorted(numbers[name] for name in self._open) if mode == "groups" else [],
+            "modes": modes,
+            "canvas": self.columns is not None,
+        }
+        self.size = {"width": round(self._layout.width, 1), "height": round(self._layout.height, 1)}
+
+    def _place_calls(self) -> None:
+        self._scene = self._grouping = None
+        self._layout = layout(self._graph)
+        points = sum(map(len, self._layout.curves.values()))
+        if len(self._layout.places) <= ELEMENTS and points <= _POINTS:
+            self._keys = {node.id: self._key(node) for node in self._graph}
+            self.columns = None
+            self._describe()
+            if self._bytes() <= _BYTES:
+                return
+        self._keys = {}
+        self.nodes.replace({})
+        self.edges.replace({})
+        self.columns = columns(self._graph, self._layout, self._rows)
+
+    def _place_groups(self) -> None:
+        self.columns = None
+        if self._grouping is None:
+            self._grouping = Grouping(self._graph)
+        self._take(opened(self._graph, self._open, self._grouping, self._scene))
+        if self._open and self._bytes() > _BYTES:
+            self._open = ()
+            self.trouble = "these calls have too many edges to be drawn one by one"
+            self._take(opened(self._graph, (), self._grouping))
+
+    def _take(self, scene: Scene) -> None:
+        self._scene, self._layout = scene, scene.layout
+        self._keys = {box.id: self._key(box) for box in scene.boxes}
+        self._describe()
+
+    def _key(self, box: Node | Group) -> str:
+        """Give a key that stays the same from layout to layout."""
+        if isinstance(box, Group):
+            number = self._rows.activities.numbers.get(box.activity)
+            return "o" if number is None else f"g{number}"
+        return "j" + box.id.removeprefix("join ") if box.join else f"c{self._rows.row(box.id)}"
+
+    def _bytes(self) -> int:
+        both = [self.nodes.rows, self.edges.rows]
+        return len(json.dumps(both, ensure_ascii=False).encode("utf-8", "replace"))
+
+    # ------------------------------------------------------------------ boxes and lines
+
+    def _describe(self) -> None:
+        """Write every box and every line anew."""
+        if self._scene is not None:
+            boxes, links = self._scene.boxes, self._scene.edges
+        else:
+            boxes, links = self._graph.nodes, self._graph.edges
+        places = self._layout.places
+        groups = {box.activity: box.id for box in boxes if isinstance(box, Group)}
+        path_ = [call if call in places else groups.get(name, "") for call, name in self._path]
+        self._critical, self._spine = set(path_), set(pairwise(path_))
+        self.nodes.replace(
+            {self._keys[box.id]: self._box_of(box) for box in boxes if box.id in places}
+        )
+        self.edges.replace(self._lines(links))
+
+    def _renew_groups(self, scene: Scene, changed: Collection[str]) -> None:
+        if not changed or scene.summary is None or self._grouping is None:
+            return
+        calls = self._graph.history.calls
+        touched = {calls[call].name for call in changed if call in calls}
+        numbers = self._rows.activities.numbers
+        for box in self._grouping.latest(scene.summary).boxes:
+            if box.id in changed or box.activity in touched or box.activity not in numbers:
+                self.nodes.put(self._keys[box.id], self._box_of(box))
+
+    def _lines(self, links: Sequence[Edge | Bundle]) -> dict[str, Line]:
+        tiny = all(place.width < 40 for place in self._layout.places.values())
+        lines: dict[str, Line] = {}
+        for link in links:
+            curve = self._layout.curves.get((link.source, link.target))
+            if curve is None:
+                continue
+            source, target = self._keys[link.source], self._keys[link.target]
+            key = f"{source}>{target}"
+            if link.kind == "control" and key in lines:
+                continue
+            head = ""
+            if not tiny and self._layout.places[link.target].width > 10:
+                head = "M" + " ".join(f"{n(x)} {n(y)}" for x, y in arrow(curve)) + "z"
+            x, y = (round(at, 1) for at in middle(curve))
+            count = link.count if isinstance(link, Bundle) else 1
+            critical = (link.source, link.target) in self._spine
+            lines[key] = [link.kind, path(curve), head, count, x, y, source, target, critical]
+        return lines
+
+    def _box(self, box: str) -> list[float]:
+        place = self._layout.places[box]
+        x, y = place.x - place.width / 2, place.y - place.height / 2
+        return [round(x, 1), round(y, 1), round(place.width, 1), round(place.height, 1)]
+
+    def _box_of(self, box: Node | Group) -> Row:
+        if isinstance(box, Group):
+            row = self._group(box)
+        elif box.join:
+            return {"box": self._box(box.id), "status": box.status, "join": True}
+        else:
+            row = self._call(box)
+        if box.id in self._critical:
+            row["critical"] = True
+        return row
+
+    def _call(self, node: Node) -> Row:
+        wordy = len(self._keys) <= _WORDY
+        row: Row = {
+            "box": self._box(node.id),
+            "status": node.status,
+            "name": cut_id(clean(node.id), _NAME),
+            "side": time_of(node) or (node.status if node.status in _SPOKEN else ""),
+            "detail": clean(detail(node), _TITLE) if wordy else "",
+            "hint": clean(hint(node), 2 * _TITLE if wordy else _NAME),
+            "activity": self._rows.activities.number(node.activity),
+            "call": self._rows.row(node.id),
+        }
+        if node.status == "running" and node.started is not None:
+            row["from"] = self._since(node.started)
+        return row
+
+    def _group(self, group: Group) -> Row:
+        number = self._rows.activities.numbers.get(group.activity)
+        row: Row = {
+            "box": self._box(group.id),
+            "status": group.status,
+            "name": clean(group.title, _NAME),
+            "side": f"{TIMES}{group.calls:,}",
+            "detail": group_words(group),
+            "hint": clean(hint(group), 2 * _TITLE),
+            "activity": len(self._rows.activities.shown) if number is None else number,
+            "counts": group.counts,
+        }
+        if number is not None and self._rows.activities.name(number) is not None:
+            row["group"] = number
+        return row
