@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -195,9 +194,9 @@ def crossings(found: Layout) -> int:
         for piece in pieces:
             for cell in _cells(piece, size):
                 for j, other in cells[cell]:
-                    if j != i and (j, i) not in crossed and _cross(piece, other):
-                        if not _shared(edge, lines[j][0], piece, other, found):
-                            crossed.add((j, i))
+                    new = j != i and (j, i) not in crossed and _cross(piece, other)
+                    if new and not _shared(edge, lines[j][0], piece, other, found):
+                        crossed.add((j, i))
                 cells[cell].append((i, piece))
     return len(crossed)
 
@@ -294,9 +293,7 @@ def measure(net: Net, engine: Literal["own", "dot"], size: Size = COMPACT) -> Ro
         return None
     count = crossings(found) if len(net.nodes) <= 2000 else -1
     bend = bends(found)
-    return Row(
-        len(net.nodes), len(net.edges), count, bend, found.width, found.height, seconds
-    )
+    return Row(len(net.nodes), len(net.edges), count, bend, found.width, found.height, seconds)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -331,9 +328,9 @@ def _line(name: str, nets: Sequence[Net], with_dot: bool) -> str:
         *(f"{mean(rows, 'width'):,.0f}" for rows in (own, dot)),
         *(f"{mean(rows, 'seconds'):.2f}" for rows in (own, dot)),
     ]
-    size = f"{nets[0].nodes.__len__():>7,}{len(nets[0].edges):>7,}"
+    size = f"{len(nets[0].nodes):>7,}{len(nets[0].edges):>7,}"
     return f"{name:22}{size}" + "".join(f"{cell:>10}" for cell in cells)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -35,6 +35,7 @@ from nbflow.core.waiting import (
 from nbflow.core.workflow import Workflow, workflow
 from nbflow.engine.job import context
 from nbflow.magics import pump as _pump
+from nbflow.running.comparing import compare
 from nbflow.running.config import configure
 from nbflow.running.run import Run
 from nbflow.running.starting import attach, run, runs, start
@@ -70,6 +71,7 @@ __all__ = [
     "activity",
     "as_completed",
     "attach",
+    "compare",
     "configure",
     "context",
     "gather",

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -20,8 +21,9 @@ def python(version: str) -> Path:
     home = ROOT / ".venv-kernels" / version
     home.parent.mkdir(exist_ok=True)
     wanted = ["--editable", str(ROOT), f"ipykernel=={version}", "nest-asyncio2"]
-    project = (ROOT / "pyproject.toml").read_bytes()
-    state = hashlib.sha256(project + json.dumps([wanted, sys.version]).encode()).hexdigest()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    made_of = json.dumps([wanted, sys.version, project["dependencies"]])
+    state = hashlib.sha256(made_of.encode()).hexdigest()
     stamp, found = home / "made-of", home / "bin" / "python"
     with (home.parent / f"{version}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may want it

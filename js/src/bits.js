@@ -5,13 +5,23 @@ import { clean } from "./words.js";
 
 /** A call's id that selects it when pressed. */
 export function callLink(view, call) {
-  const { store } = view, known = call < store.calls.count;
   const made = button("nbf-link", "", () => view.select(call), { "data-call": call });
-  if (known) made.append(disk(view.look, store.statusOf(store.calls.column.status[call]), 12));
-  made.append(clean(store.label(call)));
+  refresh(view, made);
   made.addEventListener("pointerenter", () => view.hover(call));
   made.addEventListener("pointerleave", () => view.hover(null));
   return made;
+}
+
+function refresh({ store, look }, link) {
+  const call = Number(link.dataset.call), status = call < store.calls.count ? store.statusOf(store.calls.column.status[call]) : "";
+  if (link.dataset.status === status) return;
+  link.dataset.status = status;
+  link.replaceChildren(...(status ? [disk(look, status, 12)] : []), clean(store.label(call)));
+}
+
+/** Let the links in an element show how their calls stand now. */
+export function refreshLinks(view, box) {
+  for (const link of box.querySelectorAll(".nbf-link")) refresh(view, link);
 }
 
 /** A button that copies what `text()` gives, and says that it has. */

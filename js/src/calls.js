@@ -12,7 +12,7 @@ const HIGH = 26;
 /** The table is put in order anew this often while rows change, and for this part of the time. */
 const PAUSE = 400, SHARE = 0.1;
 
-const seconds = (value) => (Number.isNaN(value) ? "" : duration(value));
+const seconds = (value) => (Number.isNaN(value) ? "" : duration(value < 5e-5 ? 0 : value));
 
 // column: its header, the class of its cells, and how a row's value is written
 const COLUMNS = {

@@ -39,8 +39,8 @@ const plain = (text) => text.replaceAll('"', "");
 const COMPARE = {
   "<": (a, b) => a < b,
   ">": (a, b) => a > b,
-  "<=": (a, b) => a <= b,
-  ">=": (a, b) => a >= b,
+  "<=": (a, b) => a <= b + 1e-9,
+  ">=": (a, b) => a >= b - 1e-9,
   "=": (a, b) => a === b || Math.abs(a - b) < 5e-4,
 };
 

@@ -3,7 +3,7 @@
 
 import "./tabs.css";
 import { bytes, columnsOf, isSettled, latestBars, packingOf, queuedOf, ranOf } from "./attempts.js";
-import { callLink, copyButton, written } from "./bits.js";
+import { callLink, copyButton, refreshLinks, written } from "./bits.js";
 import { button, disk, h, say, set, take } from "./dom.js";
 import { clock } from "./store.js";
 import { clean, duration, number, plural, ticking } from "./words.js";
@@ -21,7 +21,7 @@ export class DetailPane {
     this.view = view;
     this.call = null;
     this.wanted = { call: null, key: "", tries: 0, since: 0 };
-    this.calm = 0;
+    this.calm = -Infinity;
     this.build();
   }
 
@@ -57,6 +57,7 @@ export class DetailPane {
     this.call = call;
     this.drawnAs = this.bodyOf = null;
     clearTimeout(this.timer);
+    this.timer = null;
   }
 
   draw(store) {
@@ -110,9 +111,16 @@ export class DetailPane {
     this.later(AGAIN * 1000);
   }
 
+  /** Draw again after a while, or earlier if that was said before. */
   later(milliseconds) {
+    const due = clock() + milliseconds / 1000;
+    if (this.timer && this.due <= due) return;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.view.soon(), milliseconds);
+    this.due = due;
+    this.timer = setTimeout(() => {
+      this.timer = null;
+      this.view.soon();
+    }, milliseconds);
   }
 
   drawWaiting(store) {
@@ -145,14 +153,14 @@ export class DetailPane {
     const row = this.latest(store), open = row >= 0 && Number.isNaN(bars.ended[row]);
     const ran = ranOf(bars, row, store.now), packing = packingOf(bars, row), told = store.details.get(call)?.attempts?.at(-1);
     const facts = [
-      ["asked for", duration(Math.max(0, asked[call]))],
+      ["asked at", duration(Math.max(0, asked[call]))],
       ["queued", row < 0 ? "" : duration(queuedOf(bars, row))],
       [open ? "running for" : "ran", row < 0 ? "" : open ? ticking(ran) : duration(ran)],
       ["storing", packing > 5e-5 ? duration(packing) : ""],
       ["attempts", attempts[call] > 1 ? number(attempts[call]) : ""],
       ["worker", row < 0 ? "" : store.worker(bars.worker[row])],
-      ["started", row < 0 ? "" : duration(Math.max(0, bars.started[row]))],
-      ["ended", row < 0 || open ? "" : duration(Math.max(0, bars.ended[row]))],
+      ["started at", row < 0 ? "" : duration(Math.max(0, bars.started[row]))],
+      ["ended at", row < 0 || open ? "" : duration(Math.max(0, bars.ended[row]))],
       ["processor", told?.cpu ? duration(told.cpu) : ""],
       ["peak memory", told?.memory ? bytes(told.memory) : ""],
       ["result size", told?.size ? bytes(told.size) : ""],
@@ -179,7 +187,7 @@ export class DetailPane {
   drawBody(store) {
     this.drawWaiting(store);
     const told = store.details.get(this.call);
-    if (told === this.bodyOf) return;
+    if (told === this.bodyOf) return refreshLinks(this.view, this.body);
     const open = [...this.body.querySelectorAll("details")].filter((part) => part.open).map((part) => part.dataset.part);
     const same = told && this.bodyOf?.call === told.call;
     this.bodyOf = told;

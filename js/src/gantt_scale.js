@@ -27,7 +27,7 @@ export function tickWord(time, step, latest = time) {
   if (latest < 1e-3) return `${sign}${(at * 1e6).toFixed(digits(1e-6))} µs`;
   if (latest < 1) return `${sign}${(at * 1e3).toFixed(digits(1e-3))} ms`;
   if (latest < 60) return `${sign}${at.toFixed(digits(1))} s`;
-  return sign + clockWord(at, step, digits(1));
+  return sign + (at < 59.9995 && step < 60 ? `${at.toFixed(digits(1))} s` : clockWord(at, step, digits(1)));
 }
 
 function clockWord(at, step, digits) {

@@ -5,6 +5,8 @@ import { h } from "./dom.js";
 /** Elements may not be higher than browsers allow; longer lists are squeezed into this. */
 const TALLEST = 8_000_000;
 const BESIDE = 6;
+/** The box is as high as its rows, up to so many pixels; that leaves room for a scroll bar below. */
+const MOST = 380, BELOW = 16;
 
 /**
  * Rows of one height, made as they come into sight.
@@ -64,6 +66,7 @@ export class Rolling {
   show(count) {
     this.count = count;
     this.body.style.height = `${this.tall}px`;
+    this.box.style.height = `${Math.min(MOST, this.tall + this.inset + BELOW)}px`;
     this.draw();
   }
 

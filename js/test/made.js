@@ -53,8 +53,9 @@ export function made({ count = 20, workers = 4, seed = 1, activities = ["load", 
     calls.push({ activity, number: ++numbers[activity], status: S.queued, attempts: 0, asked: Math.max(0, (call / count) * mean * count / workers * 0.8) });
     due.push({ call, attempt: 1, ready: calls[call].asked });
   }
-  while (due.length) {
-    const one = due.shift(), worker = free.indexOf(Math.min(...free));
+  const again = []; // the same, for attempts after the first
+  for (let i = 0; i < due.length || again.length;) {
+    const one = again.length && (i === due.length || again[0].ready <= due[i].ready) ? again.shift() : due[i++], worker = free.indexOf(Math.min(...free));
     const started = Math.max(free[worker], one.ready) + next() * 0.004 * mean;
     if (started > until) continue;
     const seconds = mean * (0.15 + 1.7 * next() ** 2) * (1 + calls[one.call].activity * 0.2), packing = next() < 0.3 ? next() * mean * 0.2 : 0;
@@ -65,9 +66,8 @@ export function made({ count = 20, workers = 4, seed = 1, activities = ["load", 
     Object.assign(calls[one.call], { attempts: one.attempt, status });
     if (fails && !open && one.attempt < 3) {
       calls[one.call].status = S.retrying;
-      const again = { call: one.call, attempt: one.attempt + 1, ready: ended + mean * 0.5 }, at = due.findIndex(({ ready }) => ready > again.ready);
-      if (at < 0) due.push(again);
-      else due.splice(at, 0, again);
+      again.push({ call: one.call, attempt: one.attempt + 1, ready: ended + mean * 0.5 });
+      again.sort((a, b) => a.ready - b.ready);
     }
   }
   bars.sort((a, b) => a.started - b.started);

@@ -28,12 +28,15 @@ class Options:
         timeout: Seconds that one attempt may take, from its start; None: as long as it needs.
         executor: Where it runs, by name or as an object, when not where the run's calls do.
         version: Told apart from other versions of the same name on a service.
+        once: Whether a call is never begun twice: that it begins is on the disk before it does,
+            and if its process is lost then, it fails instead of running again.
     """
 
     retry: Retry = NO_RETRY
     timeout: float | None = None
     executor: Any = None
     version: str = "1"
+    once: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -129,6 +132,7 @@ def activity(
     timeout: float | None = None,
     executor: Any = None,
     version: str = "1",
+    once: bool = False,
 ) -> Callable[[Callable[P, T]], Activity[P, T]]: ...
 def activity(
     fn: Callable[..., Any] | None = None,
@@ -139,6 +143,7 @@ def activity(
     timeout: float | None = None,
     executor: Any = None,
     version: str = "1",
+    once: bool = False,
 ) -> Any:
     """Make an activity of a function, plain or ``async def``.
 
@@ -151,6 +156,10 @@ def activity(
         executor: Where it runs, when not where the run's other calls do: a name such as
             ``"processes"``, a `concurrent.futures.Executor`, or an nbflow executor.
         version: Told apart from other versions of the same name on a service.
+        once: Never begin a call twice. Calls of other activities that were under way when their
+            process died are run again when the run is resumed; such a one fails with
+            `ActivityInterrupted`, since it may have done its work. Cannot be combined with
+            `retry`.
 
     Raises:
         DefinitionError: It cannot be an activity, or an option makes no sense.
@@ -165,7 +174,11 @@ def activity(
 
     def make(function: Callable[..., Any]) -> Activity[..., Any]:
         options = Options(
-            retry=Retry.of(retry), timeout=timeout, executor=executor, version=version
+            retry=Retry.of(retry),
+            timeout=timeout,
+            executor=executor,
+            version=version,
+            once=once,
         )
         return Activity(name or _own_name(function), _callable(function), _checked(options))
 
@@ -222,6 +235,8 @@ def _own_name(fn: object) -> str:
 def _checked(options: Options) -> Options:
     if options.timeout is not None and not options.timeout > 0:
         _refuse(f"timeout is a number of seconds above 0, not {options.timeout!r}")
+    if options.once and options.retry is not NO_RETRY and options.retry != NO_RETRY:
+        _refuse("once=True and retry exclude each other: a second attempt begins the call twice")
     return options
 
 

@@ -69,6 +69,14 @@ class WorkerDied(ActivityError):
     """The process that ran an attempt ended before it answered."""
 
 
+class ActivityInterrupted(ActivityError):
+    """A ``once=True`` call had begun when its process was lost: nobody knows how far it came."""
+
+
+class PoisonActivity(ActivityError):
+    """A call was running each of the three times that the process of its run died."""
+
+
 class Unserialisable(ActivityError, TypeError):
     """A value cannot be stored, so it cannot be handed on or survive a restart."""
 

@@ -108,11 +108,20 @@ class RunStarted(NamedTuple):
 
 
 class RunResumed(NamedTuple):
-    """A run that had stopped is driven again; calls that failed or were cancelled run anew."""
+    """A run that had stopped is driven again; calls that failed or were cancelled run anew.
+
+    Attributes:
+        reason: Why, as far as somebody said.
+        again: Calls that run anew though they may have succeeded, in call order.
+        allowed: Those of them that somebody asked for by name: they may run once more even if
+            they are ``once=True`` and had begun, or had been running when the process died.
+    """
 
     seq: int
     at: float
     reason: str = ""
+    again: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
 
 
 class CallScheduled(NamedTuple):
@@ -347,7 +356,5 @@ def _default(value: object) -> object:
     return to_json(value)
 
 
-_ENCODER: Final = json.JSONEncoder(
-    separators=(",", ":"), default=_default, check_circular=False
-)
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), default=_default, check_circular=False)
 _DECODER: Final = json.JSONDecoder(object_hook=from_json)

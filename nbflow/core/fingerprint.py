@@ -1,14 +1,28 @@
-"""What a piece of code is, as a digest that neither comments nor file names nor restarts change."""
+"""What a piece of code is, as a digest that neither comments nor file names nor restarts change.
+
+There are two: of the compiled code, which is always to be had, and of the source in a normal
+form, which formatting does not change either. The second is used only where the source proves to
+be that of the code: a file may have been edited since it was imported.
+"""
 
 from __future__ import annotations
+import __future__
 
+import ast
+import copy
 import dis
 import hashlib
+import linecache
 import sys
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from types import CodeType
+from typing import Final, NamedTuple
 
 _HAS_DOCSTRING = 0x4000000  # CPython's CO_HAS_DOCSTRING, since 3.13
+_FUTURES: Final = sum(getattr(__future__, n).compiler_flag for n in __future__.all_feature_names)
+_ASYNC_CELL: Final = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 def digest(*parts: str) -> str:
@@ -58,14 +72,172 @@ def _docstring(code: CodeType) -> bool:
     return first is None or isinstance(first, str)
 
 
-def global_names(code: CodeType) -> list[str]:
-    """Give the global names that code reads, those of functions inside it included."""
-    found: dict[str, None] = {}
+class Form(NamedTuple):
+    """What a function's own code is.
+
+    Attributes:
+        digest: Of it.
+        source: Whether it was made of the source; else of the compiled code.
+    """
+
+    digest: str
+    source: bool
+
+
+@lru_cache(maxsize=4096)
+def normal_form(code: CodeType) -> Form:
+    """Give what a function's code is, whatever comments, docstrings and formatting it has.
+
+    Neither its decorators count, which show in what they made of it, nor what it reaches.
+
+    Example:
+        >>> normal_form(area.__code__).source
+        True
+    """
+    try:
+        text = _source_form(code)
+    except (SyntaxError, ValueError, RecursionError, OSError):
+        text = None
+    if text is not None:
+        return Form(digest("source", text), source=True)
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return Form(digest("compiled", version, *_code(code)), source=False)
+
+
+def normal_text(source: str) -> str:
+    """Give the digest of the source of a whole module, in normal form.
+
+    Raises:
+        SyntaxError: It is not Python.
+    """
+    return digest("module", _dumped(ast.parse(source)))
+
+
+def _source_form(code: CodeType) -> str | None:
+    """Give the normal form of the source, or None if there is none that is surely this code's."""
+    linecache.checkcache(code.co_filename)
+    text = "".join(linecache.getlines(code.co_filename))
+    if not text:
+        return None
+    for statement in _parsed(text).body:
+        if _first_line(statement) <= code.co_firstlineno <= (statement.end_lineno or 0):
+            return next(filter(None, (_proved(s, code) for s in _readings(statement))), None)
+    return None
+
+
+@lru_cache(maxsize=16)
+def _parsed(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
+def _readings(statement: ast.stmt) -> Iterator[ast.stmt]:
+    """Give a statement as it stands, and as a magic reads it: its last expression is returned."""
+    yield statement
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+        last = statement.body[-1]
+        if isinstance(last, ast.Expr):
+            other = copy.copy(statement)
+            returned = ast.copy_location(ast.Return(last.value), last)
+            other.body = [*statement.body[:-1], returned]
+            yield other
+
+
+def _proved(statement: ast.stmt, code: CodeType) -> str | None:
+    """Give the normal form of the function in a statement that compiles to this very code."""
+    named = [node for node in ast.walk(statement) if _is_named(node, code)]
+    if len(named) != 1:
+        return None  # two lambdas on one line: which is it?
+    flags = code.co_flags & _FUTURES | _ASYNC_CELL
+    module = ast.Module([statement], [])
+    found = compile(module, code.co_filename, "exec", flags=flags, dont_inherit=True)
+    wanted = (code.co_name, code.co_firstlineno, list(_code(code)))
+    if all((c.co_name, c.co_firstlineno, list(_code(c))) != wanted for c in _nested(found)):
+        return None
+    return _dumped(named[0])
+
+
+def _is_named(node: ast.AST, code: CodeType) -> bool:
+    if not isinstance(node, _Function):
+        return False
+    return (
+        getattr(node, "name", "<lambda>") == code.co_name
+        and _first_line(node) == code.co_firstlineno
+    )
+
+
+def _first_line(node: ast.stmt | ast.Lambda) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(d.lineno for d in decorators)])
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
     todo = [code]
     while todo:
         current = todo.pop()
+        yield current
+        todo.extend(c for c in current.co_consts if isinstance(c, CodeType))
+
+
+def _dumped(node: ast.AST) -> str:
+    node = copy.deepcopy(node)
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        node.decorator_list = []
+    for found in ast.walk(node):
+        if isinstance(found, ast.Constant):
+            found.kind = None
+        body = getattr(found, "body", None)
+        if isinstance(body, list):
+            found.body = _without_docstring(body)  # type: ignore[attr-defined]
+    return ast.dump(node)
+
+
+def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Leave out a constant at the head of a block: it is a docstring, or does nothing at all."""
+    first = body[0] if body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+        return body[1:] or [ast.Pass()]
+    return body
+
+
+def global_names(code: CodeType) -> list[str]:
+    """Give the global names that code reads, those of functions inside it included."""
+    found: dict[str, None] = {}
+    for current in _nested(code):
         for instruction in dis.get_instructions(current):
             if instruction.opname in {"LOAD_GLOBAL", "LOAD_NAME"}:
                 found[instruction.argval] = None
-        todo.extend(c for c in current.co_consts if isinstance(c, CodeType))
+    return list(found)
+
+
+def global_chains(code: CodeType) -> list[tuple[str, ...]]:
+    """Give the global names that code reads, each with the attributes read of it at once.
+
+    ``config.RATE * K`` gives ``("config", "RATE")`` and ``("K",)``.
+    """
+    found: dict[tuple[str, ...], None] = {}
+    for current in _nested(code):
+        chain: tuple[str, ...] = ()
+        for instruction in dis.get_instructions(current):
+            if chain and instruction.opname in {"LOAD_ATTR", "LOAD_METHOD"}:
+                chain = (*chain, instruction.argval)
+            elif instruction.opname not in {"EXTENDED_ARG", "NOP", "PUSH_NULL"}:
+                if chain:
+                    found[chain] = None
+                named = instruction.opname in {"LOAD_GLOBAL", "LOAD_NAME"}
+                chain = (instruction.argval,) if named else ()
+        if chain:
+            found[chain] = None
+    return list(found)
+
+
+def imports(code: CodeType) -> list[tuple[str, int, tuple[str, ...]]]:
+    """Give what code imports when it runs: module, level, and the names taken from it."""
+    found: dict[tuple[str, int, tuple[str, ...]], None] = {}
+    for current in _nested(code):
+        before: list[dis.Instruction] = []
+        for instruction in dis.get_instructions(current):
+            if instruction.opname == "IMPORT_NAME":
+                level, names = (i.argval for i in before[-2:])
+                found[instruction.argval, int(level), tuple(names or ())] = None
+            before = [*before[-1:], instruction]
     return list(found)

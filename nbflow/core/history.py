@@ -41,6 +41,8 @@ class History:
         closed: The event that ended it.
         cancelling: The request to cancel it.
         last: The seq of the last event applied.
+        cut_off: How often each call was running when the process that drove the run was lost.
+        tried: The calls that had begun and came to no result before the run was resumed.
         groups: What was read before each turn of the workflow (`CallScheduled.turn`).
     """
 
@@ -48,12 +50,14 @@ class History:
         "calls",
         "cancelling",
         "closed",
+        "cut_off",
         "groups",
         "last",
         "ready",
         "resumed",
         "settled",
         "started",
+        "tried",
     )
 
     def __init__(self) -> None:
@@ -65,6 +69,8 @@ class History:
         self.closed: RunClosed | None = None
         self.cancelling: CancelRequested | None = None
         self.last = 0
+        self.cut_off: dict[str, int] = {}
+        self.tried: set[str] = set()
         self.groups: dict[int, tuple[str, ...]] = {}
 
     @classmethod
@@ -153,20 +159,38 @@ class History:
     def _run_started(self, event: RunStarted) -> None:
         self.started = event
 
-    def _run_resumed(self, _: RunResumed) -> None:
-        """Forget every end that was not a success, so that those calls run anew."""
+    def _run_resumed(self, event: RunResumed) -> None:
+        """Forget every end that was not a success, or not to be kept: those calls run anew."""
         self.resumed += 1
         self.closed = self.cancelling = None
-        keep = [s for s in self.settled if not s.failed]
+        anew = set(event.again)
+        keep = [s for s in self.settled if not s.failed and s.id not in anew]
         for index, state in enumerate(keep):
             state.index = index
         self.settled = keep
         for state in self.calls.values():
-            if state.failed:
-                state.outcome = state.because = None
+            if state.outcome is None and state.started is not None:
+                self.cut_off[state.id] = self.cut_off.get(state.id, 0) + 1
+            if state.failed and state.attempt:
+                self.tried.add(state.id)
+            if state.failed or state.id in anew:
+                state.outcome = state.because = state.live = None
                 state.index = -1
                 state.attempt = 0
             state.started = None
+        for call in event.allowed:
+            self.cut_off.pop(call, None)
+            self.tried.discard(call)
+        self._reconnect()
+
+    def _reconnect(self) -> None:
+        """Count anew what each open call waits for."""
+        for state in self.calls.values():
+            state.dependents = None
+        for state in self.calls.values():
+            if state.outcome is None and state.name:
+                state.missing = 0
+                self._connect(state)
 
     def _scheduled(self, event: CallScheduled) -> None:
         state = self.calls.get(event.call)

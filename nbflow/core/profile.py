@@ -229,6 +229,14 @@ class Profile:
     def _run_resumed(self, event: RunResumed) -> None:
         self.ended = None
         self._interrupt(event.at)
+        for call in event.again:
+            self._done.pop(call, None)
+        self._dependents.clear()
+        for call, known in self._calls.items():
+            if call not in self._done:  # nobody was there to start it before
+                known.ready = max(known.ready, event.at)
+                known.missing = 0
+                self._await(call, known)
 
     def _run_closed(self, event: RunClosed) -> None:
         self.ended = event.at
@@ -241,14 +249,19 @@ class Profile:
         if not event.deps:
             self._calls[event.call] = _Open(event.activity, event.at, (), after)
             return
-        deps, done = tuple(dict.fromkeys(event.deps)), self._done
+        deps = tuple(dict.fromkeys(event.deps))
         call = self._calls[event.call] = _Open(event.activity, event.at, deps, after)
-        for dep in deps:
+        self._await(event.call, call)
+
+    def _await(self, call: str, known: _Open) -> None:
+        """Note what a call waits for, and since when it does not."""
+        done = self._done
+        for dep in known.deps:
             if dep in done:
-                call.ready = max(call.ready, done[dep])
+                known.ready = max(known.ready, done[dep])
             else:
-                call.missing += 1
-                self._dependents[dep].append(event.call)
+                known.missing += 1
+                self._dependents[dep].append(call)
 
     def _started(self, event: CallStarted) -> None:
         self._begin(event.call, event.attempt, event.worker, event.at)

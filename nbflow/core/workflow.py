@@ -13,6 +13,7 @@ from nbflow.core.future import Future, current
 
 if TYPE_CHECKING:
     from nbflow.running.run import Run
+    from nbflow.viz.form import Form
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,6 +52,9 @@ class Launcher(Protocol):
     ) -> Run[Any]:
         """Start a run and give its handle."""
 
+    def form(self, target: Target, place: Place) -> Form:
+        """Make a form that starts runs."""
+
 
 launcher: list[Launcher] = []
 """The one launcher; empty until the package is imported as a whole."""
@@ -76,6 +80,10 @@ class Placed(Generic[P, T]):
         return _start(self.target, self.place, args, kwargs)
 
     __call__ = start
+
+    def form(self) -> Form:
+        """Make a form that starts runs there; see `WorkflowFunction.form`."""
+        return _launcher().form(self.target, self.place)
 
 
 @dataclass(slots=True, eq=False)
@@ -110,6 +118,16 @@ class WorkflowFunction(Generic[P, T]):
     def on(self, place: Any, **options: Any) -> Placed[P, T]:
         """Say where to run: ``revenue.on("processes", max_workers=4).start(["eu"])``."""
         return Placed(self, Place(place, options))
+
+    def form(self) -> Form:
+        """Make input fields of the parameters, with a button that starts a run.
+
+        Example:
+            >>> form = revenue.form()
+            >>> form  # at the end of a cell: shows it
+            >>> form.run.result()
+        """
+        return _launcher().form(self, Place())
 
     def __repr__(self) -> str:
         """Give the name and the signature."""
@@ -174,6 +192,11 @@ class Workflow:
     def on(cls, place: Any, **options: Any) -> Placed[..., Any]:
         """Say where to run: ``Basic.on("processes").start(1)``."""
         return Placed(cls, Place(place, options))
+
+    @classmethod
+    def form(cls) -> Form:
+        """Make input fields of the parameters of ``run``, with a button that starts a run."""
+        return _launcher().form(cls, Place())
 
 
 Target = WorkflowFunction[..., Any] | type[Workflow]
@@ -271,7 +294,11 @@ def _start(target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str
             "that both need into a plain function"
         )
         raise DefinitionError(message)
+    return _launcher().start(target, place, args, kwargs)
+
+
+def _launcher() -> Launcher:
     if not launcher:
         message = "runs can be started once nbflow itself is imported: import nbflow"
         raise DefinitionError(message)
-    return launcher[0].start(target, place, args, kwargs)
+    return launcher[0]

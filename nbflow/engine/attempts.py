@@ -8,6 +8,7 @@ from typing import Any
 
 from nbflow.core.activity import Activity
 from nbflow.core.call import CallState
+from nbflow.core.errors import ActivityInterrupted, PoisonActivity
 from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.payload import SCALARS, Ref, Stored
@@ -17,6 +18,8 @@ from nbflow.store.base import Store
 
 _log = logging.getLogger("nbflow")
 
+POISON = 3
+"""A call that was running so many times when its process died is taken for the cause."""
 Resolve = Callable[[Any], Executor]
 """Gives the executor for an activity's ``executor`` option; None stands for the run's own."""
 
@@ -117,7 +120,8 @@ class Attempts:
         return Job(
             self._run,
             state.id,
-            state.attempt + 1,
+            # The start of a `once=True` call is in the log already.
+            state.attempt + (state.started is None),
             code,
             args,
             state.kwargs,
@@ -146,6 +150,23 @@ class Attempts:
                 return given, False
             args.append(value)
         return tuple(args), True
+
+
+def verdict(call: str, history: History, *, once: bool) -> Exception | None:
+    """Say why a call must not begin again, given what became of it before; else None."""
+    times = history.cut_off.get(call, 0)
+    if once and (times or call in history.tried):
+        return ActivityInterrupted(
+            f"{call} is once=True and had begun before, so it is not run again by itself. If it "
+            f"did its work, give its result: run.settle({call!r}, value). If it may run again: "
+            f"run.rerun({call!r})"
+        )
+    if times >= POISON:
+        return PoisonActivity(
+            f"{call} was running each of the {times} times that the process of this run died, so "
+            f"it is not run again by itself. Once the cause is mended: run.rerun({call!r})"
+        )
+    return None
 
 
 def retry_delay(activity: Activity[..., Any], error: Failure, attempt: int) -> float | None:

@@ -17,6 +17,8 @@ class Journal:
         self._history = history
         self._seq = history.last
         self._batch: list[Event] = []
+        self.sync = False
+        """Whether the next write is to survive the end of the power."""
 
     def next(self) -> int:
         """Give the number of the next event."""
@@ -38,7 +40,11 @@ class Journal:
         if not batch:
             return None
         try:
-            self._store.append(self._run, batch)
+            if self.sync:
+                self.sync = False
+                self._store.append(self._run, batch, sync=True)
+            else:
+                self._store.append(self._run, batch)
         except Exception as error:  # noqa: BLE001 - a store of somebody else's may raise anything
             stop = error
             if not isinstance(stop, StoreError):

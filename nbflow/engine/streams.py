@@ -22,6 +22,7 @@ _DEPTH: Final = 40
 """How far up the stack a logging handler is looked for."""
 _HANDLE: Final = logging.Handler.handle.__code__
 _OWN: Final = "nbflow"
+_METHODS: Final = frozenset({"write", "writelines", "flush"})
 
 
 class Sink(Protocol):
@@ -150,7 +151,6 @@ def _uninstall() -> None:
 class Stream:
     """Stands in front of an output stream, and is that stream but for what activities write."""
 
-    __slots__ = ("__weakref__", "_nbflow_channel", "_nbflow_stream")
     _nbflow_channel: str
     _nbflow_stream: Any
 
@@ -198,10 +198,17 @@ class Stream:
         return getattr(self._nbflow_stream, name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        setattr(self._nbflow_stream, name, value)
+        # IPython puts another `write` there during a cell, which calls this one.
+        if name in _METHODS:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._nbflow_stream, name, value)
 
     def __delattr__(self, name: str) -> None:
-        delattr(self._nbflow_stream, name)
+        if name in _METHODS:
+            object.__delattr__(self, name)
+        else:
+            delattr(self._nbflow_stream, name)
 
     def __iter__(self) -> Any:
         return iter(self._nbflow_stream)

@@ -123,12 +123,12 @@ class _Thread(threading.Thread):
         running[id(job)] = self
         self.job = job
         if job.dropped or pool._closed:  # noqa: SLF001
-            del running[id(job)]
+            running.pop(id(job), None)
             return
         if job.timeout is not None:
             inbox.began(job, name, 0.0)
         answer = run_job(job, name)
-        del running[id(job)]
+        running.pop(id(job), None)
         if not self.abandoned:
             pool._kept[ident] = kept  # noqa: SLF001
             inbox.ended(job, answer, more=not pool._queue.empty())  # noqa: SLF001

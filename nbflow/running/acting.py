@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.activity import Activity
 from nbflow.running import session as _session
+from nbflow.running.leases import holder_of
 
 if TYPE_CHECKING:
     from nbflow.running.run import Run
@@ -31,13 +32,17 @@ class RunActions:
     def possible(self, status: str) -> Sequence[str]:
         """Name what can be done; nothing while another process drives the run.
 
+        A run that is not over though no process drives it any more can be resumed.
+
         Args:
             status: The run's status, ``stopped`` where its driver has given it up.
         """
         session = _session.known(self._run.id, self._store)
         driven = session is not None and not session.done.done()
+        if status == "running" and not driven:
+            return () if holder_of(self._store, self._run.id) else ("resume",)
         if status == "running":
-            return ("cancel", "cancel_call") if driven else ()
+            return ("cancel", "cancel_call")
         again = {"failed": ("retry",), "cancelled": ("resume",), "stopped": ("resume",)}
         return () if driven else again.get(status, ())
 

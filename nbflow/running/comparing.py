@@ -40,7 +40,7 @@ def compare(
     return ComparisonView(Half(first.id, first.events()), Half(second.id, second.events()))
 
 
-def _handle(run: Run[Any] | RunRow | str, store: Store | None) -> Run[Any]:
+def _handle(run: object, store: Store | None) -> Run[Any]:
     if isinstance(run, Run):
         return run
     if isinstance(run, RunRow):

@@ -10,23 +10,22 @@ import os
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbflow.core.errors import (
     RunCancelled,
     RunError,
 )
-from nbflow.core.events import CallFailed, Event, RunClosed, RunStarted
+from nbflow.core.events import CallFailed, Event, RunClosed
 from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.payload import unpack
-from nbflow.core.workflow import Place, Target
 from nbflow.engine.timekeeper import timekeeper
-from nbflow.executors import TABLE
 from nbflow.running import session as _session
-from nbflow.running.acting import RunActions, wake_panels
+from nbflow.running.acting import RunActions
 from nbflow.running.calls import Calls, CallView
 from nbflow.running.output import written
+from nbflow.running.resuming import Resumable
 from nbflow.running.watching import PACE, Tick, waiting, watchers
 from nbflow.store.base import Store
 
@@ -41,7 +40,7 @@ _POLL = 0.2
 _OWN = str(Path(__file__).parents[1]) + os.sep
 
 
-class Run(Generic[T]):
+class Run(Resumable[T]):
     """One execution of a workflow, under way or over, of this process or of another one.
 
     Attributes:
@@ -148,6 +147,27 @@ class Run(Generic[T]):
     def to_pandas(self) -> pd.DataFrame:
         """Give a DataFrame with a row an attempt. Needs pandas."""
         return self.profile.to_pandas()
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Write all of it into one page that needs neither network nor kernel, and give the file.
+
+        Args:
+            path: The file, ``.html`` or ``.htm``. One that exists is replaced.
+
+        Raises:
+            ValueError: It has another extension.
+            OSError: The file cannot be written; one that was there is as it was.
+
+        Example:
+            >>> run.report("run.html")
+        """
+        from nbflow.viz.report import report_html  # noqa: PLC0415 - pictures only when asked for
+        from nbflow.viz.saving import save  # noqa: PLC0415
+
+        def page() -> str:
+            return report_html(self.id, self.events(), RunActions(self, self._store).about)
+
+        return save(path, {".html": page, ".htm": page}, f"the report of run {self.id}")
 
     # ------------------------------------------------------------ its value
 
@@ -263,65 +283,6 @@ class Run(Generic[T]):
         assert closed is not None  # noqa: S101 - `result` waited
         return unpack(closed.result, _no_ref, self._store.get)  # type: ignore[no-any-return]
 
-    # ------------------------------------------------------------ acting on it
-
-    def cancel(self, reason: str = "") -> None:
-        """Stop it: open calls are given up, and its code is stopped where it next waits.
-
-        Processes are ended. A thread cannot be stopped: it is abandoned, and what it gives back
-        is dropped. Cancelling a run that is over does nothing.
-
-        Raises:
-            RunError: It is driven by another process.
-        """
-        if self._session is None:
-            if self.done():
-                return
-            message = f"run {self.id} is not driven by this process, so it cannot be cancelled here"
-            raise RunError(message)
-        self._session.live.cancel_run(reason)
-
-    def resume(self, workflow: Target | None = None, reason: str = "", on: Any = None) -> Run[T]:
-        """Go on with a run that failed, was cancelled, or lost its process.
-
-        What succeeded is kept; everything else runs anew, with the code as it is now.
-
-        Args:
-            workflow: The workflow, if it is not defined in this notebook or script.
-            reason: To be noted in the log.
-            on: Where its calls run from now on; by default where they did, if that has a name.
-
-        Returns:
-            This same handle.
-
-        Raises:
-            RunError: It is under way, or has completed.
-        """
-        history = self._history()
-        if history.closed is not None and history.closed.status == "completed":
-            message = f"run {self.id} has completed: start a new run to compute anything again"
-            raise RunError(message)
-        old, started = self._session, history.started
-        target = workflow or self._latest_target()
-        place = old.place if old is not None else _named_place(started)
-        if on is not None:
-            place = Place(on)
-        self._viewed = None
-        self._session = _session.resume(self.id, target, self._store, place, reason)
-        wake_panels(self.id)
-        for watcher in watchers:
-            watcher.started(self)
-        return self
-
-    def _latest_target(self) -> Target:
-        """Prefer the notebook's present definition: it may have been mended since."""
-        try:
-            return _session.find_target(self.workflow)
-        except Exception:
-            if self._session is not None:
-                return self._session.target
-            raise
-
     # ------------------------------------------------------------ inside
 
     def _history(self) -> History:
@@ -352,11 +313,6 @@ class Run(Generic[T]):
         counts = self.counts()
         done = counts.get("done", 0)
         return f"<Run {self.id} {self.status} {done}/{sum(counts.values())}>"
-
-
-def _named_place(started: RunStarted | None) -> Place:
-    """Give the place of a run by its name; an executor object of another process has none."""
-    return Place(started.on if started is not None and started.on in TABLE else None)
 
 
 def _tell_where(error: BaseException, failure: Failure | None) -> None:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import weakref
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,7 @@ from nbflow.core.errors import (
     StoreConflict,
     StoreError,
 )
-from nbflow.core.events import RunStarted
+from nbflow.core.events import RunResumed, RunStarted
 from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.interpreter import Interpreter
@@ -32,8 +33,11 @@ from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction
 from nbflow.engine import streams
 from nbflow.engine.live import Live
 from nbflow.running.config import MEMORY, settings
+from nbflow.running.leases import Held
 from nbflow.store.base import Store
 
+MOST_RESUMES = 100
+"""A run that was resumed so often is not resumed again unasked."""
 sessions: weakref.WeakValueDictionary[str, Session] = weakref.WeakValueDictionary()
 """The runs that this process drives or has driven and still has a handle of, by id."""
 
@@ -91,6 +95,7 @@ class Session:
         self.frozen = frozen
         self.done: concurrent.futures.Future[None] = concurrent.futures.Future()
         self.error: BaseException | None = None
+        self._held: Held | None = None
         self.history = History.of(store.events(run))
         own = settings.executor(place)
 
@@ -102,6 +107,15 @@ class Session:
         self.interpreter = Interpreter(self.history, self.live, store.get, run)
         self.inline = own.name == "inline"
         sessions[run] = self
+
+    def claim(self, *, force: bool = False) -> None:
+        """Become the one process that drives the run.
+
+        Raises:
+            RunError: Another one does.
+            StoreError: It could not be written.
+        """
+        self._held = Held(self.store, self.run, self._halt, force=force)
 
     def begin(self) -> None:
         """Run the workflow's code: in a thread of its own, or here if its calls are inline."""
@@ -136,6 +150,13 @@ class Session:
                 self._halt(error)
         self._settle()
 
+    def abandon(self) -> None:
+        """Let go of a run that was not begun."""
+        sessions.pop(self.run, None)
+        if self._held is not None:
+            self._held.release()
+        self.done.set_result(None)
+
     def _origin(self, error: BaseException) -> str:
         """Give the call whose error reached the end of the code, or ""."""
         call = str(getattr(error, "nbflow_call", ""))
@@ -148,6 +169,8 @@ class Session:
     def _settle(self) -> None:
         if self.error is None and self.history.closed is None:
             self.error = self.live.stopped
+        if self._held is not None:
+            self._held.release()
         if not self.done.done():
             # A cancel may have closed it at the same moment.
             with contextlib.suppress(concurrent.futures.InvalidStateError):
@@ -180,33 +203,69 @@ def start(target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str,
         captured=frozen.names,
     )
     session = Session(_create(store, name, event), target, frozen, store, place)
+    session.claim()
     session.begin()
     return session
 
 
-def resume(run: str, target: Target, store: Store, place: Place, reason: str) -> Session:
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """How a run goes on.
+
+    Attributes:
+        reason: Why, to be noted in the log.
+        again: Calls that run anew though they may have succeeded.
+        allowed: Those of them that were asked for by name, see `RunResumed.allowed`.
+        given: Results that are known of calls that have none.
+        force: Take it from a process that drives it, or go on in spite of many crashes.
+    """
+
+    reason: str = ""
+    again: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    given: dict[str, Any] = field(default_factory=dict)
+    force: bool = False
+
+
+def resume(run: str, target: Target, store: Store, place: Place, how: Anew) -> Session:
     """Go on with a run where its log ends, with what `target` is now.
 
     Raises:
-        RunError: It is being driven in this process.
+        RunError: It is being driven, by this process or another, or was resumed too often.
         DefinitionError: `target` is another workflow.
+        Unserialisable: A given result cannot be stored.
     """
     old = known(run, store)
     if old is not None and not old.done.done():
         message = f"run {run} is under way: wait for it, or cancel it first"
         raise RunError(message)
     frozen = capture(target)
+    given = {c: _stored(store, value, f"the result of {c}") for c, value in how.given.items()}
     session = Session(run, target, frozen, store, place)
-    started = session.history.started
-    if started is None or started.workflow != frozen.definition.name:
-        message = (
-            f"run {run} is one of workflow {started.workflow if started else '?'}, "
-            f"not of {frozen.definition.name}"
-        )
-        raise DefinitionError(message)
-    session.live.resumed(reason)
+    try:
+        session.claim(force=how.force)
+        _check(session, frozen.definition.name, how)
+        session.live.resumed(RunResumed(0, 0.0, how.reason, how.again, how.allowed), given)
+    except BaseException:
+        session.abandon()
+        raise
     session.begin()
     return session
+
+
+def _check(session: Session, name: str, how: Anew) -> None:
+    """Refuse what cannot be resumed so."""
+    started = session.history.started
+    if started is None or started.workflow != name:
+        found = started.workflow if started else "?"
+        message = f"run {session.run} is one of workflow {found}, not of {name}"
+        raise DefinitionError(message)
+    if session.history.resumed >= MOST_RESUMES and not how.force:
+        message = (
+            f"run {session.run} was resumed {session.history.resumed} times and is still not "
+            "over: look for what stops it, then run.resume(force=True)"
+        )
+        raise RunError(message)
 
 
 def _stored(store: Store, value: object, what: str) -> Stored:

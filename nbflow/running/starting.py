@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ParamSpec, TypeVar, overload
+import typing
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction, launcher
+from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction, definition, launcher
 from nbflow.running import session as _session
 from nbflow.running.config import settings
 from nbflow.running.listing import RunList, complete
 from nbflow.running.run import Run
 from nbflow.running.watching import watchers
 from nbflow.store.base import Store
+
+if TYPE_CHECKING:
+    from nbflow.viz.form import Form
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,6 +32,21 @@ class Launcher:
         for watcher in watchers:
             watcher.started(run)
         return run
+
+    def form(self, target: Target, place: Place) -> Form:
+        """Make a form that starts runs of a workflow."""
+        from nbflow.viz.form import Form  # noqa: PLC0415 - needs widgets
+
+        code = target.run if isinstance(target, type) else target.fn
+        try:
+            hints = typing.get_type_hints(code, include_extras=True)
+        except Exception:  # noqa: BLE001 - annotations are evaluated: anything may be wrong with them
+            hints = {}
+        return Form(
+            definition(target),
+            hints,
+            lambda given: self.start(target, place, given.args, given.kwargs),
+        )
 
 
 launcher[:] = [Launcher()]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nbflow.core.events import Event, RunStarted
+from nbflow.store.lease import Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +58,35 @@ class Store(Log, Protocol):
             StoreConflict: A run of that id exists.
         """
 
-    def append(self, run: str, events: Sequence[Event]) -> None:
-        """Add events, all of them or none, durably once this returns.
+    def append(self, run: str, events: Sequence[Event], *, sync: bool = False) -> None:
+        """Add events, all of them or none.
+
+        Once this returns they survive the end of the process. With `sync`, or where they end the
+        run, they survive the end of the machine's power as well.
 
         Raises:
             StoreConflict: The first one's seq is not the next: somebody else wrote to the run.
             StoreError: They could not be written. Nothing was.
         """
+
+    def hold(self, run: str, lease: Lease, *, force: bool = False) -> Lease | None:
+        """Claim a run, or renew a claim to it.
+
+        Args:
+            run: Its id.
+            lease: The claim; the one that there is of the same token is renewed by it.
+            force: Take the run from whoever has it.
+
+        Returns:
+            The claim of another process that is still there, in which case nothing has changed;
+            None if the run is claimed.
+        """
+
+    def release(self, run: str, lease: Lease) -> None:
+        """Give up a claim; one that is no longer there is no error."""
+
+    def holder(self, run: str) -> Lease | None:
+        """Give the claim to a run of a process that is still there, or None."""
 
     def runs(self, limit: int | None = None) -> list[RunRow]:
         """List runs, the latest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from nbflow.core import payload
 from nbflow.core.errors import RunNotFound, StoreConflict, StoreError
 from nbflow.core.events import Event, RunClosed, RunResumed, RunStarted
 from nbflow.store.base import RunRow
+from nbflow.store.lease import Lease
 
 
 class MemoryStore:
@@ -21,6 +23,7 @@ class MemoryStore:
         self._logs: dict[str, list[Event]] = {}
         self._rows: dict[str, RunRow] = {}
         self._blobs: dict[str, bytes] = {}
+        self._leases: dict[str, Lease] = {}
         self._lock = threading.Lock()
 
     def create(self, run: str, event: RunStarted) -> None:
@@ -34,8 +37,8 @@ class MemoryStore:
                 run=run, workflow=event.workflow, status="running", on=event.on, created=event.at
             )
 
-    def append(self, run: str, events: Sequence[Event]) -> None:
-        """See `Store.append`."""
+    def append(self, run: str, events: Sequence[Event], *, sync: bool = False) -> None:  # noqa: ARG002
+        """See `Store.append`; the power is not survived."""
         with self._lock:
             log = self._log(run)
             if events[0].seq != len(log) + 1:
@@ -51,6 +54,27 @@ class MemoryStore:
     def events(self, run: str, after: int = 0) -> Iterator[Event]:
         """See `Store.events`."""
         return iter(self._log(run)[after:])
+
+    def hold(self, run: str, lease: Lease, *, force: bool = False) -> Lease | None:
+        """See `Store.hold`; nobody else can be there."""
+        with self._lock:
+            self._log(run)
+            held = self._leases.get(run)
+            if held is not None and not force and held.blocks(lease, time.time()):
+                return held
+            self._leases[run] = lease
+            return None
+
+    def release(self, run: str, lease: Lease) -> None:
+        """See `Store.release`."""
+        with self._lock:
+            held = self._leases.get(run)
+            if held is not None and held.token == lease.token:
+                del self._leases[run]
+
+    def holder(self, run: str) -> Lease | None:
+        """See `Store.holder`."""
+        return self._leases.get(run)
 
     def runs(self, limit: int | None = None) -> list[RunRow]:
         """See `Store.runs`."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from nbflow.core.errors import StoreUnusable
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 """The version of the tables, kept in the file as ``user_version``."""
 
 SEQ_BITS: Final = 36
@@ -35,6 +35,16 @@ CREATE TABLE log(
     last INTEGER NOT NULL,
     events TEXT NOT NULL
 )"""
+_LEASE: Final = """
+CREATE TABLE lease(
+    run INTEGER PRIMARY KEY REFERENCES run(id),
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    token TEXT NOT NULL,
+    since REAL NOT NULL,
+    seen REAL NOT NULL
+)"""
 _MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
     1: (
         "ALTER TABLE log RENAME TO old_log",
@@ -42,6 +52,7 @@ _MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "INSERT INTO log SELECT run << 36 | first, last, events FROM old_log",
         "DROP TABLE old_log",
     ),
+    2: (_LEASE,),
 }
 """By version, what makes the tables of the next one."""
 
@@ -81,6 +92,7 @@ def _create(db: sqlite3.Connection, path: str) -> None:
         raise _foreign(path)
     db.execute(_RUN)
     db.execute(_LOG)
+    db.execute(_LEASE)
     db.execute(f"PRAGMA application_id={_APPLICATION}")
     db.execute(f"PRAGMA user_version={SCHEMA}")
 

@@ -11,16 +11,21 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from nbflow.core import payload
 from nbflow.core.errors import RunNotFound, StoreConflict, StoreError, StoreUnusable
 from nbflow.core.events import Event, RunClosed, RunResumed, RunStarted, decode, encode
 from nbflow.store.base import RunRow
+from nbflow.store.lease import Lease
 from nbflow.store.schema import SEQ_BITS, set_up, transaction
 
+Durability = Literal["process", "power"]
+"""What an ordinary append survives: the end of the process, or that of the power as well."""
 _PAGE: Final = 200
 _BUSY_SECONDS: Final = 30.0
 _CHECKPOINT: Final = 10_000
@@ -37,13 +42,17 @@ class SqliteStore:
 
     Args:
         directory: Where to keep everything; made if it is missing.
+        durability: ``"power"`` syncs every append.
 
     Raises:
         StoreUnusable: What is there is no nbflow store, or one of a newer nbflow.
         StoreError: It cannot be opened.
     """
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, directory: str | os.PathLike[str], durability: Durability = "process"
+    ) -> None:
+        self._level = {"process": "NORMAL", "power": "FULL"}[durability]
         self.directory = Path(directory).absolute()
         self.path = str(self.directory)
         self._file = self.directory / "log.sqlite"
@@ -78,7 +87,7 @@ class SqliteStore:
         db = sqlite3.connect(
             self._file, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
         )
-        db.execute("PRAGMA synchronous=NORMAL")
+        db.execute(f"PRAGMA synchronous={self._level}")
         db.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
         return db
 
@@ -104,16 +113,17 @@ class SqliteStore:
             self._insert(row, event.seq, event.seq, encode([event]))
             self._ids[run] = row
 
-    def append(self, run: str, events: Sequence[Event]) -> None:
+    def append(self, run: str, events: Sequence[Event], *, sync: bool = False) -> None:
         """See `Store.append`."""
         first, last, text = events[0], events[-1], encode(events)
         row = self._ids.get(run, 0)
         if (
             self._ends.get(row) != first.seq - 1
+            or sync
             or isinstance(last, RunClosed)
             or isinstance(first, RunResumed)
         ):
-            self._append_with_care(run, events, text)
+            self._append_with_care(run, events, text, sync=sync)
             return
         # What nearly every append is. Whoever else wrote to the run since it was last written to
         # here began with this same number, so the key alone refuses the row.
@@ -127,7 +137,9 @@ class SqliteStore:
                 raise self._refusal(run, error) from error
             self._ends[row] = last.seq
 
-    def _append_with_care(self, run: str, events: Sequence[Event], text: str) -> None:
+    def _append_with_care(
+        self, run: str, events: Sequence[Event], text: str, *, sync: bool
+    ) -> None:
         first, last = events[0], events[-1]
         with self._writing(run):
             row = self._id(run)
@@ -135,6 +147,9 @@ class SqliteStore:
                 self._append_with_status(row, events, text, last.status, last.at)
             elif isinstance(first, RunResumed):
                 self._append_with_status(row, events, text, "running", None)
+            elif sync:
+                with self._synced():
+                    self._insert(row, first.seq, last.seq, text)
             else:
                 self._insert(row, first.seq, last.seq, text)
 
@@ -200,7 +215,43 @@ class SqliteStore:
         try:
             yield
         finally:
-            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute(f"PRAGMA synchronous={self._level}")
+
+    # ------------------------------------------------------------ who drives a run
+
+    def hold(self, run: str, lease: Lease, *, force: bool = False) -> Lease | None:
+        """See `Store.hold`."""
+        with self._writing(run), self._transaction():
+            row = self._id(run)
+            held = self._lease(row)
+            if held is not None and not force and held.blocks(lease, time.time()):
+                return held
+            self._db.execute(
+                "INSERT OR REPLACE INTO lease VALUES (?,?,?,?,?,?,?)", (row, *astuple(lease))
+            )
+            return None
+
+    def release(self, run: str, lease: Lease) -> None:
+        """See `Store.release`."""
+        with self._writing(run):
+            self._db.execute(
+                "DELETE FROM lease WHERE run = ? AND token = ?", (self._id(run), lease.token)
+            )
+
+    def holder(self, run: str) -> Lease | None:
+        """See `Store.holder`."""
+        with self._reading():
+            held = self._lease(self._id(run))
+        return held if held is not None and held.alive(time.time()) else None
+
+    def _lease(self, row: int) -> Lease | None:
+        found = self._db.execute(
+            "SELECT host, pid, born, token, since, seen FROM lease WHERE run = ?", (row,)
+        ).fetchone()
+        if found is None:
+            return None
+        host, pid, born, token, since, seen = found
+        return Lease(host=host, pid=pid, born=born, token=token, since=since, seen=seen)
 
     # ------------------------------------------------------------ reading
 

@@ -115,8 +115,8 @@ class Board:
         changed, self.graph.changed = self.graph.changed, set()
         bars, self.profile.changed = self.profile.changed, set()
         self.rows.update(changed, bars)
-        self._find_path()
         self.stage.draw(changed, now, settle=settle)
+        self._find_path()
         history = self.graph.history
         at = (history.last, self.halted, self.stage.view, self.stage.size)
         if at != self._parts_at:

@@ -31,6 +31,7 @@ class Group:
         seconds: The time that the ended calls took together.
         inner: How many of its calls need another call of the same group.
         rest: Whether others of its activity are shown one by one beside it.
+        others: Whether it is of the activities for which there is no room.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Group:
     seconds: float = 0.0
     inner: int = 0
     rest: bool = False
+    others: bool = False
 
     @property
     def join(self) -> bool:
@@ -109,6 +111,13 @@ class Summary:
     def calls(self) -> list[Node]:
         """The calls that are shown one by one, and the joins between them."""
         return [box for box in self.boxes if isinstance(box, Node)]
+
+    @property
+    def homes(self) -> dict[str, str]:
+        """The box that calls without one of their own are in, by activity; "" for all others."""
+        found = {group.activity: group.id for group in self.nodes if not group.others}
+        found.update(("", group.id) for group in self.nodes if group.others)
+        return found
 
     @property
     def shape(self) -> tuple[object, ...]:

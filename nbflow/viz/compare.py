@@ -191,7 +191,7 @@ class Comparison:
         self.a, self.b = a, b
         pairs = _matched(a.calls, b.calls)
         found = [Difference(a=x, b=y, matched=how) for x, y, how in pairs]
-        found.sort(key=lambda d: (not d.restated, -d.weight))
+        found.sort(key=_rank)
         self.differences: tuple[Difference, ...] = tuple(found)
         ours, theirs = {d.a.call for d in found}, {d.b.call for d in found}
         self.only_a = tuple(side for side in a.calls.values() if side.call not in ours)
@@ -231,6 +231,12 @@ COLUMNS = (
     *("call", "call_b", "activity", "matched", "seconds_change", "queued_change"),
     *(f"{name}_{side}" for name in _OF_BOTH for side in "ab"),
 )
+
+
+def _rank(d: Difference) -> tuple[int, float]:
+    """Put what ended otherwise first, and what was skipped after what it was skipped for."""
+    skipped = "skipped" in {d.a.status, d.b.status}
+    return (2 if not d.restated else int(skipped), -d.weight)
 
 
 def _row(a: Side | None, b: Side | None, matched: str) -> dict[str, Any]:

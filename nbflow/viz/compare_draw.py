@@ -21,6 +21,8 @@ MOST: Final = 12
 _ROW: Final = 19.0
 _LEFT, _MIDDLE, _RIGHT = 180.0, 420.0, 660.0
 """Where the bars of differences begin, have their zero, and end."""
+_SHARES: Final = {"s": 1.5, "%": 1.1, "": 0.75}
+"""How wide a figure is, by its unit."""
 LONGER: Final = STATUS_COLORS["failed"]
 SHORTER: Final = STATUS_COLORS["done"]
 
@@ -70,13 +72,14 @@ def figures_sheet(comparison: Comparison) -> Sheet:
         marks.append(Words(0, y, line, 12.5))
         y += 17
     y += 6
-    wide = WIDTH / len(comparison.totals)
-    for i, total in enumerate(comparison.totals):
+    x, parts = 0.0, sum(_SHARES[total.unit] for total in comparison.totals)
+    for total in comparison.totals:
         a, b, change = written(total)
-        x = i * wide
+        wide = WIDTH * _SHARES[total.unit] / parts
         marks.append(Words(x, y, total.name, 10.5, FAINT, pixels=wide - 6))
         marks.append(Words(x, y + 16, f"{a} → {b}", 11, bold=True, pixels=wide - 6))
         marks.append(Words(x, y + 31, change, 10.5, FAINT, pixels=wide - 6))
+        x += wide
     return Sheet(tuple(marks), y + 40)
 
 

@@ -67,22 +67,26 @@ def contributors(comparison: Comparison) -> list[str]:
         name = cut_id(clean(d.call), _NAME)
         for amount, verb in ((d.seconds, "ran"), (d.queued, "queued")):
             if amount * sign >= least:
-                note = _attempts(d) if verb == "ran" else ""
-                words = f"{name} {verb} {_change(amount)}{note}"
-                found.append((not d.critical, -abs(amount), words))
+                words = _ran(d) if verb == "ran" else f"queued {_change(amount)}"
+                found.append((not d.critical, -abs(amount), f"{name} {words}"))
     for sides, which, side_sign in ((comparison.only_a, "A", -1.0), (comparison.only_b, "B", 1.0)):
         for side in sides:
             if side_sign == sign and side.seconds >= least:
                 words = f"{cut_id(clean(side.call), _NAME)} ran only in {which}"
-                amount = f"({duration(side.seconds)})"
-                found.append((not side.critical, -side.seconds, f"{words} {amount}"))
+                words += f" ({duration(side.seconds)})"
+                found.append((not side.critical, -side.seconds, words))
     return [words for _, _, words in sorted(found)[:_MOST]]
 
 
-def _attempts(d: Difference) -> str:
-    if d.a.attempts == d.b.attempts or not (d.a.attempts and d.b.attempts):
-        return ""
-    return f" ({many(d.b.attempts, 'attempt')}, {d.a.attempts} in A)"
+def _ran(d: Difference) -> str:
+    """Say how much longer a call ran."""
+    if not d.b.attempts:
+        return f"did not run ({duration(d.a.seconds)} in A)"
+    if not d.a.attempts:
+        return f"ran {duration(d.b.seconds)}, and not in A"
+    if d.a.attempts == d.b.attempts:
+        return f"ran {_change(d.seconds)}"
+    return f"ran {_change(d.seconds)} ({many(d.b.attempts, 'attempt')}, {d.a.attempts} in A)"
 
 
 def _endings(comparison: Comparison) -> Iterable[str]:

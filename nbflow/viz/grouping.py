@@ -220,11 +220,10 @@ class Grouping:
                 found.append(replace(group, inner=inner.get(box, 0), rest=rest))
         if plan.others:
             counts, seconds = self._stand(plan.others)
-            words = f"{len(plan.others):,} other activities"
-            more = inner.get(plan.others_id, 0)
             box = plan.others_id
-            group = Group(id=box, activity=words, counts=counts, seconds=seconds, inner=more)
-            found.append(group)
+            words = f"{len(plan.others):,} other activities"
+            group = Group(id=box, activity=words, counts=counts, seconds=seconds)
+            found.append(replace(group, inner=inner.get(box, 0), others=True))
         return found + [self.graph.node(join) for join in plan.joins]
 
     def _stand(
@@ -253,14 +252,14 @@ class Grouping:
         for node in summary.calls:
             if node.id in self._standing:
                 shown.setdefault(self._standing[node.id][0], []).append(node.id)
-        single = {box.activity for box in summary.nodes} | shown.keys()
+        single = {box.activity for box in summary.nodes if not box.others} | shown.keys()
         others = [name for name in self._tallies if name not in single]
         found: list[Group | Node] = []
         for box in summary.boxes:
             if isinstance(box, Node):
                 found.append(self.graph.node(box.id))
                 continue
-            names = [box.activity] if box.activity in self._tallies else others
+            names = others if box.others else [box.activity]
             counts, seconds = self._stand(names, shown.get(box.activity, ()) if box.rest else ())
             found.append(replace(box, counts=counts, seconds=seconds))
         return replace(summary, status=self.graph.status, counts=self.counts(), boxes=found)

@@ -299,7 +299,7 @@ def _tests(extra: Any) -> list[tuple[Callable[[Any], bool], str]]:
         last = f"{extra[0]} to {extra[-1]}" if len(extra) else "nothing"
         step = "" if extra.step == 1 else f" in steps of {extra.step}"
         return [(extra.__contains__, f"from {last}{step}")]
-    found = []
+    found: list[tuple[Callable[[Any], bool], str]] = []
     for name, (words, fits) in _BOUNDS.items():
         bound = getattr(extra, name, None)
         if bound is not None and shown(bound):

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from nbflow.core.profile import Bar, Profile
+from nbflow.core.profile import Bar, Profile, Step
 from nbflow.viz.wording import duration, many
 
 _NUMBERS = re.compile(r"([0-9]{1,18})")
@@ -168,16 +168,32 @@ def _runs(shares: Sequence[dict[str, float] | None]) -> list[Bin]:
 
 
 def figures(profile: Profile) -> list[str]:
-    """Say in a few words each how long the run took and how well its workers were used."""
-    path = profile.critical_path()
-    busy = sum(step.bar.seconds(profile.latest) for step in path)
-    calls, workers = len({bar.call for bar in profile.bars}), len(profile.workers())
+    """Say in a few words each how long the run took, and with what."""
+    calls = len({bar.call for bar in profile.bars})
     found = [
         f"{duration(profile.wall())} wall",
         many(calls, "call"),
-        many(workers, "worker"),
-        f"{profile.efficiency():.0%} efficient",
+        many(len(profile.workers()), "worker"),
     ]
+    again = len(profile.bars) - calls
+    return [*found, many(again, "attempt") + " again"] if again else found
+
+
+def totals(profile: Profile, steps: Sequence[Step] | None = None) -> list[str]:
+    """Say in a few words each how much work it was and how well the workers were used.
+
+    Args:
+        profile: The profile.
+        steps: Its critical path, if somebody has it already.
+    """
+    if not profile.bars:
+        return []
+    path = profile.critical_path() if steps is None else steps
+    wall = profile.wall()
+    found = [f"work {duration(profile.busy())}"]
     if path:
-        found.append(f"critical path {duration(busy)}")
-    return found
+        busy = sum(step.bar.seconds(profile.latest) for step in path)
+        part = f" ({min(1.0, busy / wall):.0%} of the run)" if wall else ""
+        found.append(f"critical path {duration(busy)}{part}")
+    idle = sum(profile.idle().values())
+    return [*found, f"{profile.efficiency():.0%} efficient", f"idle {duration(idle)}"]

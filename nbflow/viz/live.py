@@ -92,6 +92,7 @@ class Follower:
     Attributes:
         board: The state of the run as it is told.
         finished: Set while there is nothing more to tell, because the run is over.
+        spent: Seconds of processor time that following has taken, pictures left out.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Follower:
     ) -> None:
         self.board = Board(run, about)
         self.finished = threading.Event()
+        self.spent = 0.0
         self._log = log
         self._sink = sink
         self._picture = picture
@@ -114,14 +116,14 @@ class Follower:
         self._actions: Actions = actions or Nothing()
         self._outbox = Outbox(self.board)
         self._deeds = Deeds(run, self._actions, self._told)
-        self._allowed: list[str] | None = None
+        self._allowed: list[str] = []
         self._requests: list[Request] = []
         self._seq = 0
         self._first: float | None = None
         self._sent = self._keyed = self._pictured = 0.0
         self._picture_cost = self._cost = self._next = 0.0
-        self._changed = self._asked = self._replied = self._troubled = False
-        self._unpictured = True
+        self._changed = self._asked = self._troubled = False
+        self._unpictured = self._replied = True
         self._final: tuple[int, str] | None = None
         self._context: contextvars.Context | None = None
         self._thread: threading.Thread | None = None
@@ -242,6 +244,7 @@ class Follower:
         self._allow()
         quiet = self._tell(now, closed=closed)
         self._cost = time.thread_time() - began
+        self.spent += self._cost
         self._paint(now, closed=closed)
         return (closed and quiet) or (self._sink is None and self._picture is None)
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from nbflow.core.graph import Graph
 from nbflow.core.profile import Profile
+from nbflow.viz.critical import marks, steps_of
 from nbflow.viz.drawing import Scene, scene
 from nbflow.viz.mpl_brush import Brush
 from nbflow.viz.mpl_gantt import GanttPainter
@@ -53,12 +54,20 @@ class Picture(Figure):
         return png_of(self, 144)
 
 
-def plot_graph(graph: Graph, ax: Axes | None = None) -> Figure:
+def plot_graph(
+    graph: Graph,
+    ax: Axes | None = None,
+    profile: Profile | None = None,
+    *,
+    critical: bool = True,
+) -> Figure:
     """Draw a graph; one of more than 300 calls is drawn by activity.
 
     Args:
         graph: The graph.
         ax: Where to draw it; by default a figure of its own, of the size that it needs.
+        profile: The same run's profile, if it is at hand: it knows the critical path best.
+        critical: Whether the critical path is marked.
 
     Returns:
         The figure that was drawn in.
@@ -66,27 +75,33 @@ def plot_graph(graph: Graph, ax: Axes | None = None) -> Figure:
     Example:
         >>> plot_graph(run.graph).savefig("graph.pdf")
     """
-    return draw([GraphPainter(scene(graph))], ax)
+    shown = scene(graph)
+    steps = steps_of(graph) if profile is None else profile.critical_path()
+    return draw([GraphPainter(shown, marked=marks(shown, steps if critical else ()))], ax)
 
 
-def plot_profile(profile: Profile, ax: Axes | None = None) -> Figure:
+def plot_profile(profile: Profile, ax: Axes | None = None, *, critical: bool = True) -> Figure:
     """Draw a profile as a Gantt chart; more than 1,500 bars are summed up by the pixel.
 
     Args:
         profile: The profile.
         ax: Where to draw it; by default a figure of its own, of the size that it needs.
+        critical: Whether the critical path is outlined.
 
     Returns:
         The figure that was drawn in.
     """
-    return draw([GanttPainter(profile)], ax)
+    return draw([GanttPainter(profile, critical=critical)], ax)
 
 
-def plot_run(graph: Graph, profile: Profile, shown: Scene | None = None) -> Figure:
+def plot_run(
+    graph: Graph, profile: Profile, shown: Scene | None = None, *, critical: bool = True
+) -> Figure:
     """Draw both in one figure, the graph (laid out already, if `shown`) above the Gantt chart."""
     shown = shown or scene(graph)
-    below = GanttPainter(profile, colors=shown.colors)
-    return draw([GraphPainter(shown, least=below.width), below], None)
+    below = GanttPainter(profile, colors=shown.colors, critical=critical)
+    marked = marks(shown, below.steps if critical else ())
+    return draw([GraphPainter(shown, below.width, marked), below], None)
 
 
 def png(thing: Graph | Profile, dpi: float = 144) -> bytes:

@@ -6,23 +6,27 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from nbflow.core.profile import Bar, Profile
-from nbflow.viz.lanes import bins, figures, lanes, ticks
+from nbflow.viz.lanes import bins, figures, lanes, ticks, totals
 from nbflow.viz.layered import Point
 from nbflow.viz.mpl_brush import Box, Brush
-from nbflow.viz.palette import FAINT, INK, OTHER_COLOR, RULE, STATUS_COLORS, tint
+from nbflow.viz.palette import FAINT, INK, OTHER_COLOR, PAPER, RULE, STATUS_COLORS, tint
 from nbflow.viz.pen import room, text_width
 from nbflow.viz.svg_gantt import (
     BARS,
     CELLS,
     HEAD,
+    OUTLINE_WIDTH,
+    QUEUED,
     WIDTH,
     Chart,
     bar_colors,
+    bar_label,
     bin_color,
     legend_items,
     measure,
+    part_items,
 )
-from nbflow.viz.wording import clean, cut_id, cut_start
+from nbflow.viz.wording import clean, cut_start
 
 _FAILED = STATUS_COLORS["failed"]
 _CANCELLED = STATUS_COLORS["cancelled"]
@@ -35,6 +39,7 @@ class GanttPainter:
         profile: The profile.
         colors: The colours of its activities, as in the graph beside it.
         chart: Its measures, as in another chart beside it.
+        critical: Whether the bars of the critical path are outlined.
     """
 
     width = WIDTH
@@ -44,20 +49,23 @@ class GanttPainter:
         profile: Profile,
         colors: Mapping[str, str] | None = None,
         chart: Chart | None = None,
+        *,
+        critical: bool = True,
     ) -> None:
         self.profile = profile
+        self.steps = profile.critical_path()
+        self.critical = critical and bool(self.steps)
         self.colors = colors or bar_colors(profile)
         self.rows = lanes(profile)
         self.chart = chart or measure(profile, self.rows)
         self.lanes_height = len(self.rows) * self.chart.lane
         self.legend = self._legend_places()
-        self.height = HEAD + self.lanes_height + 44 + (self.legend[-1][1] if self.legend else 0)
+        self.height = HEAD + self.lanes_height + 66 + (self.legend[-1][1] if self.legend else 0)
 
     def _legend_places(self) -> list[tuple[float, float, str, str]]:
-        """Give the x, y, colour and words of each item of the legend; no colour is an outline."""
+        """Give the x, y, colour and words of each item of the legend."""
         items = legend_items(self.profile, self.colors)
-        if items and len(self.profile.bars) <= BARS:
-            items.append(("", "critical path"))
+        items += part_items(self.profile, self.chart, critical=self.critical)
         found, x, y = [], 0.0, 0.0
         for color, words in items:
             width = 29 + text_width(words, 12)
@@ -114,7 +122,7 @@ class GanttPainter:
     def _bars(self, brush: Brush) -> None:
         """Draw all bars, one collection for each way a bar can look."""
         chart = self.chart
-        critical = {id(step.bar) for step in self.profile.critical_path()}
+        critical = {id(step.bar) for step in self.steps} if self.critical else set[int]()
         looks: defaultdict[tuple[str, str], list[Box]] = defaultdict(list)
         waits: list[list[Point]] = []
         packing: defaultdict[str, list[Box]] = defaultdict(list)
@@ -134,12 +142,12 @@ class GanttPainter:
                     packing[tint(color, 0.4)].append(box_after)
                 if id(bar) in critical:
                     outlined.append(box)
-        brush.lines(waits, "#aab4be", 1.4)
+        brush.lines(waits, QUEUED, 1.6)
         for (status, color), boxes in looks.items():
             self._look(brush, status, color, boxes)
         for color, boxes in packing.items():
             brush.boxes(boxes, color)
-        brush.boxes(outlined, "none", rim=INK, line=1.7)
+        brush.boxes(outlined, "none", rim=INK, line=OUTLINE_WIDTH)
         self._labels(brush)
 
     def _box(self, bar: Bar, row: int) -> Box:
@@ -158,7 +166,7 @@ class GanttPainter:
             case "running":
                 brush.boxes(boxes, tint(color, 0.35), rim=color, dash=True)
             case _:
-                brush.boxes(boxes, color)
+                brush.boxes(boxes, color, rim=PAPER, line=0.5)
 
     def _labels(self, brush: Brush) -> None:
         marked: defaultdict[str, list[Point]] = defaultdict(list)
@@ -172,10 +180,12 @@ class GanttPainter:
                 if bar.status in {"failed", "running", "cancelled"} and width > 16:
                     marked[bar.status].append((x + radius + 3, y + height / 2))
                     inset = 2 * radius + 6
-                if bar.status != "failed":
-                    fill = INK if bar.status in {"running", "cancelled"} else "#ffffff"
-                    label = cut_id(clean(bar.call), room(width - inset - 3, 11))
-                    brush.text(x + inset, y + height / 2 + 3.5, label, 10, fill=fill)
+                fill = INK if bar.status in {"running", "cancelled", "failed"} else "#ffffff"
+                label = bar_label(bar, room(width - inset - 3, 11))
+                if label and bar.status == "failed":
+                    under = (x + inset - 1, y + 2, text_width(label, 11) + 2, height - 4)
+                    brush.boxes([under], PAPER)
+                brush.text(x + inset, y + height / 2 + 3.5, label, 10, fill=fill)
         for status, centres in marked.items():
             brush.icons(centres, radius, status)
 
@@ -197,8 +207,19 @@ class GanttPainter:
             brush.text(0, 0, "no call has started yet", 12, fill=FAINT)
             return
         for x, y, color, words in self.legend:
-            if color:
-                brush.boxes([(x, y - 9, 11, 11)], color)
-            else:
-                brush.boxes([(x, y - 9, 11, 11)], "none", rim=INK, line=1.7)
+            self._sample(brush, x, y, color)
             brush.text(x + 16, y, words, 11, fill=FAINT)
+        last = self.legend[-1][1] if self.legend else 0.0
+        words = " · ".join(totals(self.profile, self.steps))
+        brush.text(0, last + 22, words, 12, fill=INK)
+
+    def _sample(self, brush: Brush, x: float, y: float, color: str) -> None:
+        match color:
+            case "outline":
+                brush.boxes([(x, y - 9, 11, 11)], "none", rim=INK, line=OUTLINE_WIDTH)
+            case "line":
+                brush.lines([[(x, y - 3.5), (x + 11, y - 3.5)]], QUEUED, 1.6)
+            case "pale":
+                brush.boxes([(x, y - 7.5, 11, 8)], tint(OTHER_COLOR, 0.4))
+            case _:
+                brush.boxes([(x, y - 9, 11, 11)], color)

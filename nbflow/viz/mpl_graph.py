@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 
 from nbflow.core.graph import Node
+from nbflow.viz.critical import NOTHING, Marks
 from nbflow.viz.drawing import Scene
-from nbflow.viz.groups import Group
+from nbflow.viz.groups import Group, Summary
 from nbflow.viz.layered import Curve, Point
 from nbflow.viz.layout import COMPACT, FULL, Place
 from nbflow.viz.mpl_brush import Box, Brush
@@ -14,11 +15,13 @@ from nbflow.viz.palette import DASHED, EDGE, FAINT, INK, OTHER_COLOR, PAPER, STA
 from nbflow.viz.pen import room, text_width
 from nbflow.viz.svg_graph import (
     HEAD,
+    HEAVY,
     arrow,
     detail,
     group_bar,
     group_words,
     middle,
+    rim_gap,
     time_of,
 )
 from nbflow.viz.wording import TIMES, clean, cut_id, many
@@ -30,16 +33,20 @@ class GraphPainter:
     Args:
         shown: The graph.
         least: How wide the picture is at least.
+        marked: What lies on the critical path, see `graph_fragment`.
     """
 
-    def __init__(self, shown: Scene, least: float = 0.0) -> None:
+    def __init__(self, shown: Scene, least: float = 0.0, marked: Marks = NOTHING) -> None:
+        self.shown = shown
+        self.marked = marked
         self.graph = shown.graph
         self.summary = shown.summary
         self.layout = shown.layout
         self.colors = shown.colors
         self.tiny = shown.tiny
         self.width = max(380.0, self.layout.width, least)
-        self.height = HEAD + self.layout.height + 2
+        note = 18 if shown.summary and shown.summary.left_out else 0
+        self.height = HEAD + self.layout.height + 2 + note
 
     def paint(self, brush: Brush) -> None:
         """Draw everything."""
@@ -49,42 +56,63 @@ class GraphPainter:
         status = f"{self.graph.status} · {many(len(self.graph), 'call')}"
         brush.text(beside, 15, status, 12, fill=FAINT)
         brush.chips(0, 36, self.graph.counts().items())
-        if self.tiny and len(self.graph):
-            self._legend(brush)
+        self._legends(brush)
         inside = brush.moved((self.width - self.layout.width) / 2, HEAD)
         self._edges(inside)
-        if self.summary:
-            self._groups(inside, self.summary.nodes)
-        else:
-            self._calls(inside, self.graph.nodes)
+        boxes = self.shown.boxes
+        self._calls(inside, [box for box in boxes if isinstance(box, Node)])
+        self._groups(inside, [box for box in boxes if isinstance(box, Group)])
+        self._rims(inside)
 
-    def _legend(self, brush: Brush) -> None:
-        """Name the activities by colour, where the boxes cannot."""
+    def _legends(self, brush: Brush) -> None:
+        """Say what heavy lines are; name the activities by colour where the boxes cannot."""
         counts = self.graph.counts().items()
         x = 30 + sum(30 + text_width(f"{count:,} {status}", 12.65) for status, count in counts)
-        for name, color in list(self.colors.items())[:6]:
+        if self.marked.words:
+            brush.lines([[(x, 32), (x + 18, 32)]], INK, HEAVY)
+            brush.text(x + 24, 36, self.marked.words, 11.5, fill=FAINT)
+            x += 40 + text_width(self.marked.words, 12.65)
+        for name, color in list(self.colors.items())[:6] if self.tiny else ():
             brush.boxes([(x, 27, 11, 11)], tint(color, 0.35))
             brush.text(x + 16, 36, name, 11.5, fill=FAINT, pixels=200)
             x += 30 + min(200, text_width(name, 12.65))
 
     def _edges(self, brush: Brush) -> None:
-        solid: list[Curve] = []
-        dashed: list[Curve] = []
-        heads: list[list[Point]] = []
-        for edge in (self.summary or self.graph).edges:
-            curve = self.layout.curves.get((edge.source, edge.target))
+        lines: defaultdict[tuple[bool, bool], list[Curve]] = defaultdict(list)
+        heads: defaultdict[bool, list[list[Point]]] = defaultdict(list)
+        for edge in self.shown.edges:
+            ends = (edge.source, edge.target)
+            curve = self.layout.curves.get(ends)
             if curve is None:
                 continue
-            (solid if edge.kind == "data" else dashed).append(curve)
+            heavy = ends in self.marked.edges
+            lines[heavy, edge.kind != "data"].append(curve)
             if not self.tiny and self.layout.places[edge.target].width > 10:
-                heads.append(arrow(curve))
-        line = 1.0 if self.tiny else 1.3
-        brush.curves(list(dict.fromkeys(solid)), EDGE, line, dash=False)
-        brush.curves(list(dict.fromkeys(dashed)), EDGE, line, dash=True)
-        brush.shapes(heads, EDGE)
-        for bundle in self.summary.edges if self.summary else ():
+                heads[heavy].append(arrow(curve, 8.0 if heavy else 6.0))
+        thin = 1.0 if self.tiny else 1.3
+        for heavy, color, width in ((False, EDGE, thin), (True, INK, HEAVY)):
+            for dash in (False, True):
+                brush.curves(lines[heavy, dash], color, width, dash=dash)
+            brush.shapes(heads[heavy], color)
+        if self.summary:
+            self._counts(brush, self.summary)
+
+    def _counts(self, brush: Brush, summary: Summary) -> None:
+        for bundle in summary.edges:
             if bundle.count > 1:
                 self._count(brush, self.layout.curves[bundle.source, bundle.target], bundle.count)
+        if summary.left_out:
+            note = f"… {many(summary.left_out, 'edge')} not drawn"
+            brush.text(0, self.layout.height + 14, note, 11, fill=FAINT)
+
+    def _rims(self, brush: Brush) -> None:
+        """Draw the second, dark rim of the boxes on the critical path."""
+        places = [self.layout.places[box] for box in sorted(self.marked.boxes)]
+        for place in places:
+            left, top, width, height = _box(place)
+            gap = rim_gap(place)
+            box = (left - gap, top - gap, width + 2 * gap, height + 2 * gap)
+            brush.rounded([box], "none", INK, radius=7 + gap, line=2)
 
     def _count(self, brush: Brush, curve: Curve, count: int) -> None:
         x, y = middle(curve)
@@ -98,16 +126,15 @@ class GraphPainter:
         joins = [(places[v.id].x, places[v.id].y) for v in nodes if v.join]
         brush.disks(joins, 3.5, EDGE)
         calls = [node for node in nodes if not node.join]
-        if self.tiny:
-            self._tiny(brush, calls)
-            return
+        self._tiny(brush, [node for node in calls if places[node.id].width < COMPACT[0]])
+        calls = [node for node in calls if places[node.id].width >= COMPACT[0]]
         self._frames(brush, calls)
         for node in calls:
             place = places[node.id]
             x, y = place.x - place.width / 2, place.y - place.height / 2
             if place.width >= FULL[0]:
                 self._full(brush, node, x, y, place)
-            elif place.width >= COMPACT[0]:
+            else:
                 name = cut_id(clean(node.id), room(place.width - 27, 11))
                 brush.text(x + 24, place.y + 3.5, name, 10)
 
@@ -161,7 +188,7 @@ class GraphPainter:
             x, y, width, _ = _box(place)
             count = f"{TIMES}{group.calls:,}"
             taken = text_width(count, 13) + 8
-            brush.text(x + 30, y + 18, group.activity, 12.5, bold=True, pixels=width - 36 - taken)
+            brush.text(x + 30, y + 18, group.title, 12.5, bold=True, pixels=width - 36 - taken)
             brush.text(x + width - 8, y + 18, count, 12, fill=INK, anchor="right")
             brush.text(x + 12, y + 34, group_words(group), 10, fill=FAINT, pixels=width - 18)
             for left, length, status in group_bar(group, x + 12, width - 22):

@@ -7,7 +7,9 @@ each status has a mark of its own shape as well. Colours of activities are none 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
+
+from nbflow.core.graph import STATUSES
 
 Stroke = tuple[tuple[float, float], ...]
 
@@ -98,6 +100,15 @@ FAINT: Final = "#5d6975"
 RULE: Final = "#e3e7eb"
 EDGE: Final = "#7b8794"
 PAPER: Final = "#ffffff"
+
+LOOK: Final[dict[str, Any]] = {
+    "colors": STATUS_COLORS,
+    "icons": ICONS,
+    "dashed": sorted(DASHED),
+    "activities": [*ACTIVITY_COLORS, OTHER_COLOR],
+    "statuses": list(STATUSES),
+}
+"""What the panel shares with every other picture, and the order that numbers statuses."""
 
 
 def icon(status: str) -> tuple[Stroke, ...]:

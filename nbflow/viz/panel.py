@@ -10,28 +10,12 @@ from typing import Any, Final
 import anywidget
 import traitlets
 
-from nbflow.core.graph import STATUSES
 from nbflow.viz.board import State
-from nbflow.viz.palette import (
-    ACTIVITY_COLORS,
-    DASHED,
-    ICONS,
-    OTHER_COLOR,
-    STATUS_COLORS,
-)
+from nbflow.viz.palette import LOOK
 
 _STATIC: Final = Path(__file__).parent / "static"
 
 WIDGET: Final = "application/vnd.jupyter.widget-view+json"
-
-LOOK: Final[dict[str, Any]] = {
-    "colors": STATUS_COLORS,
-    "icons": {status: ICONS[status] for status in ICONS},
-    "dashed": sorted(DASHED),
-    "activities": [*ACTIVITY_COLORS, OTHER_COLOR],
-    "statuses": list(STATUSES),
-}
-"""What the panel shares with every other picture, and the order that numbers statuses."""
 
 
 class Panel(anywidget.AnyWidget):

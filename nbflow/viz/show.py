@@ -81,7 +81,7 @@ def describe(log: Log, run: str) -> str:
 
 
 def _words(graph: Graph, profile: Profile) -> str:
-    return f"{graph_text(graph, lines=30)}\n\n{profile_text(profile, lines=30)}"
+    return f"{graph_text(graph, lines=30, profile=profile)}\n\n{profile_text(profile, lines=30)}"
 
 
 class Still:

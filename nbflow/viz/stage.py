@@ -174,7 +174,8 @@ class Stage:
         mode = self._wanted or ("groups" if is_big(self._graph) else "calls")
         if mode == "calls" and mode in modes:
             self._place_calls()
-        else:
+        # Nobody has asked for single calls if they are too many for boxes that can be read.
+        if mode not in modes or mode == "groups" or (self.columns is not None and not self._wanted):
             mode = "groups"
             self._place_groups()
         numbers = self._rows.activities.numbers
@@ -231,10 +232,15 @@ class Stage:
 
     def _describe(self) -> None:
         """Write every box and every line anew."""
-        if self._scene is not None:
-            boxes, links = self._scene.boxes, self._scene.edges
+        if (
+            self._scene is not None
+            and self._scene.summary is not None
+            and self._grouping is not None
+        ):
+            boxes: Sequence[Node | Group] = self._grouping.latest(self._scene.summary).boxes
+            links: Sequence[Edge | Bundle] = self._scene.edges
         else:
-            boxes, links = self._graph.nodes, self._graph.edges
+            boxes, links = [*self._graph], self._graph.edges
         places = self._layout.places
         groups = {box.activity: box.id for box in boxes if isinstance(box, Group)}
         path_ = [call if call in places else groups.get(name, "") for call, name in self._path]

@@ -118,10 +118,11 @@ def straighten(
     if len(rows) < 2 or not any(len(row) > 1 for row in rows):
         return plane.x
     downwards, upwards = range(1, len(rows)), range(len(rows) - 2, -1, -1)
-    for turn in range(_ONE_SIDED):
+    few = len(widths) > _EFFORT // 4
+    for turn in range(_ONE_SIDED // 2 if few else _ONE_SIDED):
         for r in downwards if turn % 2 == 0 else upwards:
             plane.draw(r, (up,) if turn % 2 == 0 else (down,))
-    for turn in range(max(4, min(_TWO_SIDED, _EFFORT // len(widths)))):
+    for turn in range(max(3, min(_TWO_SIDED, _EFFORT // len(widths)))):
         for r in range(len(rows)) if turn % 2 else reversed(range(len(rows))):
             plane.draw(r, (up, down))
     plane.align(chains)

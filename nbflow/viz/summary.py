@@ -37,7 +37,7 @@ def static_views(graph: Graph, profile: Profile, *, dpi: float = 144) -> dict[st
     from nbflow.viz.mpl import run_png  # noqa: PLC0415 - matplotlib takes its time to load
 
     shown = scene(graph)
-    text = f"{graph_text(graph, lines=30)}\n\n{profile_text(profile, lines=30)}"
+    text = f"{graph_text(graph, lines=30, profile=profile)}\n\n{profile_text(profile, lines=30)}"
     found = {
         "image/png": base64.b64encode(run_png(graph, profile, dpi, shown)).decode(),
         "text/plain": text,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from nbflow.core.profile import Bar, Profile
-from nbflow.viz.lanes import Bin, Lane, bins, figures, lanes, span, ticks
+from nbflow.core.profile import Bar, Profile, Step
+from nbflow.viz.lanes import Bin, Lane, bins, figures, lanes, span, ticks, totals
 from nbflow.viz.palette import (
     FAINT,
     INK,
     OTHER_COLOR,
+    PAPER,
     RULE,
     STATUS_COLORS,
     activity_colors,
@@ -27,6 +28,8 @@ WIDTH = 960.0
 HEAD = 50.0
 _MOST_HEIGHT = 760.0
 CELLS = 12_000
+QUEUED = "#aab4be"
+OUTLINE_WIDTH = 2.2
 _MOST_LETTERS = 380_000
 _HINT = re.compile(r"<title>[^<]*</title>")
 
@@ -68,26 +71,51 @@ def bar_colors(profile: Profile) -> dict[str, str]:
 
 
 def profile_fragment(
-    profile: Profile, colors: Mapping[str, str] | None = None, chart: Chart | None = None
+    profile: Profile,
+    colors: Mapping[str, str] | None = None,
+    chart: Chart | None = None,
+    *,
+    critical: bool = True,
 ) -> Fragment:
-    """Draw a Gantt chart under its figures, with a legend of activities."""
+    """Draw a Gantt chart under a line that says whose it is, above a legend and its figures.
+
+    Args:
+        profile: The profile.
+        colors: The colours of its activities, as in the graph beside it.
+        chart: Where times and lanes are, if that is given.
+        critical: Whether the bars of the critical path are outlined.
+    """
     colors = colors or bar_colors(profile)
     rows = lanes(profile)
     chart = chart or measure(profile, rows)
+    steps = profile.critical_path()
     height = len(rows) * chart.lane
     inside = _grid(chart, height) + _names(rows, chart)
     if len(profile.bars) > BARS:
         inside += _binned(rows, chart, colors)
     else:
-        bars = _bars(profile, rows, chart, colors)
+        outlined = {id(step.bar) for step in steps} if critical else set[int]()
+        bars = _bars(rows, chart, colors, outlined)
         inside += bars if len(bars) < _MOST_LETTERS else _HINT.sub("", bars)
-    legend, legend_height = _legend(profile, colors, bool(profile.bars))
+    parts = part_items(profile, chart, critical=critical and bool(steps))
+    foot, foot_height = _foot(profile, colors, steps, parts)
     body = (
         f"{_head(profile)}"
         f'<g transform="translate(0 {n(HEAD)})">{inside}</g>'
-        f'<g transform="translate({n(chart.left)} {n(HEAD + height + 34)})">{legend}</g>'
+        f'<g transform="translate({n(chart.left)} {n(HEAD + height + 34)})">{foot}</g>'
     )
-    return Fragment(body, WIDTH, HEAD + height + 34 + legend_height)
+    return Fragment(body, WIDTH, HEAD + height + 34 + foot_height)
+
+
+def _foot(
+    profile: Profile, colors: Mapping[str, str], steps: list[Step], parts: list[Item]
+) -> tuple[str, float]:
+    """Draw the legend, and under it the figures; give the height of both."""
+    if not profile.bars:
+        return text(0, 0, "no call has started yet", 12, fill=FAINT), 8
+    legend, y = _legend(profile, colors, parts)
+    words = " · ".join(totals(profile, steps))
+    return legend + text(0, y + 22, words, 12, fill=INK), y + 30
 
 
 def _head(profile: Profile) -> str:
@@ -140,8 +168,9 @@ def _names(rows: list[Lane], chart: Chart) -> str:
 # ---------------------------------------------------------------------- bars one by one
 
 
-def _bars(profile: Profile, rows: list[Lane], chart: Chart, colors: Mapping[str, str]) -> str:
-    critical = {id(step.bar) for step in profile.critical_path()}
+def _bars(
+    rows: list[Lane], chart: Chart, colors: Mapping[str, str], outlined: Collection[int]
+) -> str:
     waits, found = [], []
     for i, lane in enumerate(rows):
         y, height = chart.y(i) + chart.lane * 0.14, chart.lane * 0.72
@@ -149,8 +178,8 @@ def _bars(profile: Profile, rows: list[Lane], chart: Chart, colors: Mapping[str,
             start, ready = chart.x(bar.started), chart.x(bar.ready)
             if start - ready > 1:
                 waits.append(f"M{n(ready)} {n(y + height / 2)}H{n(start)}")
-            found.append(_bar(bar, chart, (y, height), colors, outlined=id(bar) in critical))
-    lead = f'<path d="{"".join(waits)}" stroke="#aab4be" stroke-width="1.4"/>' if waits else ""
+            found.append(_bar(bar, chart, (y, height), colors, outlined=id(bar) in outlined))
+    lead = f'<path d="{"".join(waits)}" stroke="{QUEUED}" stroke-width="1.6"/>' if waits else ""
     return lead + "".join(found)
 
 
@@ -168,7 +197,7 @@ def _bar(
     color = colors.get(bar.activity, OTHER_COLOR)
     fill, more = _style(bar, color)
     if outlined:
-        more = f' stroke="{INK}" stroke-width="1.7"'
+        more = f' stroke="{INK}" stroke-width="{OUTLINE_WIDTH}"'
     body = rect(x, y, width, height, fill, rx=min(3.0, width / 3), more=more)
     packing = chart.x(stop + bar.packing) - x - width
     if packing > 0.4:
@@ -178,11 +207,29 @@ def _bar(
         radius = min(6.0, height * 0.38)
         body += status_icon(x + radius + 3, y + height / 2, radius, bar.status)
         inset = 2 * radius + 6
-    if height > 11 and bar.status != "failed":
-        fill = INK if bar.status in {"running", "cancelled"} else "#ffffff"
-        label = cut_id(clean(bar.call), room(width - inset - 3, 10))
-        body += text(x + inset, y + height / 2 + 3.5, label, 10, fill=fill)
+    if height > 11:
+        body += _bar_text(bar, x + inset, y, width - inset - 3, height)
     return f"<g><title>{escape(bar_hint(bar, chart.end))}</title>{body}</g>"
+
+
+def _bar_text(bar: Bar, x: float, y: float, width: float, height: float) -> str:
+    """Write a bar's label; over the hatching of a failed one on paper."""
+    label = bar_label(bar, room(width, 10))
+    if not label:
+        return ""
+    fill, under = "#ffffff", ""
+    if bar.status in {"running", "cancelled", "failed"}:
+        fill = INK
+    if bar.status == "failed":
+        under = rect(x - 1, y + 2, text_width(label, 10) + 2, height - 4, PAPER, rx=2)
+    return under + text(x, y + height / 2 + 3.5, label, 10, fill=fill)
+
+
+def bar_label(bar: Bar, columns: int) -> str:
+    """Write the call of a bar, and which attempt it is of one that was tried again."""
+    again = f" #{bar.attempt}" if bar.attempt > 1 else ""
+    name = cut_id(clean(bar.call), columns - len(again))
+    return name + again if name else ""
 
 
 def _style(bar: Bar, color: str) -> tuple[str, str]:
@@ -235,7 +282,12 @@ def bin_color(piece: Bin, colors: Mapping[str, str]) -> str:
 # ---------------------------------------------------------------------- legend
 
 
-def legend_items(profile: Profile, colors: Mapping[str, str]) -> list[tuple[str, str]]:
+Item = tuple[str, str]
+"""A colour and words; `OUTLINE`, `LINE` or `PALE` for what is no activity."""
+OUTLINE, LINE, PALE = "outline", "line", "pale"
+
+
+def legend_items(profile: Profile, colors: Mapping[str, str]) -> list[Item]:
     """Give the colour and the words of each activity that is named, those with most work first."""
     summaries = profile.by_activity()
     named = [(colors.get(s.activity, OTHER_COLOR), s.activity, s.total) for s in summaries[:10]]
@@ -246,18 +298,41 @@ def legend_items(profile: Profile, colors: Mapping[str, str]) -> list[tuple[str,
     return found
 
 
-def _legend(profile: Profile, colors: Mapping[str, str], drawn: bool) -> tuple[str, float]:  # noqa: FBT001
-    if not drawn:
-        return text(0, 0, "no call has started yet", 12, fill=FAINT), 8
+def part_items(profile: Profile, chart: Chart, *, critical: bool) -> list[Item]:
+    """Give what the legend says of the parts of bars that can be seen."""
+    if len(profile.bars) > BARS:
+        return []
+    pixel = (chart.end - chart.begin) / chart.width
+    queued = any(bar.queued > pixel for bar in profile.bars)
+    packing = any(bar.packing > pixel * 0.4 for bar in profile.bars)
+    items = [
+        (OUTLINE, "critical path", critical),
+        (LINE, "queued", queued),
+        (PALE, "packing", packing),
+    ]
+    return [(color, words) for color, words, seen in items if seen]
+
+
+def _legend(profile: Profile, colors: Mapping[str, str], parts: list[Item]) -> tuple[str, float]:
+    """Draw what colours and shapes mean; give the y of the last line."""
     x = y = 0.0
     found = []
-    for color, words in legend_items(profile, colors):
+    for color, words in [*legend_items(profile, colors), *parts]:
         width = 17 + text_width(words, 11)
         if x and x + width > WIDTH - 150:
             x, y = 0.0, y + 18
-        found.append(rect(x, y - 9, 11, 11, color, rx=2.5) + text(x + 16, y, words, 11, fill=FAINT))
+        found.append(_sample(x, y, color) + text(x + 16, y, words, 11, fill=FAINT))
         x += width + 12
-    if len(profile.bars) <= BARS:
-        box = rect(x, y - 9, 11, 11, "none", rx=2.5, more=f' stroke="{INK}" stroke-width="1.7"')
-        found.append(box + text(x + 16, y, "critical path", 11, fill=FAINT))
-    return "".join(found), y + 8
+    return "".join(found), y
+
+
+def _sample(x: float, y: float, color: str) -> str:
+    match color:
+        case "outline":
+            more = f' stroke="{INK}" stroke-width="{OUTLINE_WIDTH}"'
+            return rect(x, y - 9, 11, 11, "none", rx=2.5, more=more)
+        case "line":
+            return f'<path d="M{n(x)} {n(y - 3.5)}h11" stroke="{QUEUED}" stroke-width="1.6"/>'
+        case "pale":
+            return rect(x, y - 7.5, 11, 8, tint(OTHER_COLOR, 0.4))
+    return rect(x, y - 9, 11, 11, color, rx=2.5)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 
 from nbflow.core.graph import Graph, Node
+from nbflow.viz.critical import NOTHING, Marks
 from nbflow.viz.drawing import Scene
 from nbflow.viz.groups import Group, Summary
 from nbflow.viz.layered import Curve, Point
@@ -35,22 +37,37 @@ from nbflow.viz.pen import (
 from nbflow.viz.wording import TIMES, clean, cut_id, duration, many
 
 HEAD = 52.0
+HEAVY = 2.6
+"""How wide the lines of the critical path are."""
 Head = list[Point]
 
 
-def graph_fragment(shown: Scene, least: float = 0.0) -> Fragment:
-    """Draw a graph, at least so wide, under a line that says whose it is and how it stands."""
-    head, head_width = _head(shown.graph)
-    legend, legend_width = "", 0.0
+def graph_fragment(shown: Scene, least: float = 0.0, marked: Marks = NOTHING) -> Fragment:
+    """Draw a graph, at least so wide, under a line that says whose it is and how it stands.
+
+    Args:
+        shown: The graph, laid out.
+        least: How wide the picture is at least.
+        marked: What lies on the critical path (`nbflow.viz.critical.marks`): its boxes have a
+            second rim, its edges are heavy.
+    """
+    head, head_width, x = _head(shown.graph)
+    legend = ""
+    if marked.words:
+        legend, x = _path_legend(marked.words, x)
     if shown.tiny and len(shown.graph):
-        legend, legend_width = _legend(shown.colors, head_width + 16)
-    width = max(head_width, legend_width, shown.layout.width, least)
+        more, x = _legend(shown.colors, x)
+        legend += more
+    width = max(head_width, x, shown.layout.width, least)
     left = (width - shown.layout.width) / 2
-    edges = _bundles(shown.summary, shown.layout) if shown.summary else _edges(shown)
-    nodes = shown.summary.nodes if shown.summary else shown.graph.nodes
-    boxes = [_box(node, shown.layout.places[node.id], shown.colors) for node in nodes]
+    edges = _edges(shown, marked.edges)
+    if shown.summary:
+        edges += _counts(shown.summary, shown.layout)
+    places = shown.layout.places
+    boxes = [_box(node, places[node.id], shown.colors, marked.boxes) for node in shown.boxes]
     inside = f'<g transform="translate({n(left)} {n(HEAD)})">{edges}{"".join(boxes)}</g>'
-    return Fragment(head + legend + inside, width, HEAD + shown.layout.height + 2)
+    note = 18 if shown.summary and shown.summary.left_out else 0
+    return Fragment(head + legend + inside, width, HEAD + shown.layout.height + 2 + note)
 
 
 def _legend(colors: Mapping[str, str], x: float) -> tuple[str, float]:
@@ -64,7 +81,8 @@ def _legend(colors: Mapping[str, str], x: float) -> tuple[str, float]:
     return "".join(found), x
 
 
-def _head(graph: Graph) -> tuple[str, float]:
+def _head(graph: Graph) -> tuple[str, float, float]:
+    """Write whose graph it is and how it stands; give the width, and the end of the counts."""
     name = clean(graph.name) or "workflow"
     counts = list(graph.counts().items())
     status = f"{graph.status} · {many(len(graph), 'call')}"
@@ -75,55 +93,64 @@ def _head(graph: Graph) -> tuple[str, float]:
         chips(0, 36, counts),
     ]
     shown = sum(30 + text_width(f"{count:,} {status}", 11.5) for status, count in counts)
-    return "".join(body), max(beside + text_width(status, 12), shown)
+    return "".join(body), max(beside + text_width(status, 12), shown), shown + 16 if shown else 0.0
 
 
 # ---------------------------------------------------------------------- edges
 
 
-def _edges(shown: Scene) -> str:
-    """Draw all data edges as one path and all control edges as another, dashed."""
+def _path_legend(words: str, x: float) -> tuple[str, float]:
+    """Say what heavy lines are; give the x of the end."""
+    sample = f'<path d="M{n(x)} 32h18" stroke="{INK}" stroke-width="{HEAVY}"/>'
+    return sample + text(x + 24, 36, words, 11.5, fill=FAINT), x + 40 + text_width(words, 11.5)
+
+
+def _edges(shown: Scene, heavy: Collection[tuple[str, str]]) -> str:
+    """Draw edges of a kind as one path: of data, of control (dashed), and both where heavy."""
     places, curves = shown.layout.places, shown.layout.curves
-    solid: list[str] = []
-    dashed: list[str] = []
-    heads: list[Head] = []
-    for edge in dict.fromkeys(shown.graph.edges):
-        curve = curves.get((edge.source, edge.target))
+    paths: defaultdict[tuple[bool, bool], list[str]] = defaultdict(list)
+    heads: defaultdict[bool, list[Head]] = defaultdict(list)
+    for edge in shown.edges:
+        ends = (edge.source, edge.target)
+        curve = curves.get(ends)
         if curve is None:
             continue
-        (solid if edge.kind == "data" else dashed).append(path(curve))
+        paths[ends in heavy, edge.kind != "data"].append(path(curve))
         if not shown.tiny and places[edge.target].width > 10:
-            heads.append(arrow(curve))
-    return _strokes(solid, dashed, heads, 1.0 if shown.tiny else 1.3)
+            heads[ends in heavy].append(arrow(curve, 8.0 if ends in heavy else 6.0))
+    width = 1.0 if shown.tiny else 1.5 if shown.summary else 1.3
+    found = [_strokes(paths[False, False], paths[False, True], heads[False], width, EDGE)]
+    if heavy:
+        found.append(_strokes(paths[True, False], paths[True, True], heads[True], HEAVY, INK))
+    return "".join(found)
 
 
-def _bundles(summary: Summary, found: Layout) -> str:
-    """Draw the edges between activities, each with how many calls it stands for."""
-    solid: list[str] = []
-    dashed: list[str] = []
-    heads: list[Head] = []
+def _counts(summary: Summary, found: Layout) -> str:
+    """Write on each bundle how many calls it stands for."""
     words: list[str] = []
     for edge in summary.edges:
-        curve = found.curves[edge.source, edge.target]
-        (solid if edge.kind == "data" else dashed).append(path(curve))
-        heads.append(arrow(curve))
         if edge.count > 1:
-            x, y = middle(curve)
+            x, y = middle(found.curves[edge.source, edge.target])
             label = f"{TIMES}{edge.count:,}"
             width = text_width(label, 10) + 8
             words.append(rect(x - width / 2, y - 7, width, 14, PAPER, rx=7))
             words.append(text(x, y + 3.5, label, 10, fill=FAINT, anchor="middle"))
-    return _strokes(solid, dashed, heads, 1.5) + "".join(words)
+    if summary.left_out:
+        note = f"… {many(summary.left_out, 'edge')} not drawn"
+        words.append(text(0, found.height + 14, note, 11, fill=FAINT))
+    return "".join(words)
 
 
-def _strokes(solid: list[str], dashed: list[str], heads: list[Head], width: float) -> str:
-    lines = f'<g fill="none" stroke="{EDGE}" stroke-width="{width}">'
+def _strokes(
+    solid: list[str], dashed: list[str], heads: list[Head], width: float, color: str
+) -> str:
+    lines = f'<g fill="none" stroke="{color}" stroke-width="{width}">'
     if solid:
         lines += f'<path d="{"".join(solid)}"/>'
     if dashed:
         lines += f'<path d="{"".join(dashed)}" stroke-dasharray="4 3" opacity=".8"/>'
     tips = "M".join(" ".join(f"{n(x)} {n(y)}" for x, y in head) + "z" for head in heads)
-    return lines + "</g>" + (f'<path d="M{tips}" fill="{EDGE}"/>' if heads else "")
+    return lines + "</g>" + (f'<path d="M{tips}" fill="{color}"/>' if heads else "")
 
 
 def arrow(curve: Curve, size: float = 6.0) -> Head:
@@ -148,11 +175,14 @@ def middle(curve: Curve) -> tuple[float, float]:
 # ---------------------------------------------------------------------- boxes
 
 
-def _box(node: Node | Group, place: Place, colors: Mapping[str, str]) -> str:
+def _box(
+    node: Node | Group, place: Place, colors: Mapping[str, str], heavy: Collection[str]
+) -> str:
     if node.join:
         return f'<circle cx="{n(place.x)}" cy="{n(place.y)}" r="3.5" fill="{EDGE}"/>'
     x, y = place.x - place.width / 2, place.y - place.height / 2
     color = colors.get(node.activity, OTHER_COLOR)
+    rim = _rim(place) if node.id in heavy else ""
     if isinstance(node, Group):
         inside = _group(node, x, y, place)
     elif place.width >= FULL[0]:
@@ -160,9 +190,10 @@ def _box(node: Node | Group, place: Place, colors: Mapping[str, str]) -> str:
     elif place.width >= COMPACT[0]:
         inside = _compact(node, x, y, place)
     else:
-        return _tiny(node, x, y, place, color)
+        return _tiny(node, x, y, place, color, rim)
+    said = hint(node) + (", on the critical path" if rim else "")
     return (
-        f"<g><title>{escape(hint(node))}</title>{_frame(node.status, x, y, place)}"
+        f"<g><title>{escape(said)}</title>{_frame(node.status, x, y, place)}{rim}"
         f'<path d="{_stripe(x, y, place.height)}" fill="{color}"/>{inside}</g>'
     )
 
@@ -171,13 +202,17 @@ def hint(node: Node | Group) -> str:
     """Say about a node what its box has no room for."""
     if isinstance(node, Group):
         counts = ", ".join(f"{count:,} {status}" for status, count in node.counts.items())
-        return f"{node.activity}: {counts}; {duration(node.seconds)} in all"
+        return f"{_hinted(node)}: {counts}; {duration(node.seconds)} in all"
     parts = [f"{node.id}: {node.label or node.activity}", node.status]
     if (seconds := seconds_of(node)) is not None:
         parts.append(duration(seconds))
     if node.attempt > 1:
         parts.append(f"attempt {node.attempt}")
     return ", ".join([*parts, *filter(None, (node.worker, node.error))])
+
+
+def _hinted(group: Group) -> str:
+    return f"{group.calls:,} more of {group.activity}" if group.rest else group.activity
 
 
 def seconds_of(node: Node) -> float | None:
@@ -243,10 +278,26 @@ def _compact(node: Node, x: float, y: float, place: Place) -> str:
     return status_icon(x + 14, middle_y, 6, node.status) + label
 
 
-def _tiny(node: Node, x: float, y: float, place: Place, color: str) -> str:
+def _rim(place: Place) -> str:
+    """Draw the second, dark rim of a box on the critical path."""
+    gap = rim_gap(place)
+    left, top = place.x - place.width / 2 - gap, place.y - place.height / 2 - gap
+    more = f' stroke="{INK}" stroke-width="2"'
+    return rect(
+        left, top, place.width + 2 * gap, place.height + 2 * gap, "none", rx=7 + gap, more=more
+    )
+
+
+def rim_gap(place: Place) -> float:
+    """Give how far outside a box its second rim is."""
+    return 3.0 if place.width >= COMPACT[0] else 1.5
+
+
+def _tiny(node: Node, x: float, y: float, place: Place, color: str, rim: str) -> str:
     frame = rect(x, y, place.width, place.height, tint(color, 0.35), rx=5)
     mark = status_icon(place.x, place.y, 7.5, node.status)
-    return f"<g><title>{escape(hint(node))}</title>{frame}{mark}</g>"
+    said = hint(node) + (", on the critical path" if rim else "")
+    return f"<g><title>{escape(said)}</title>{frame}{mark}{rim}</g>"
 
 
 def _group(group: Group, x: float, y: float, place: Place) -> str:
@@ -258,7 +309,7 @@ def _group(group: Group, x: float, y: float, place: Place) -> str:
     ]
     return (
         status_icon(x + 18, y + 14, 7, group.status)
-        + text(x + 30, y + 18, group.activity, 12.5, weight=600, pixels=place.width - 36 - taken)
+        + text(x + 30, y + 18, group.title, 12.5, weight=600, pixels=place.width - 36 - taken)
         + text(x + place.width - 8, y + 18, count, 12, fill=INK, anchor="end")
         + text(x + 12, y + 34, group_words(group), 10, fill=FAINT, pixels=place.width - 18)
         + "".join(bar)

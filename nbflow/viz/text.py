@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from nbflow.core.graph import Graph, Node
-from nbflow.core.profile import Bar, Profile
+from nbflow.core.profile import Bar, Profile, Step
+from nbflow.viz.critical import steps_of, words_of
 from nbflow.viz.groups import Group, grouped
-from nbflow.viz.lanes import Lane, figures, lanes, span, ticks
+from nbflow.viz.lanes import Lane, figures, lanes, span, ticks, totals
 from nbflow.viz.palette import ANSI, MARKS
 from nbflow.viz.wording import TIMES, clean, columns, cut, cut_start, duration, fill, many
 
@@ -18,7 +19,15 @@ _LEAST = 64
 """Fewer columns are not believed: the table of activities takes as many."""
 
 
-def graph_text(graph: Graph, *, width: int = 100, lines: int = 60, color: bool = False) -> str:
+def graph_text(
+    graph: Graph,
+    *,
+    width: int = 100,
+    lines: int = 60,
+    color: bool = False,
+    profile: Profile | None = None,
+    critical: bool = True,
+) -> str:
     """Write a graph: a line a call with what it needs, or a line an activity where it is big.
 
     Args:
@@ -26,20 +35,31 @@ def graph_text(graph: Graph, *, width: int = 100, lines: int = 60, color: bool =
         width: How many columns there are.
         lines: How many lines there may be.
         color: Whether to write ANSI colours.
+        profile: The same run's profile, if it is at hand: it knows the critical path best.
+        critical: Whether calls on the critical path have a star.
 
     Example:
         >>> print(graph_text(run.graph))
-        revenue  ✓ completed  ✓ 2 done
-          ✓ fetch-1('eu')           1.02 s
-            ✓ convert-1(fetch-1)    290 ms
+        revenue  ✓ completed  ✓ 2 done  * critical path 1.31 s
+          ✓ fetch-1('eu')           1.02 s *
+            ✓ convert-1(fetch-1)    290 ms *
     """
     width, lines = max(_LEAST, width), max(8, lines)
     paint = _painter(color)
     calls = [node for node in graph.nodes if not node.join]
-    head = [_head(graph.name or "workflow", graph.status, graph.counts(), width, paint)]
+    steps: list[Step] = []
+    if critical:
+        steps = steps_of(graph) if profile is None else profile.critical_path()
+    path = f"  * {words_of(steps)}" if steps else ""
+    room = width - len(path)
+    head = _head(graph.name or "workflow", graph.status, graph.counts(), room, paint) + path
     if len(calls) <= lines - 1:
-        return "\n".join(head + _calls(graph, calls, width, paint))
-    return "\n".join(head + _activities(graph, calls, width, lines - 1, paint))
+        starred = {step.bar.call for step in steps}
+        found = _calls(graph, calls, width, paint, starred)
+    else:
+        starred = {step.bar.activity for step in steps}
+        found = _activities(graph, calls, width, lines - 1, paint, starred)
+    return "\n".join([head, *found])
 
 
 class _Painter:
@@ -82,7 +102,9 @@ def _tally(counts: Mapping[str, int], room: int, paint: _Painter, *, words: bool
     return found
 
 
-def _calls(graph: Graph, calls: list[Node], width: int, paint: _Painter) -> list[str]:
+def _calls(
+    graph: Graph, calls: list[Node], width: int, paint: _Painter, starred: Collection[str]
+) -> list[str]:
     """Write a line a call, indented by how many calls lie before it."""
     data, control = _needs(graph)
     depth: dict[str, int] = {}
@@ -95,7 +117,8 @@ def _calls(graph: Graph, calls: list[Node], width: int, paint: _Painter) -> list
     for indent, node, text in named:
         start = fill(text, label - indent - 2)
         line = f"{' ' * indent}{paint.mark(node.status)} {start}  {_seconds(node):>8}"
-        room = width - label - 10
+        line += " *" if node.id in starred else "  " if starred else ""
+        room = width - label - (12 if starred else 10)
         shown = start.rstrip().endswith(")") and all(dep in start for dep in data.get(node.id, ()))
         needs = () if shown else data.get(node.id, ())
         note = _note(node, needs, control.get(node.id, ()), room - 2)
@@ -140,7 +163,12 @@ def _needs(graph: Graph) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
 
 
 def _activities(
-    graph: Graph, calls: list[Node], width: int, lines: int, paint: _Painter
+    graph: Graph,
+    calls: list[Node],
+    width: int,
+    lines: int,
+    paint: _Painter,
+    starred: Collection[str],
 ) -> list[str]:
     """Write a line an activity, then the calls that failed."""
     summary = grouped(graph, most=max(4, lines * 2 // 3))
@@ -150,7 +178,9 @@ def _activities(
     names = [f"{clean(group.activity)} {TIMES} {group.calls:,}" for group in summary.nodes]
     label = min(width * 2 // 5, max(map(columns, names), default=0))
     found = [
-        _activity(group, fill(name, label), sources[group.id], width, paint)
+        _activity(
+            group, _starred(fill(name, label), group, starred), sources[group.id], width, paint
+        )
         for group, name in zip(summary.nodes, names, strict=True)
     ]
     failed = [node for node in calls if node.status == "failed"]
@@ -162,6 +192,13 @@ def _activities(
     rest = len(calls) - len(shown)
     found.append(paint.dim(f"  … {many(rest, 'call')} not listed one by one"))
     return found
+
+
+def _starred(name: str, group: Group, starred: Collection[str]) -> str:
+    """Put a star behind the activities that the critical path goes through."""
+    if not starred:
+        return name
+    return name + (" *" if group.activity in starred else "  ")
 
 
 def _activity(group: Group, name: str, sources: list[str], width: int, paint: _Painter) -> str:
@@ -182,7 +219,12 @@ def _activity(group: Group, name: str, sources: list[str], width: int, paint: _P
 
 
 def profile_text(
-    profile: Profile, *, width: int = 100, lines: int = 60, color: bool = False
+    profile: Profile,
+    *,
+    width: int = 100,
+    lines: int = 60,
+    color: bool = False,
+    critical: bool = True,
 ) -> str:
     """Write a profile: a Gantt chart in block characters, its figures, a table of activities.
 
@@ -191,6 +233,7 @@ def profile_text(
         width: How many columns there are.
         lines: How many lines there may be.
         color: Whether to write ANSI colours.
+        critical: Whether the bars of the critical path are the dark ones.
     """
     width, lines = max(_LEAST, width), max(14, lines)
     paint = _painter(color)
@@ -198,11 +241,18 @@ def profile_text(
     if not profile.bars:
         return "\n".join([*head, "  no call has started yet"])
     table = _table(profile, width, max(4, lines // 3))
-    chart = _chart(profile, width, lines - len(table) - 4, paint)
-    return "\n".join([*head, *chart, *_path(profile, width), *table])
+    steps = profile.critical_path()
+    dark = {id(step.bar) for step in steps} if critical else set[int]()
+    foot = [cut(" · ".join(totals(profile, steps)), width)]
+    if dark:
+        foot.append(_path(profile, steps, width))
+    chart = _chart(profile, width, lines - len(table) - len(foot) - 3, paint, dark)
+    return "\n".join([*head, *chart, *foot, *table])
 
 
-def _chart(profile: Profile, width: int, most: int, paint: _Painter) -> list[str]:
+def _chart(
+    profile: Profile, width: int, most: int, paint: _Painter, dark: Collection[int]
+) -> list[str]:
     rows = lanes(profile, most=10**9)
     begin, end = span(profile)
     label = min(_LABEL, max(columns(clean(lane.worker)) for lane in rows))
@@ -210,14 +260,17 @@ def _chart(profile: Profile, width: int, most: int, paint: _Painter) -> list[str
     found = []
     for lane in rows[: most if len(rows) <= most else most - 1]:
         name = cut_start(clean(lane.worker), label) if not lane.slot else ""
-        found.append(f"{fill(name, label)} │{_bars(lane, begin, end, room)}".rstrip())
+        found.append(f"{fill(name, label)} │{_bars(lane, begin, end, room, dark)}".rstrip())
     if len(found) < len(rows):
         found.append(paint.dim(f"{' ' * label} … {many(len(rows) - len(found), 'more lane')}"))
     return [*found, *_axis(end - begin, label, room)]
 
 
-def _bars(lane: Lane, begin: float, end: float, room: int) -> str:
-    """Draw a lane: neighbouring bars in two shades, failed ones light, waiting as a line."""
+def _bars(lane: Lane, begin: float, end: float, room: int, dark: Collection[int]) -> str:
+    """Draw a lane: neighbouring bars in two shades, failed ones light, waiting as a line.
+
+    Bars of the critical path are darker than all others.
+    """
     cells = [" "] * room
     scale = room / (end - begin)
 
@@ -232,16 +285,20 @@ def _bars(lane: Lane, begin: float, end: float, room: int) -> str:
         first = column(bar.started)
         last = max(first, min(room - 1, round((stop - begin) * scale) - 1))
         for c in range(first, last + 1):
-            cells[c] = _shade(bar, number)
+            cells[c] = _shade(bar, number, dark)
+        if cells[first] == "█" and first < last and dark and cells[first - 1 : first] == ["█"]:
+            cells[first] = "▐"
         if bar.status in {"running", "failed", "cancelled"}:
             cells[last] = MARKS[bar.status]
     return "".join(cells)
 
 
-def _shade(bar: Bar, number: int) -> str:
+def _shade(bar: Bar, number: int, dark: Collection[int]) -> str:
     if bar.status in {"failed", "cancelled"}:
         return "░"
-    return "█▓"[number % 2]
+    if not dark:
+        return "█▓"[number % 2]
+    return "█" if id(bar) in dark else "▓▒"[number % 2]
 
 
 def _axis(length: float, label: int, room: int) -> list[str]:
@@ -255,13 +312,10 @@ def _axis(length: float, label: int, room: int) -> list[str]:
     return [f"{' ' * label} └{''.join(line)}", f"{' ' * label}  {''.join(words)}".rstrip()]
 
 
-def _path(profile: Profile, width: int) -> list[str]:
-    steps = profile.critical_path()
-    if not steps:
-        return []
+def _path(profile: Profile, steps: list[Step], width: int) -> str:
     words = [f"{clean(s.bar.call)} {duration(s.bar.seconds(profile.latest))}" for s in steps[:20]]
     more = f" → … {len(steps) - 20:,} more" if len(steps) > 20 else ""
-    return [cut("critical path: " + " → ".join(words) + more, width)]
+    return cut("█ critical path: " + " → ".join(words) + more, width)
 
 
 def _table(profile: Profile, width: int, most: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""A real JupyterLab driven by a real Chromium: one server and one browser, a kernel a notebook."""
+"""Real front ends driven by a real Chromium: one server, one browser, a kernel a notebook."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from typing import Any
 import nbformat
 import pytest
 
+from tests import kernels
+
 CHROMIUM = os.environ.get("NBFLOW_CHROMIUM", "/usr/bin/chromium")
 ARGS = [
     "--no-sandbox",
@@ -39,7 +41,15 @@ RUN = """(first) => {
     window.jupyterapp.commands.execute("notebook:run-all-below").then(ran, ran);
 }"""
 
-
+SOME = """([first, count]) => {
+    window.__ran = false;
+    const ran = () => { window.__ran = true; };
+    const { content } = window.jupyterapp.shell.currentWidget;
+    content.deselectAll();
+    content.activeCellIndex = first;
+    content.extendContiguousSelectionTo(first + count - 1);
+    window.jupyterapp.commands.execute("notebook:run-cell").then(ran, ran);
+}"""
 COMMAND = "async ([name, args]) => { await window.jupyterapp.commands.execute(name, args); }"
 ADD = """(source) => {
     const { content } = window.jupyterapp.shell.currentWidget;
@@ -55,6 +65,7 @@ class Lab:
     url: str
     token: str
     root: Path
+    data: Path
 
     def request(self, path: str, method: str = "GET") -> bytes:
         """Ask its REST interface."""
@@ -89,13 +100,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
         *(f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}"),
         *("--LabApp.expose_app_in_browser=True", f"--LabApp.app_settings_dir={settings}"),
+        "--JupyterNotebookApp.expose_app_in_browser=True",
     ]
     log = root / "jupyter.log"
     with log.open("w") as out:
         server = subprocess.Popen(
             command, env=env, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
         )
-    found = Lab(f"http://127.0.0.1:{port}", token, root)
+    found = Lab(f"http://127.0.0.1:{port}", token, root, home / "data")
     end = time.monotonic() + 60
     while True:
         try:
@@ -125,20 +137,26 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-class Notebook:
-    """A notebook open in JupyterLab."""
+LAB, NOTEBOOK = "lab/tree", "notebooks"
+"""Where the server shows a notebook in JupyterLab, and in Notebook 7."""
 
-    def __init__(self, page: Any, lab: Lab, name: str) -> None:
+
+class Notebook:
+    """A notebook open in JupyterLab or in Notebook 7."""
+
+    def __init__(self, page: Any, lab: Lab, name: str, view: str = LAB) -> None:
         self.page = page
         self.lab = lab
+        self.view = view
         self.path = lab.root / name
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.open()
 
-    def open(self) -> None:
-        """Open the page, or open it anew, and wait for the kernel."""
-        url = f"{self.lab.url}/lab/tree/{self.path.name}?reset&token={self.lab.token}"
+    def open(self, path: Path | None = None) -> None:
+        """Open the page, or open it anew or that of another file, and wait for the kernel."""
+        self.path = path or self.path
+        url = f"{self.lab.url}/{self.view}/{self.path.name}?reset&token={self.lab.token}"
         self.page.goto(url, wait_until="domcontentloaded")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         self.wait_for(f"{KERNEL}?.status === 'idle'", 60)
@@ -159,6 +177,15 @@ class Notebook:
         """Run all cells."""
         self.start()
         self.wait(seconds)
+
+    def run_cells(self, first: int, count: int) -> None:
+        """Run so many cells, and no other."""
+        self.page.evaluate(SOME, [first, count])
+        self.wait()
+
+    def write(self, path: Path, notebook: nbformat.NotebookNode) -> None:
+        """Write a notebook without the server, which therefore does not trust it."""
+        nbformat.write(notebook, path)
 
     def command(self, name: str, arguments: dict[str, Any] | None = None) -> None:
         """Run a command of JupyterLab to its end."""
@@ -198,18 +225,24 @@ class Notebook:
 
 @pytest.fixture
 def notebook(lab: Lab, chromium: Any) -> Iterator[Callable[..., Notebook]]:
-    """Open a notebook with these cells; its kernel ends with the test."""
+    """Open a notebook with these cells; its kernel ends with the test.
+
+    It is shown in JupyterLab unless `view` says otherwise, with the kernel of this environment
+    unless `ipykernel` names one of the versions of `tests.kernels`.
+    """
     context = chromium.new_context(viewport={"width": 1200, "height": 1000})
 
-    def make(*cells: str) -> Notebook:
+    def make(*cells: str, view: str = LAB, ipykernel: str = "") -> Notebook:
         name = f"n{secrets.token_hex(4)}.ipynb"
         spec = {"name": "python3", "display_name": "Python 3"}
+        if ipykernel:
+            spec = {"name": kernels.specify(ipykernel, lab.data), "display_name": ipykernel}
         made = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
             metadata={"kernelspec": spec},
         )
         nbformat.write(made, lab.root / name)
-        return Notebook(context.new_page(), lab, name)
+        return Notebook(context.new_page(), lab, name, view)
 
     yield make
     context.close()

@@ -257,16 +257,16 @@ def test_the_contract_of_executors_finds_faults(
 class Overwriting(MemoryStore):
     """Lets anybody append."""
 
-    def append(self, run: str, events: Sequence[Event]) -> None:
+    def append(self, run: str, events: Sequence[Event], *, sync: bool = False) -> None:
         self._logs[run].extend(events)
 
 
 class Forgetful(MemoryStore):
     """Does not follow the status."""
 
-    def append(self, run: str, events: Sequence[Event]) -> None:
+    def append(self, run: str, events: Sequence[Event], *, sync: bool = False) -> None:
         row = self._rows[run]
-        super().append(run, events)
+        super().append(run, events, sync=sync)
         self._rows[run] = row
 
 

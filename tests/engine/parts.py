@@ -10,6 +10,7 @@ from nbflow.core.events import Event, RunStarted
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Job, run_job
 from nbflow.store.base import RunRow, Store
+from nbflow.store.lease import Lease
 from nbflow.store.memory import MemoryStore
 
 
@@ -33,14 +34,23 @@ class Watched:
         self.store.create(run, event)
         self.diary.append(("written", event))
 
-    def append(self, run: str, events: Sequence[Event]) -> None:
+    def append(self, run: str, events: Sequence[Event], *, sync: bool = False) -> None:
         self.before(events)
-        self.store.append(run, events)
+        self.store.append(run, events, sync=sync)
         self.diary.extend(("written", event) for event in events)
         self.appends.append(len(events))
 
     def events(self, run: str, after: int = 0) -> Iterator[Event]:
         return self.store.events(run, after)
+
+    def hold(self, run: str, lease: Lease, *, force: bool = False) -> Lease | None:
+        return self.store.hold(run, lease, force=force)
+
+    def release(self, run: str, lease: Lease) -> None:
+        self.store.release(run, lease)
+
+    def holder(self, run: str) -> Lease | None:
+        return self.store.holder(run)
 
     def runs(self, limit: int | None = None) -> list[RunRow]:
         return self.store.runs(limit)

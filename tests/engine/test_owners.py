@@ -48,9 +48,9 @@ def test_of_two_sessions_that_resume_a_run_the_second_gets_a_conflict(
     """Both have read the same log; the first one goes on, the second one is told at once."""
     stores[0].create("run", started())
     first, second = owner(stores[0], "run"), owner(stores[1], "run")
-    first.resumed("mine")
+    first.resumed(RunResumed(0, 0.0, "mine"), {})
     with pytest.raises(nbflow.StoreConflict):
-        second.resumed("no, mine")
+        second.resumed(RunResumed(0, 0.0, "no, mine"), {})
     assert isinstance(second.stopped, nbflow.StoreConflict)
     first.close("completed", 1)
     assert [type(e) for e in stores[1].events("run")][1:] == [RunResumed, RunClosed]
@@ -76,7 +76,14 @@ def double(n):
 def flow():
     return double(double(4)).result()
 
-run = nbflow.attach(sys.argv[1], SqliteStore(sys.argv[2])).resume(flow)
+run = nbflow.attach(sys.argv[1], SqliteStore(sys.argv[2]))
+try:
+    run.resume(flow)
+except nbflow.RunError as error:
+    assert "is driven by process" in str(error) and "force=True" in str(error), error
+else:
+    raise AssertionError("the run was taken from a process that is there, unasked")
+run.resume(flow, force=True)
 if sys.argv[3] == "leave":
     sys.stdout.write("left")
     sys.stdout.flush()
@@ -89,7 +96,10 @@ print(run.status)
 
 @pytest.mark.parametrize("then", ["completed", "failed", "left"])
 def test_an_owner_that_was_replaced_stops(then: str, tmp_path: Path) -> None:
-    """Where another kernel took a run over, this one writes no more, and shows what the log has."""
+    """Another kernel takes a run over only by force; then this one writes no more.
+
+    It shows what the log has.
+    """
     store = SqliteStore(tmp_path / "store")
     nbflow.configure(store=store)
     gate = Gate(tmp_path / "gate")

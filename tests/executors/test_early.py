@@ -9,6 +9,7 @@ import pytest
 
 from nbflow.core.errors import WorkerDied
 from nbflow.core.payload import Blob
+from nbflow.engine import streams
 from nbflow.engine.job import Code
 from nbflow.executors.child import here
 from nbflow.executors.dispatch import Dispatch
@@ -91,6 +92,7 @@ class FakeChild:
     def __init__(self):
         self.name, self.pid, self.memory = "process-1", 1, 0
         self.known, self.place = set(), here()
+        self.rules = streams.rules()
         self.killed = False
         self.begun = False
         self.tickets = 0
@@ -174,7 +176,9 @@ def test_nothing_is_sent_early_while_a_slot_is_free():
     assert now.sent == []
 
 
-@pytest.mark.parametrize("why", ["long", "unknown code", "heavy", "elsewhere", "given up"])
+@pytest.mark.parametrize(
+    "why", ["long", "unknown code", "heavy", "elsewhere", "other rules", "given up"]
+)
 def test_nothing_is_sent_early_that_could_do_harm(now, why, monkeypatch, tmp_path):
     """Calls stay in the queue that would hold up the lane, or would be held up by it."""
     now.lane._read_all = True
@@ -187,6 +191,8 @@ def test_nothing_is_sent_early_that_could_do_harm(now, why, monkeypatch, tmp_pat
             now.third.args = ("x" * 50_000,)
         case "elsewhere":
             monkeypatch.chdir(tmp_path)
+        case "other rules":
+            now.child.rules = now.child.rules._replace(attempt=1)
         case "given up":
             now.lane.given_up = True
     now.lane._send_early()

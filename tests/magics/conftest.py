@@ -140,6 +140,15 @@ class Kernel:
             if found["parent_header"].get("msg_id") == message:
                 return dict(found["content"])
 
+    def updates(self, display: str, kind: str) -> list[dict[str, Any]]:
+        """Listen for what an output is replaced by, until it is of that media type."""
+        found: list[dict[str, Any]] = []
+        while not found or kind not in found[-1]:
+            content = self.client.get_iopub_msg(timeout=30)["content"]
+            if content.get("transient", {}).get("display_id") == display:
+                found.append(content["data"])
+        return found
+
     def complete(self, code: str) -> list[str]:
         """Press Tab at the end of `code`."""
         return list(self._reply(self.client.complete(code, len(code)))["matches"])

@@ -134,6 +134,48 @@ def test_a_notebook_without_a_reader_waits(headless):
         assert "w  ✓ completed" in done.text(cell)
 
 
+TALK = """
+import logging, sys
+@nbflow.activity
+def talk():
+    print("to stdout")
+    print("to stderr", file=sys.stderr)
+    logging.getLogger("x").warning("careful")
+@nbflow.workflow
+def talks():
+    return talk().result()
+run = talks.on({place!r}).start()
+done = run.wait()
+"""
+
+
+@pytest.mark.parametrize("place", ["threads", "processes", "asyncio"])
+def test_what_workers_write_is_in_the_log_and_not_under_a_cell(kernel, place):
+    """Where somebody has a panel, prints do not land under whatever cell is newest."""
+    reply = kernel.run(TALK.format(place=place))
+    assert (reply.status, reply.text) == ("ok", "")
+    wanted = "to stdout\nto stderr\nWARNING: careful\n"
+    assert kernel.run("print(run.output('talk-1'), end='')").text == wanted
+    both = kernel.run("nbflow.configure(output='both')", TALK.format(place=place))
+    assert "to stdout" in both.text or place == "processes"
+    kernel.run("nbflow.configure(output='auto')")
+
+
+def test_what_the_cell_runs_itself_is_under_the_cell(kernel):
+    """An inline activity, a debugger in it included, prints where the cell does; and to the log."""
+    reply = kernel.run(TALK.format(place="inline"))
+    assert "to stdout" in reply.text
+    assert "careful" in reply.text
+    assert kernel.run("print(run.output())").text.count("to stdout") == 1
+
+
+def test_without_a_reader_text_is_under_the_cell_as_well(headless):
+    """There is no panel, and the cell waits anyhow."""
+    book = headless("%load_ext nbflow\nimport nbflow", TALK.format(place="threads"))
+    assert book.error is None
+    assert "to stdout" in book.text(1)
+
+
 def test_a_notebook_without_a_reader_fails(headless):
     """Under nbclient a run that fails fails its cell, with our lines, after its picture."""
     done = headless(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import zmq
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jupyter_client.session import Session
 from tornado.ioloop import IOLoop
@@ -69,6 +69,7 @@ class Kernel:
         return [self.msg_queue.get_nowait()[0] for _ in range(self.msg_queue.qsize())]
 
 
+@settings(deadline=None)  # a session signs each message
 @given(st.lists(st.lists(st.sampled_from([*KINDS, "note"]))))
 def test_only_comms_are_handled_and_the_rest_keeps_its_order(batches):
     """However messages arrive, comms are handled in order, and all others are left, in order."""

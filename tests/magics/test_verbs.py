@@ -119,6 +119,21 @@ def test_captured_lists_what_the_run_took(flow):
     assert flow["run"].result() == {"a": 6.0}
 
 
+def test_log_prints_what_was_written(flow):
+    """Of the run with the calls' ids, of a call as it was; what is not there is told."""
+    flow.cell("run = revenue(['a'])", "run.result()")
+    assert "has written nothing\n" in flow.cell("%nbflow log run")
+    flow.cell("@nbflow.activity", "def talk(n):", "    print('said', n)")
+    flow.cell("@nbflow.workflow", "def talks():", "    return [talk(n).result() for n in (1, 2)]")
+    flow.cell("run = talks()", "run.result()")
+    assert flow.cell("%nbflow log run") == "talk-1 | said 1\ntalk-2 | said 2\n"
+    assert flow.cell("%nbflow log") == flow.cell("%nbflow log run")
+    assert flow.cell("%nbflow log run --call talk-2") == "said 2\n"
+    output = flow.cell("%nbflow log run --call talk-3")
+    assert output.startswith("UsageError: run talks-")
+    assert "Did you mean talk-" in output
+
+
 def test_runs_lists_the_latest_first(flow):
     """A table of runs, cut by ``--last``; it shows itself as text and as HTML."""
     assert "no runs in :memory: yet" in flow.cell("%nbflow runs")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import threading
 
 import pytest
 
 import nbflow
+from nbflow.running import watching
 
 
 @pytest.fixture
@@ -91,3 +94,66 @@ def test_nothing_is_followed_once_unloaded(flow, unattended):
     result = flow.ip.run_cell("run = w(0)\nrun.wait()")
     assert result.success
     assert not hasattr(flow["run"].exception(), "_render_traceback_")
+
+
+@pytest.fixture
+def interrupts(monkeypatch):
+    """Press ■ as soon as somebody waits for a run."""
+
+    @contextlib.contextmanager
+    def press():
+        yield lambda: signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(watching, "meanwhile", [press])
+
+
+@pytest.fixture
+def held():
+    """Give a workflow that holds until a gate opens, and the gate."""
+    gate = threading.Event()
+
+    @nbflow.activity
+    def hold():
+        gate.wait()
+
+    @nbflow.workflow
+    def w():
+        return hold()
+
+    yield w, gate
+    gate.set()
+
+
+def test_an_interrupt_stops_the_waiting_and_not_the_run(held, interrupts):
+    """Each interrupt does; the exception says that the run goes on and how to cancel."""
+    workflow, gate = held
+    run = workflow()
+    for wait in (run.wait, run.result):
+        with pytest.raises(KeyboardInterrupt) as caught:
+            wait()
+        (note,) = caught.value.__notes__
+        assert note.startswith(f"stopped waiting; run {run.id} goes on")
+        assert "run.cancel()" in note
+        assert run.status == "running"
+    gate.set()
+    watching.meanwhile.clear()
+    assert run.wait()
+    assert run.status == "completed"
+
+
+def test_a_notebook_tells_an_interrupt_on_one_line(shell, held, interrupts):
+    """The cell fails with that line in the place of a traceback."""
+    shell.ip.user_ns["run"] = run = held[0]()
+    lines = shell.cell("run.result()").splitlines()
+    assert lines == [f"KeyboardInterrupt: {watching.goes_on(run)}"]
+
+
+def test_interrupting_a_run_that_nobody_has_a_handle_of_cancels_it(held, interrupts):
+    """``nbflow.run`` gives no handle before the end, so there would be no other way to stop it."""
+    with pytest.raises(KeyboardInterrupt, match=r"run w-\w+ is cancelled") as caught:
+        nbflow.run(held[0])
+    assert not hasattr(caught.value, "__notes__")
+    watching.meanwhile.clear()
+    run = nbflow.attach(str(caught.value).split()[1])
+    run.wait()
+    assert run.status == "cancelled"

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import contextvars
 import itertools
-import json
 import logging
 import threading
 import time
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,6 +19,8 @@ from nbflow.core.events import (
     CallFailed,
     CallScheduled,
     CallStarted,
+    CallSucceeded,
+    CallWrote,
     Event,
     RunClosed,
     RunResumed,
@@ -28,39 +30,16 @@ from nbflow.core.failure import Failure
 from nbflow.core.graph import Graph
 from nbflow.core.profile import Profile
 from nbflow.store.memory import MemoryStore
-from nbflow.viz.board import BARS, Board, State, difference, patched
+from nbflow.viz.board import Board, State
 from nbflow.viz.live import HEARTBEAT, PICTURE, Follower
 from nbflow.viz.preview import value_of
 from nbflow.viz.wording import TIMES
+from tests.viz.page import Page
+from tests.viz.page import whole as whole_of
 from tests.viz.runlog import Call, RunLog, hostile, revenue, simulate
 
 RUN = "revenue-1"
 SECONDS = 10
-
-
-class Collected:
-    """A sink that keeps what it is told, and puts it together as the browser does."""
-
-    def __init__(self) -> None:
-        self.messages: list[tuple[str, State]] = []
-        self.state: State = {}
-
-    def full(self, state: State) -> None:
-        self.messages.append(("full", state))
-        self.state = json.loads(json.dumps(state))
-
-    def delta(self, delta: State) -> None:
-        self.messages.append(("delta", delta))
-        assert delta["base"] == self.state["seq"]
-        told = json.loads(json.dumps(delta))
-        del told["base"]
-        self.state = patched(self.state, told)
-
-    @property
-    def sizes(self) -> list[int]:
-        return [
-            len(json.dumps(message, ensure_ascii=False).encode()) for _, message in self.messages
-        ]
 
 
 def stored(events: Sequence[Event], store: MemoryStore | None = None) -> MemoryStore:
@@ -74,18 +53,30 @@ def stored(events: Sequence[Event], store: MemoryStore | None = None) -> MemoryS
     return store
 
 
-def seen(state: State) -> State:
-    """Give the parts of a state that do not change by themselves."""
-    return {key: value for key, value in state.items() if key not in {"seq", "now", "base"}}
-
-
 def whole(events: Sequence[Event]) -> State:
     """Give what is to be seen of a whole log."""
     board = Board(RUN)
     for event in events:
         board.apply(event)
-    found: State = json.loads(json.dumps(seen(board.state(2000.0, settle=True))))
-    return found
+    return whole_of(board)
+
+
+def followed(events: Sequence[Event], **options: Any) -> tuple[MemoryStore, Page, Follower]:
+    """Give a store with these events, and a page that a follower of them tells."""
+    store, page = stored(events), Page()
+    follower = page.follower = Follower(store, RUN, sink=page, **options)
+    return store, page, follower
+
+
+def until_quiet(follower: Follower, now: float, least: int = 1) -> float:
+    """Let a follower take steps until nothing is left to be sent; give the time by then."""
+    for count in range(300):
+        follower.step(now)
+        now += 0.1
+        left = follower._requests or follower._outbox or follower._asked or follower.board.untold
+        if not left and count + 1 >= least:
+            return now
+    raise AssertionError("it never comes to an end")
 
 
 @st.composite
@@ -120,112 +111,128 @@ def _own_layout(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_differences_add_up_to_the_whole(events, data):
     """However a log is cut into pieces, what the sink was told adds up to the fold of it all."""
     cuts = sorted(data.draw(st.sets(st.integers(1, len(events)))) | {1, len(events)})
-    sink, store = Collected(), stored(events[:1])
-    follower = Follower(store, RUN, sink=sink)
-    now, over = 1000.0, follower.step(1000.0)
+    store, page, follower = followed(events[:1])
+    now = until_quiet(follower, 1000.0)
     for begin, end in itertools.pairwise(cuts):
         store.append(RUN, events[begin:end])
         now += data.draw(st.sampled_from([0.1, 0.4, 2.0, 11.0]))
-        over = follower.step(now)
-        if over and end < len(events):  # a panel ends with the run; resuming shows a new one
-            assert seen(sink.state) == whole(events[:end])
-            return
-    follower.step(now + 1000)
-    assert seen(sink.state) == whole(events)
-    assert over == isinstance(events[-1], RunClosed)
-
-
-@settings(deadline=None)
-@given(logs(), logs())
-def test_a_difference_leads_from_any_state_to_any_other(one, other):
-    """`patched(old, difference(old, new))` is `new`, and no difference is no message."""
-    old, new = whole(one), whole(other)
-    assert patched(old, difference(old, new)) == new
-    assert difference(new, new) == {}
+        follower.step(now)
+    now = until_quiet(follower, now + 1000)
+    assert page.seen() == whole(events)
+    assert follower.step(now) == isinstance(events[-1], RunClosed)
 
 
 def test_messages_are_numbered_and_the_last_is_whole():
     """Every message counts one up, a difference names what it is based on, the end is a state."""
     events = simulate(revenue(4))
-    sink, store = Collected(), stored(events[:1])
-    follower = Follower(store, RUN, sink=sink)
+    store, page, follower = followed(events[:1])
     for i, event in enumerate(events[1:]):
         follower.step(1000 + i / 10)
         store.append(RUN, [event])
     assert follower.step(1100)
-    assert [message["seq"] for _, message in sink.messages] == [*range(1, len(sink.messages) + 1)]
-    assert sink.messages[0][0] == sink.messages[-1][0] == "full"
-    assert {kind for kind, _ in sink.messages} == {"full", "delta"}
-    assert sink.state["head"]["status"] == "completed"
+    numbered = [message for kind, message, _ in page.messages if kind in {"full", "delta"}]
+    assert [message["seq"] for message in numbered] == [*range(1, len(numbered) + 1)]
+    assert page.messages[0][0] == page.messages[-1][0] == "full"
+    assert {kind for kind, _, _ in page.messages} == {"full", "delta", "log"}
+    assert page.state["head"]["status"] == "completed"
+
+
+def test_an_event_costs_what_it_changes():
+    """A difference has the rows of the calls that changed and of no others."""
+    events = simulate(revenue(40), workers=2)
+    ended = [i for i, event in enumerate(events) if isinstance(event, CallSucceeded)]
+    store, page, follower = followed(events[: ended[20]])
+    now = until_quiet(follower, 1000.0)
+    store.append(RUN, events[ended[20] : ended[20] + 1])
+    event = events[ended[20]]
+    assert isinstance(event, CallSucceeded)
+    follower.step(now + 0.1)
+    (kind, delta, size) = page.messages[-1]
+    assert kind == "delta"
+    row = follower.board.rows.row(event.call)
+    touched = {
+        f"c{row}",
+        *(f"c{r}" for r in map(follower.board.rows.row, follower.board.graph.feeds(event.call))),
+    }
+    assert f"c{row}" in delta["nodes"]
+    assert set(delta["nodes"]) <= touched
+    assert sum(block["count"] for block in delta["blocks"] if block["table"] == "bars") == 1
+    assert size < 3000
 
 
 def test_whole_states_come_unasked():
     """A view that missed a message and cannot ask gets right by the next whole state."""
     events = simulate(revenue(40))
-    sink, store = Collected(), stored(events[:1])
-    follower = Follower(store, RUN, sink=sink)
+    store, page, follower = followed(events[:1])
     for i, event in enumerate(events[1:200]):
         store.append(RUN, [event])
         follower.step(1000 + i / 5)
-    at = [message["now"] for kind, message in sink.messages if kind == "full"]
+    at = [message["now"] for message in page.of("full")]
     gaps = [b - a for a, b in itertools.pairwise(at)]
     assert len(at) >= 5
     assert max(gaps) <= 10.5
 
 
-def test_a_whole_state_is_sent_when_asked_for():
-    """`ask` brings a whole state with the next step, and one at once when all has been told."""
-    events = simulate(revenue(2))
-    sink, store = Collected(), stored(events[:-1])
-    follower = Follower(store, RUN, sink=sink)
-    follower.step(1000.0)
-    follower.step(1000.1)
-    assert [kind for kind, _ in sink.messages] == ["full"]
-    follower.ask()
-    follower.step(1000.2)
-    assert [kind for kind, _ in sink.messages] == ["full", "full"]
-    store.append(RUN, events[-1:])
-    follower.start()
-    assert follower.finished.wait(SECONDS)
-    last = sink.messages[-1][1]["seq"]
-    follower.ask()
-    assert sink.messages[-1][0] == "full"
-    assert sink.messages[-1][1]["seq"] == last + 1
-    assert seen(sink.state) == whole(events)
-
-
 def test_a_run_that_rests_sends_heartbeats_only():
     """Nothing new is not told, but every few seconds a running run says that it is there."""
-    sink = Collected()
-    follower = Follower(stored(simulate(revenue(2))[:5]), RUN, sink=sink)
+    _, page, follower = followed(simulate(revenue(2))[:5])
     for i in range(100):
         follower.step(1000 + i / 10)
-    beats = [message for kind, message in sink.messages if kind == "delta"]
+    beats = page.of("delta")
     assert 1 <= len(beats) <= 10 / HEARTBEAT
-    assert all(set(message) == {"seq", "base", "now"} for message in beats)
+    assert all(set(message) == {"kind", "seq", "base", "now"} for message in beats)
 
 
 # ------------------------------------------------------------------ it stays small
 
 
+def wide(activities: int, each: int) -> list[Call]:
+    """List chains of calls: each activity's calls need those of the one before it."""
+    return [
+        (f"work{a}-{i}", (f"work{a - 1}-{i}",) if a % 4 else ())
+        for a in range(activities)
+        for i in range(1, each + 1)
+    ]
+
+
 def test_ten_thousand_calls_are_few_and_small_messages():
     """Of a big run no message is above a megabyte, and there is one a step at most."""
-    calls: list[Call] = [(f"fetch-{i}", ()) for i in range(1, 5001)]
-    calls += [(f"convert-{i}", (f"fetch-{i}",)) for i in range(1, 5001)]
-    events = simulate(calls, workers=16)
-    sink, store = Collected(), stored(events[:1])
-    follower = Follower(store, RUN, sink=sink)
+    events = simulate(wide(8, 1250), workers=16)
+    store, page, follower = followed(events[:1])
     steps = 0
     for begin in range(1, len(events), 300):
         store.append(RUN, events[begin : begin + 300])
         follower.step(1000 + steps / 10)
         steps += 1
-    assert len(sink.messages) <= steps
-    assert max(sink.sizes) < 500_000
-    assert sum(sink.sizes) / steps < 60_000
-    assert sink.state["head"]["counts"] == {"done": 10_000}
-    assert len(sink.state["nodes"]) == 2
-    assert len(sink.state["bars"]) <= BARS
+    assert len(page.messages) <= steps
+    until_quiet(follower, 2000.0)
+    assert max(page.sizes) < 500_000
+    assert sum(page.sizes) / steps < 60_000
+    assert page.state["head"]["counts"] == {"done": 10_000}
+    assert len(page.state["nodes"]) == 8
+    assert not page.missing
+    assert page.seen() == whole(events)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_calls_attached_late():
+    """A closed run of 100,000 calls is one fold, and no message about it is above a megabyte."""
+    events = simulate(wide(20, 5000), workers=16)
+    _, page, follower = followed(events)
+    began = time.process_time()
+    follower.step(1000.0)
+    assert time.process_time() - began < 30
+    assert page.state["tables"] == {"calls": 100_000, "bars": 100_000}
+    until_quiet(follower, 1000.1)
+    assert not page.missing
+    follower.hear({"kind": "view", "mode": "groups", "open": [3]})
+    follower.hear({"kind": "view", "mode": "calls", "open": []})
+    follower.hear({"kind": "detail", "call": 99_999})
+    until_quiet(follower, 1200.0, least=4)
+    assert max(page.sizes) < 1_000_000
+    assert len(page.messages) < 25
+    assert page.state["view"]["modes"] == ["groups"]
+    assert page.of("detail")[0]["id"] == "work19-5000"
 
 
 def test_long_names_and_many_edges_stay_below_a_megabyte():
@@ -238,27 +245,325 @@ def test_long_names_and_many_edges_stay_below_a_megabyte():
         log.started(f"{name}-1", i, worker="w" * 5000)
     for i, name in enumerate(names):
         log.failed(f"{name}-1", i, i + 1, worker="w" * 5000 + str(i), message="e" * 100_000)
-    state = whole(log.events)
-    assert state["nodes"]
-    assert len(json.dumps(state, ensure_ascii=False).encode()) < 1_000_000
+    _, page, follower = followed(log.events)
+    now = until_quiet(follower, 1000.0)
+    for row in range(0, 250, 50):
+        follower.hear({"kind": "detail", "call": row})
+    until_quiet(follower, now, least=6)
+    assert page.state["nodes"]
+    assert len(page.of("detail")) == 5
+    assert max(page.sizes) < 1_000_000
+
+
+@pytest.mark.parametrize("mode", ["calls", "groups"])
+def test_every_view_of_a_graph_is_below_a_megabyte(mode):
+    """Graphs of any density are sent in a form that fits: elements, columns, or summed up."""
+    layers = [[f"layer{k}-{i}" for i in range(1, 31)] for k in range(50)]
+    calls: list[Call] = [(call, ()) for call in layers[0]]
+    for upper, lower in itertools.pairwise(layers):
+        calls += [(call, tuple(upper)) for call in lower]
+    _, page, follower = followed(simulate(calls, workers=8))
+    follower.hear({"kind": "view", "mode": mode, "open": [*range(0, 50, 2)]})
+    until_quiet(follower, 1000.0, least=3)
+    assert max(page.sizes) < 1_000_000
+    assert page.state["view"]["mode"] == mode
+    assert page.state["view"]["canvas"] == bool(page.of("scene"))
 
 
 def test_groups_count_calls_as_they_come():
     """In a graph by activity every call counts, whether the structure was drawn anew or not."""
     calls: list[Call] = [(f"fetch-{i}", ()) for i in range(1, 401)]
-    events = simulate(calls, workers=3)
     board = Board(RUN)
-    for i, event in enumerate(events):
+    for i, event in enumerate(simulate(calls, workers=3)):
         board.apply(event)
         if i % 150 == 0:
-            state = board.state(1000.0 + i / 1e6)  # too soon to lay anything out again
+            board.advance(1000.0 + i / 1e6)  # too soon to lay anything out again
+            state = board.whole(1000.0)
             counted = sum(
                 sum(row["counts"].values()) for row in state["nodes"].values() if "counts" in row
             )
             assert counted in {0, sum(state["head"]["counts"].values())}
-    (group,) = board.state(2000.0)["nodes"].values()
+    (group,) = whole_of(board)["nodes"].values()
     assert group["counts"] == {"done": 400}
     assert group["side"] == f"{TIMES}400"
+
+
+# ------------------------------------------------------------------ what the browser asks for
+
+
+def test_a_whole_state_is_sent_when_asked_for():
+    """`ask` brings a whole state with the next step, also when all has been told."""
+    events = simulate(revenue(2))
+    store, page, follower = followed(events[:-1])
+    now = until_quiet(follower, 1000.0)
+    assert len(page.of("full")) == 1
+    follower.ask()
+    now = until_quiet(follower, now)
+    assert len(page.of("full")) == 2
+    store.append(RUN, events[-1:])
+    assert follower.step(now)
+    follower.ask()
+    assert follower.step(now + 1)
+    assert [kind for kind, _, _ in page.messages[-2:]] == ["full", "full"]
+    assert page.seen() == whole(events)
+
+
+def test_a_thread_answers_after_the_run(caplog):
+    """When a run is over its thread has ended; a question begins one, which ends again."""
+    _, page, follower = followed(simulate(revenue(2)))
+    follower.start()
+    assert follower.finished.wait(SECONDS)
+    quiet = threading.active_count()
+    for row in range(5):
+        follower.hear({"kind": "detail", "call": row})
+        assert follower.finished.wait(SECONDS)
+    assert [message["call"] for message in page.of("detail")] == [0, 1, 2, 3, 4]
+    assert threading.active_count() <= quiet
+    assert not caplog.records
+
+
+def test_rows_are_sent_from_where_they_are_wanted():
+    """`rows` brings those from the wanted ones on, and an empty answer if there are none."""
+    _, page, follower = followed(simulate(revenue(5)))
+    now = until_quiet(follower, 1000.0)
+    follower.hear({"kind": "rows", "calls": 9, "bars": 11})
+    now = until_quiet(follower, now)
+    (answer,) = page.of("rows")
+    assert [(b["table"], b["from"], b["count"]) for b in answer["blocks"]] == [("calls", 9, 2)]
+    follower.hear({"kind": "rows", "calls": 11, "bars": 11})
+    until_quiet(follower, now)
+    assert page.of("rows")[-1]["blocks"] == []
+
+
+def test_another_view_is_drawn_when_asked_for():
+    """`view` shows activities, some as their calls; a state tells what is shown."""
+    _, page, follower = followed(simulate(revenue(5)))
+    now = until_quiet(follower, 1000.0)
+    assert page.state["view"] == {
+        "mode": "calls",
+        "open": [],
+        "modes": ["calls", "groups"],
+        "canvas": False,
+    }
+    follower.hear({"kind": "view", "mode": "groups", "open": [1, 99]})
+    now = until_quiet(follower, now)
+    assert page.state["view"]["open"] == [1]
+    assert sorted(page.state["nodes"]) == ["c1", "c3", "c5", "c7", "c9", "g0", "g2"]
+    assert page.state["nodes"]["g0"]["counts"] == {"done": 5}
+    assert page.state["edges"]["c1>g2"][6:8] == ["c1", "g2"]
+    follower.hear({"kind": "view", "mode": "calls", "open": []})
+    until_quiet(follower, now)
+    assert len(page.state["nodes"]) == 11
+
+
+def test_a_big_graph_of_calls_goes_to_a_canvas():
+    """Above 1,500 boxes the graph is sent as columns: places of calls, and edges by number."""
+    _, page, follower = followed(simulate(wide(4, 500), workers=8))
+    follower.hear({"kind": "view", "mode": "calls", "open": []})
+    now = until_quiet(follower, 1000.0, least=3)
+    assert page.state["view"]["canvas"]
+    assert page.state["nodes"] == page.state["edges"] == {}
+    (scene,) = page.of("scene")
+    assert (scene["count"], scene["edges"]) == (2000, 1500)
+    page.follower = None
+    follower.ask()
+    until_quiet(follower, now, least=2)
+    assert len(page.of("scene")) == 2
+
+
+def test_the_columns_of_a_canvas_are_the_layout():
+    """Each box of a canvas is the call of its row, inside the whole, and sources lie above."""
+    board = Board(RUN)
+    for event in simulate(wide(4, 500), workers=8):
+        board.apply(event)
+    board.advance(2000.0)
+    board.stage.choose("calls", [])
+    board.advance(2000.0)
+    assert board.stage.columns is not None
+    head, buffers = board.stage.columns
+    call, x, y, w, h, source, target, kind = (
+        array(code, data) for code, data in zip("IffffIIB", buffers, strict=True)
+    )
+    assert sorted(call) == list(range(2000))
+    assert all(a + b <= head["width"] + 0.1 for a, b in zip(x, w, strict=True))
+    assert all(a + b <= head["height"] + 0.1 for a, b in zip(y, h, strict=True))
+    for a, b in zip(source, target, strict=True):
+        assert board.rows.id(call[a]) in board.graph.history.calls[board.rows.id(call[b])].deps
+        assert y[a] < y[b]
+    assert set(kind) == {0}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(None, id="nothing"),
+        pytest.param("ask", id="a word"),
+        pytest.param({}, id="no kind"),
+        pytest.param({"kind": ["ask"]}, id="a kind that is a list"),
+        pytest.param({"kind": "rows"}, id="no numbers"),
+        pytest.param({"kind": "rows", "calls": -1, "bars": 0}, id="a negative row"),
+        pytest.param({"kind": "rows", "calls": True, "bars": 0}, id="a truth value"),
+        pytest.param({"kind": "rows", "calls": 1.5, "bars": 0}, id="half a row"),
+        pytest.param({"kind": "detail", "call": 10**30}, id="a huge row"),
+        pytest.param({"kind": "detail", "call": 999}, id="a row that is not there"),
+        pytest.param({"kind": "cancel_call", "call": 999}, id="a call that is not there"),
+        pytest.param({"kind": "view", "mode": "3d", "open": []}, id="no such mode"),
+        pytest.param({"kind": "view", "mode": "calls", "open": "fetch"}, id="names"),
+        pytest.param({"kind": "view", "mode": "calls", "open": [[]]}, id="lists"),
+        pytest.param({"kind": "log", "from": "0"}, id="a number as text"),
+    ],
+)
+def test_what_makes_no_sense_is_passed_over(content, caplog):
+    """A malformed message from the browser makes one line in the log, and nothing else."""
+    _, page, follower = followed(simulate(revenue(2)))
+    now = until_quiet(follower, 1000.0)
+    before = len(page.messages)
+    follower.hear(content)
+    assert follower.step(now)
+    assert len(page.messages) == before
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"run {RUN}: a message from its panel is passed over: ")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    )
+    | st.fixed_dictionaries(
+        {"kind": st.sampled_from(["ask", "rows", "view", "detail", "log", "cancel_call"])},
+        optional={
+            "call": st.integers(-5, 20) | st.text(),
+            "calls": st.integers(-5, 20),
+            "bars": st.integers(-5, 20) | st.none(),
+            "from": st.integers() | st.lists(st.integers()),
+            "mode": st.sampled_from(["calls", "groups", "none", 3]),
+            "open": st.lists(st.integers(-2, 9)),
+        },
+    )
+)
+@settings(deadline=None)
+def test_no_message_breaks_anything(content):
+    """Whatever a page sends, the next steps work, and what is shown stays true."""
+    events = simulate(revenue(2))
+    _, page, follower = followed(events)
+    follower.hear(content)
+    now = until_quiet(follower, 1000.0, least=3)
+    follower.hear({"kind": "view", "mode": "calls", "open": []})
+    until_quiet(follower, now, least=2)
+    assert page.seen()["calls"] == whole(events)["calls"]
+
+
+def test_a_flood_of_questions_is_cut_off(caplog):
+    """Questions beyond what can be answered are passed over; the others are answered."""
+    _, page, follower = followed(simulate(revenue(2)))
+    now = until_quiet(follower, 1000.0)
+    for _ in range(500):
+        follower.hear({"kind": "detail", "call": 0})
+    until_quiet(follower, now)
+    assert len(page.of("detail")) == 200
+    assert len(caplog.records) == 300
+
+
+# ------------------------------------------------------------------ the log and the figures
+
+
+def test_what_attempts_wrote_is_streamed():
+    """Lines come with differences while they are written, and all that is kept when asked for."""
+    log = RunLog()
+    log.asked("fetch-1")
+    store, page, follower = followed(log.events)
+    now = until_quiet(follower, 1000.0)
+    wrote = [
+        CallWrote(seq=3 + i, at=1000.5, call="fetch-1", attempt=1, channel="stdout", text=f"{i}\n")
+        for i in range(30)
+    ]
+    for event in wrote:
+        store.append(RUN, [event])
+        follower.step(now)
+        now += 0.1
+    until_quiet(follower, now)
+    assert page.lines == {i: [0.5, 0, 1, "stdout", str(i)] for i in range(30)}
+    late = Page()
+    follower._sink = late
+    follower.hear({"kind": "log", "from": 10})
+    until_quiet(follower, now, least=3)
+    assert sorted(late.lines) == list(range(10, 30))
+
+
+def test_very_many_lines_are_few_messages():
+    """Of 100,000 long lines the last are sent, in messages below a megabyte, one a step."""
+    log = RunLog()
+    log.asked("fetch-1")
+    store, page, follower = followed(log.events)
+    now = until_quiet(follower, 1000.0)
+    text = "".join(f"{'x' * 300}{i}\n" for i in range(1000))
+    for i in range(100):
+        event = CallWrote(seq=3 + i, at=1001.0, call="fetch-1", attempt=1, channel="log", text=text)
+        store.append(RUN, [event])
+    steps = len(page.messages)
+    until_quiet(follower, now)
+    assert len(page.messages) - steps < 40
+    assert max(page.sizes) < 300_000
+    assert max(page.lines) == 99_999
+    assert 2000 < len(page.lines) <= 5000
+
+
+def test_the_critical_path_is_known_at_the_end():
+    """The critical path is told by rows of bars once the run is over, and marks its boxes."""
+    events = simulate(revenue(3), workers=2)
+    profile = Profile.of(events)
+    assert whole(events[:-1])["critical"] == []
+    state = whole(events)
+    path = profile.critical_path()
+    assert [state["bars"][row][1][0] for row in state["critical"]] == [
+        list(Graph.of(events).history.calls).index(step.bar.call) for step in path
+    ]
+    marked = {row["name"] for row in state["nodes"].values() if row.get("critical")}
+    assert marked == {step.bar.call for step in path}
+    assert any(edge[8] for edge in state["edges"].values())
+
+
+def test_figures_are_those_of_the_profile():
+    """Work, efficiency and the critical path's seconds agree with `Profile`."""
+    events = simulate(revenue(6), workers=3)
+    profile, figures = Profile.of(events), whole(events)["head"]["figures"]
+    assert figures["work"] == pytest.approx(profile.busy(), abs=1e-3)
+    assert figures["efficiency"] == pytest.approx(profile.efficiency(), abs=1e-3)
+    assert figures["idle"] == pytest.approx(sum(profile.idle().values()), abs=1e-3)
+    assert figures["workers"] == 3
+    path = sum(step.bar.seconds(profile.latest) for step in profile.critical_path())
+    assert figures["critical"] == pytest.approx(path, abs=1e-3)
+    assert "eta" not in figures
+
+
+def test_an_estimate_is_made_from_what_has_ended():
+    """The time left is that of the open calls at the pace so far."""
+    log = RunLog()
+    for i in range(1, 11):
+        log.asked(f"fetch-{i}")
+    assert "eta" not in whole(log.events)["head"]["figures"]
+    for i in range(1, 6):
+        log.succeeded(f"fetch-{i}", i - 1.0, float(i))
+    assert whole(log.events)["head"]["figures"]["eta"] == pytest.approx(5.0)
+    log.asked("other-1")
+    assert "eta" not in whole(log.events)["head"]["figures"]  # nobody knows what that one takes
+    log.closed(6.0, "failed")
+    assert "eta" not in whole(log.events)["head"]["figures"]
+
+
+def test_the_time_in_which_nobody_drove_a_run_is_not_counted():
+    """A run that was resumed a day later is as efficient as the two parts of it."""
+    log = RunLog()
+    log.asked("fetch-1")
+    log.asked("fetch-2")
+    log.succeeded("fetch-1", 0.0, 1.0)
+    log.closed(1.0, "cancelled")
+    log._add(RunResumed, 86_400.0)
+    log.succeeded("fetch-2", 86_400.0, 86_401.0)
+    log.closed(86_401.0)
+    figures = whole(log.events)["head"]["figures"]
+    assert (figures["wall"], figures["efficiency"]) == (2.0, 1.0)
 
 
 # ------------------------------------------------------------------ what is shown is true and inert
@@ -278,8 +583,12 @@ def test_what_users_wrote_can_only_be_read():
             for item in value:
                 yield from texts(item)
 
-    state = whole(hostile())
-    for text in texts({**state, "head": {**state["head"], "run": ""}}):
+    board = Board(RUN)
+    for event in hostile():
+        board.apply(event)
+    state = whole_of(board)
+    details = [board.details.of(row) for row in range(len(board.rows.calls))]
+    for text in texts({"state": {**state, "head": {**state["head"], "run": ""}}, "d": details}):
         assert text.replace("\n", "").isprintable()
 
 
@@ -292,9 +601,9 @@ def test_a_resumed_run_shows_what_runs_anew():
     board = Board(RUN)
     for event in log.events:
         board.apply(event)
-    assert board.state(1000.0)["head"]["counts"] == {"waiting": 1, "running": 1}
+    assert whole_of(board)["head"]["counts"] == {"waiting": 1, "running": 1}
     board.apply(RunResumed(seq=5, at=1001.0))
-    state = board.state(1002.0)
+    state = whole_of(board)
     assert state["head"]["counts"] == {"waiting": 1, "queued": 1}
     assert {row["status"] for row in state["nodes"].values()} == {"waiting", "queued"}
 
@@ -374,10 +683,10 @@ def test_results_are_told_shortly(value, shown):
 class Broken:
     """A sink that always raises."""
 
-    def full(self, _: State) -> None:
+    def full(self, *_: Any) -> None:
         raise ValueError("the front end is gone")
 
-    delta = full
+    tell = allow = full
 
 
 def test_a_sink_that_raises_is_logged_once_and_dropped(caplog):
@@ -406,7 +715,7 @@ def test_with_nobody_left_to_tell_it_stops(caplog):
 
 def test_a_run_that_is_not_there_is_logged(caplog):
     """Following what the store does not have ends at once, without an exception in anyone's way."""
-    follower = Follower(MemoryStore(), "nobody-1", sink=Collected())
+    follower = Follower(MemoryStore(), "nobody-1", sink=Page())
     follower.start()
     assert follower.finished.wait(SECONDS)
     assert [record.message for record in caplog.records] == [
@@ -425,15 +734,15 @@ def test_a_store_in_trouble_is_tried_again(caplog):
                 raise StoreError("disk is full")
             return super().events(run, after)
 
-    events, sink, store = simulate(revenue(1)), Collected(), Troubled()
+    events, page, store = simulate(revenue(1)), Page(), Troubled()
     stored(events, store)
-    follower = Follower(store, RUN, sink=sink)
+    follower = Follower(store, RUN, sink=page)
     assert not follower.step(1000.0)
     assert not follower.step(1002.0)
     assert len(caplog.records) == 1
     store.broken = False
     assert follower.step(1004.0)
-    assert seen(sink.state) == whole(events)
+    assert page.seen() == whole(events)
 
 
 # ------------------------------------------------------------------ its thread
@@ -442,21 +751,20 @@ def test_a_store_in_trouble_is_tried_again(caplog):
 def test_it_follows_a_run_to_its_end():
     """A thread tells what is appended while it is, at most ten times a second, and then ends."""
     events = simulate(revenue(30))
-    sink, store = Collected(), stored(events[:1])
-    follower = Follower(store, RUN, sink=sink)
+    store, page, follower = followed(events[:1])
     began = time.monotonic()
     follower.start()
     for begin in range(1, len(events), 3):
         store.append(RUN, events[begin : begin + 3])
         threading.Event().wait(0.005)  # appended over a while, as by a run
     assert follower.finished.wait(SECONDS)
-    assert len(sink.messages) <= (time.monotonic() - began) * 10 + 2
-    assert seen(sink.state) == whole(events)
+    assert len(page.messages) <= (time.monotonic() - began) * 10 + 2
+    assert page.seen() == whole(events)
 
 
 def test_it_stops_when_told():
     """`stop` ends the following of a run that goes on."""
-    follower = Follower(stored(simulate(revenue(2))[:4]), RUN, sink=Collected())
+    follower = Follower(stored(simulate(revenue(2))[:4]), RUN, sink=Page())
     follower.start()
     follower.stop()
     assert follower.finished.wait(SECONDS)
@@ -464,12 +772,12 @@ def test_it_stops_when_told():
 
 def test_a_run_that_nobody_drives_is_shown_as_stopped():
     """A run whose driver gave up is not shown as running, and says why."""
-    sink = Collected()
-    log = stored(simulate(revenue(2))[:4])
-    follower = Follower(log, RUN, sink=sink, halted=lambda: "NondeterminismError: fetch-1 differs")
-    assert follower.step(1000.0)
-    assert sink.state["head"]["status"] == "stopped"
-    assert sink.state["head"]["error"] == "NondeterminismError: fetch-1 differs"
+    _, page, follower = followed(
+        simulate(revenue(2))[:4], halted=lambda: "NondeterminismError: fetch-1 differs"
+    )
+    until_quiet(follower, 1000.0)
+    assert page.state["head"]["status"] == "stopped"
+    assert page.state["head"]["error"] == "NondeterminismError: fetch-1 differs"
 
 
 def test_its_thread_carries_the_context():
@@ -477,7 +785,7 @@ def test_its_thread_carries_the_context():
     cell = contextvars.ContextVar("cell", default="none")
     found: list[str] = []
 
-    class Sink(Collected):
+    class Sink(Page):
         def full(self, state: State) -> None:
             found.append(cell.get())
 

@@ -7,8 +7,11 @@ import sys
 import threading
 from collections import Counter
 
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import Collection, PathCollection, PolyCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -16,7 +19,9 @@ from PIL import Image
 from nbflow.core.graph import Graph
 from nbflow.core.profile import Profile
 from nbflow.viz import palette
-from nbflow.viz.mpl import Picture, plot_graph, plot_profile, plot_run, png
+from nbflow.viz.drawing import opened
+from nbflow.viz.mpl import Picture, draw, plot_graph, plot_profile, plot_run, png
+from nbflow.viz.mpl_graph import GraphPainter
 from nbflow.viz.views import GraphView, ProfileView
 from tests.viz.runlog import RunLog, hostile, revenue, simulate
 
@@ -86,6 +91,52 @@ def test_one_may_draw_on_axes_of_ones_own():
     sizes = {text.get_fontsize() for text in right.texts}
     FigureCanvasAgg(figure).draw()
     assert max(sizes) < 10
+
+
+def test_the_critical_path_is_drawn_heavily_unless_it_is_left_out():
+    """Dark rims and heavy lines, in graph and chart, with a line in either's legend."""
+    log = RunLog()
+    log.asked("a-1")
+    log.asked("b-1")
+    log.asked("c-1", ("a-1", "b-1"))
+    log.failed("a-1", 0.0, 1.0, "w-1", retry_at=1.5)
+    log.succeeded("b-1", 0.0, 0.5, "w-2")
+    log.succeeded("a-1", 2.0, 5.0, "w-1", attempt=2)
+    log.succeeded("c-1", 5.0, 8.0, "w-1", packing=0.5)
+    graph, profile = Graph.of(log.events), Profile.of(log.events)
+
+    def dark(figure: Figure) -> int:
+        """Count the shapes with a dark rim."""
+        ink, found = to_rgba(palette.INK), 0
+        for shape in figure.findobj(Collection):
+            assert isinstance(shape, Collection)
+            rim = np.asarray(shape.get_edgecolor())
+            if isinstance(shape, PathCollection | PolyCollection) and len(rim):
+                found += len(shape.get_paths()) * bool(np.allclose(rim[0], ink))
+        return found
+
+    assert dark(plot_graph(graph, profile=profile)) == 2 + 1
+    assert dark(plot_graph(graph, critical=False)) == 0
+    assert dark(plot_profile(profile)) == 3 + 1
+    assert dark(plot_profile(profile, critical=False)) == 0
+    assert dark(plot_run(graph, profile)) == 3 + 4
+    assert dark(plot_run(graph, profile, critical=False)) == 0
+    assert "critical path 7.00 s" in words(plot_graph(graph, profile=profile))
+    chart = words(plot_profile(profile))
+    assert {"critical path", "queued", "packing", "a-1 #2"} <= set(chart)
+    assert any(text.startswith("work 7.50 s · critical path 7.00 s") for text in chart)
+
+
+def test_opened_groups_are_drawn_beside_closed_ones():
+    """Calls, groups and the counts of bundles, hostile names among them."""
+    for events, open_ in ((simulate(revenue(8)), {"fetch"}), (hostile(), {"other"})):
+        graph = Graph.of(events)
+        shown = opened(graph, open_)
+        figure = draw([GraphPainter(shown)], None)
+        FigureCanvasAgg(figure).draw()
+        found = words(figure)
+        if "fetch" in open_:
+            assert {f"fetch-{i}" for i in range(1, 9)} | {"convert", "total"} <= set(found)
 
 
 def test_pyplot_is_left_alone():

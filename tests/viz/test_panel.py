@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import subprocess
 import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,22 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from nbflow.viz.lanes import ticks
+import nbflow
+from nbflow.core.errors import RunError
+from nbflow.core.graph import STATUSES
+from nbflow.running.acting import RunActions
+from nbflow.running.run import Run
+from nbflow.store.lease import new_lease
+from nbflow.viz.details import About
 from nbflow.viz.live import Follower
-from nbflow.viz.panel import LOOK, WIDGET, Panel
+from nbflow.viz.panel import WIDGET, Panel
 from nbflow.viz.show import describe, show
-from nbflow.viz.wording import duration
-from tests.viz.runlog import RunLog, hostile, revenue, simulate
-from tests.viz.test_live import RUN, Collected, seen, stored
+from tests.viz.page import Page
+from tests.viz.runlog import revenue, simulate
+from tests.viz.test_live import RUN, stored
 
 HERE = Path(__file__).parent
 STATIC = HERE.parent.parent / "nbflow" / "viz" / "static"
-NODE = shutil.which("node")
 SECONDS = 10
 
 
@@ -37,8 +42,9 @@ class Comm(comm.base_comm.BaseComm):
         self.sent: list[dict[str, Any]] = []
         super().__init__(*args, **kwargs)
 
-    def publish_msg(self, msg_type: str, data: Any = None, *_: Any, **__: Any) -> None:
-        self.sent.append({"type": msg_type, **(data or {})})
+    def publish_msg(self, msg_type: str, data: Any = None, *_: Any, **more: Any) -> None:
+        buffers = more.get("buffers") or []
+        self.sent.append({"type": msg_type, "buffers": buffers, **(data or {})})
 
 
 class RoutedComm(Comm):
@@ -61,6 +67,27 @@ def hear(panel: Panel, content: object) -> None:
     )
 
 
+def sent(panel: Panel) -> list[dict[str, Any]]:
+    """Give the messages that went to the browser's half."""
+    return [m["content"] for m in panel.comm.sent if m.get("method") == "custom"]
+
+
+def answers(panel: Panel) -> list[dict[str, Any]]:
+    """Give the answers to actions."""
+    return [message for message in sent(panel) if message["kind"] == "done"]
+
+
+def eventually(there: Callable[[], Any]) -> Any:
+    """Wait until something is there, and give it."""
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        found = there()
+        if found:
+            return found
+        threading.Event().wait(0.01)
+    raise AssertionError("it did not come")
+
+
 def test_whole_states_are_model_state_and_differences_are_messages(line):
     """A page that is loaded anew finds the latest whole state in the model; the rest is sent."""
     events = simulate(revenue(3))
@@ -70,67 +97,300 @@ def test_whole_states_are_model_state_and_differences_are_messages(line):
     assert panel.state["head"]["status"] == "running"
     store.append(RUN, events[1:-1])
     follower.step(1000.1)
-    (delta,) = [m["content"] for m in panel.comm.sent if m.get("method") == "custom"]
+    (delta,) = sent(panel)
     assert (delta["kind"], delta["seq"], delta["base"]) == ("delta", 2, 1)
+    (buffers,) = [m["buffers"] for m in panel.comm.sent if m.get("method") == "custom"]
+    assert sum(len(block["columns"]) for block in delta["blocks"]) == len(buffers) == 13
     store.append(RUN, events[-1:])
     assert follower.step(1000.2)
     assert panel.get_state()["state"]["head"]["status"] == "completed"
 
 
-def test_a_page_that_asks_is_sent_the_whole_state(line):
-    """What the browser's half asks for reaches the follower, also after the run."""
+def test_what_the_browser_says_reaches_the_follower(line):
+    """Questions of the browser's half are answered, also after the run."""
     panel = Panel()
     follower = Follower(stored(simulate(revenue(1))), RUN, sink=panel)
-    panel.on_ask = follower.ask
+    panel.on_message = follower.hear
     follower.start()
     assert follower.finished.wait(SECONDS)
     before = panel.state["seq"]
     hear(panel, {"kind": "ask"})
+    assert follower.finished.wait(SECONDS)
     assert panel.state["seq"] == before + 1
+    hear(panel, {"kind": "detail", "call": 1})
+    assert follower.finished.wait(SECONDS)
+    assert sent(panel)[-1]["id"] == "convert-1"
 
 
-def test_cancel_calls_what_it_was_given(line):
-    """The button's message cancels, from a thread of its own: the one it comes in may be busy."""
-    cancelled = threading.Event()
-    threads: list[threading.Thread] = []
-
-    def cancel() -> None:
-        threads.append(threading.current_thread())
-        cancelled.set()
-
-    panel = Panel(cancel)
-    assert panel.cancellable
-    hear(panel, {"kind": "cancel"})
-    assert cancelled.wait(SECONDS)
-    assert threads != [threading.current_thread()]
+def test_what_the_panel_knows_of_statuses_and_colours(line):
+    """The browser is told the order of statuses that the rows number them by."""
+    look = Panel().look
+    assert look["statuses"] == list(STATUSES)
+    assert set(STATUSES) <= set(look["colors"])
 
 
-def test_a_cancel_that_fails_is_told_in_the_panel(line):
-    """An error while cancelling goes to the panel, not into anybody's cell."""
-
-    def cancel() -> None:
-        raise RuntimeError("driven by another process")
-
-    panel = Panel(cancel)
-    sent = threading.Event()
-
-    def publish(kind: str, data: Any = None, **_: Any) -> None:
-        panel.comm.sent.append(data)
-        sent.set()
-
-    panel.comm.publish_msg = publish
-    hear(panel, {"kind": "cancel"})
-    assert sent.wait(SECONDS)
-    assert panel.comm.sent[-1]["content"]["text"] == "not cancelled: driven by another process"
+# ------------------------------------------------------------------ what people do from it
 
 
-@pytest.mark.parametrize("content", [None, "cancel", {}, {"kind": 3}, {"kind": "cancel"}])
-def test_messages_that_mean_nothing_are_passed_over(line, content):
-    """A page may send anything; without a way to cancel, cancel means nothing either."""
+class Acts:
+    """Actions that note who carried them out, and fail where they are told to."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.done: list[tuple[str, ...]] = []
+        self.threads: list[threading.Thread] = []
+        self.error = error
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def possible(self, status: str) -> list[str]:
+        return ["cancel", "cancel_call"] if status == "running" else ["retry"]
+
+    def _do(self, *deed: str) -> None:
+        self.threads.append(threading.current_thread())
+        self.gate.wait(SECONDS)
+        self.done.append(deed)
+        if self.error is not None:
+            raise self.error
+
+    def cancel(self) -> None:
+        self._do("cancel")
+
+    def cancel_call(self, call: str) -> None:
+        self._do("cancel_call", call)
+
+    def retry(self) -> None:
+        self._do("retry")
+
+    def resume(self) -> None:
+        self._do("resume")
+
+
+def acting(acts: Acts | None, events: list[Any]) -> tuple[Panel, Follower]:
     panel = Panel()
-    before = panel.get_state()
-    hear(panel, content)
-    assert panel.get_state() == before
+    follower = Follower(stored(events), RUN, sink=panel, actions=acts)
+    panel.on_message = follower.hear
+    follower.step(1000.0)
+    follower.step(1000.1)
+    return panel, follower
+
+
+@pytest.mark.parametrize(
+    ("message", "deed"),
+    [
+        ({"kind": "cancel"}, ("cancel",)),
+        ({"kind": "cancel_call", "call": 2}, ("cancel_call", "fetch-2")),
+        ({"kind": "retry"}, ("retry",)),
+        ({"kind": "resume"}, ("resume",)),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_an_action_is_carried_out_in_a_thread_of_its_own(line, message, deed):
+    """A click acts on the run from a thread of its own, and is answered when that is done."""
+    acts = Acts()
+    panel, follower = acting(acts, simulate(revenue(2))[:4])
+    hear(panel, message)
+    eventually(lambda: acts.done)
+    answer = eventually(
+        lambda: follower.step(1001.0) or [m for m in sent(panel) if m["kind"] == "done"]
+    )
+    assert acts.done == [deed]
+    assert acts.threads != [threading.current_thread()]
+    assert answer == [{"kind": "done", "action": message["kind"], "ok": True}]
+
+
+def test_what_can_be_done_follows_the_run(line):
+    """The buttons are those of what can be done as the run stands."""
+    events = simulate(revenue(2))
+    acts = Acts()
+    panel = Panel()
+    store = stored(events[:4])
+    follower = Follower(store, RUN, sink=panel, actions=acts)
+    for i in range(3):
+        follower.step(1000 + i / 10)
+    assert panel.actions == ["cancel", "cancel_call"]
+    store.append(RUN, events[4:])
+    for i in range(3):
+        follower.step(1001 + i / 10)
+    assert panel.actions == ["retry"]
+
+
+def test_an_action_that_fails_tells_why(line, caplog):
+    """An error goes to the panel as a note, not into anybody's cell, and then the answer."""
+    panel, follower = acting(Acts(RunError("driven by another process")), simulate(revenue(2))[:4])
+    hear(panel, {"kind": "cancel"})
+    eventually(lambda: follower.step(1001.0) or len(sent(panel)) >= 2)
+    note, done = sent(panel)[-2:]
+    assert note == {
+        "kind": "note",
+        "action": "cancel",
+        "text": "not cancelled: driven by another process",
+    }
+    assert done == {"kind": "done", "action": "cancel", "ok": False}
+
+
+def test_nothing_can_be_done_to_a_run_of_somebody_else(line):
+    """Without actions there are no buttons, and a click all the same is answered with a note."""
+    panel, follower = acting(None, simulate(revenue(2))[:4])
+    assert panel.actions == []
+    hear(panel, {"kind": "resume"})
+    eventually(lambda: follower.step(1001.0) or len(sent(panel)) >= 2)
+    assert sent(panel)[-2]["text"] == "not resumed: this run is not driven from here"
+
+
+def test_a_second_click_while_the_first_is_carried_out_does_nothing(line):
+    """Two clicks on one button act once; the button works again afterwards."""
+    acts = Acts()
+    acts.gate.clear()
+    panel, follower = acting(acts, simulate(revenue(2))[:4])
+    for _ in range(3):
+        hear(panel, {"kind": "retry"})
+    acts.gate.set()
+    eventually(lambda: follower.step(1001.0) or answers(panel))
+    assert acts.done == [("retry",)]
+    hear(panel, {"kind": "retry"})
+    eventually(lambda: len(acts.done) == 2)
+
+
+# ------------------------------------------------------------------ real runs
+
+
+def shown(run: Any) -> tuple[Page, Follower]:
+    """Follow a run as its panel does."""
+    page, acts = Page(), RunActions(run, run._store)
+    follower = Follower(
+        run._store, run.id, sink=page, actions=acts, halted=acts.halted, about=acts.about
+    )
+    page.follower = follower
+    follower.start()
+    return page, follower
+
+
+def status(page: Page) -> Any:
+    return page.state.get("head", {}).get("status")
+
+
+broken = threading.Event()
+waiting = threading.Event()
+
+
+@nbflow.activity
+def shaky(x: int) -> int:
+    """Fail while it is broken."""
+    if broken.is_set() and x == 1:
+        raise ValueError("it is broken")
+    return x
+
+
+@nbflow.activity
+def held(x: int) -> int:
+    """Wait to be let go."""
+    waiting.wait(SECONDS)
+    return x
+
+
+@nbflow.workflow
+def shakies() -> list[Any]:
+    return [shaky(i) for i in range(3)]
+
+
+@nbflow.workflow
+def helds() -> list[Any]:
+    return [held(i) for i in range(3)]
+
+
+def test_a_failed_run_is_tried_again_in_its_panel():
+    """Retry runs the failed calls again; the same panel goes live again and shows the end."""
+    broken.set()
+    run = nbflow.start(shakies)
+    page, follower = shown(run)
+    eventually(lambda: status(page) == "failed" and page.actions and page.actions[-1] == ["retry"])
+    assert follower.finished.wait(SECONDS)
+    assert page.state["head"]["trace"][-1] == "ValueError: it is broken"
+    broken.clear()
+    follower.hear({"kind": "retry"})
+    eventually(lambda: status(page) == "completed")
+    eventually(lambda: page.of("done"))
+    assert page.of("done") == [{"kind": "done", "action": "retry", "ok": True}]
+    assert follower.finished.wait(SECONDS)
+    assert page.state["head"]["counts"] == {"done": 3}
+    assert page.actions[-1] == []
+    assert run.result() == [0, 1, 2]
+    follower.hear({"kind": "detail", "call": 1})
+    found = eventually(lambda: page.of("detail"))[0]
+    assert found["args"] == [["x", "1"]]
+    assert [attempt["status"] for attempt in found["attempts"]] == ["failed", "done"]
+    assert "raise ValueError" in found["source"]
+    follower.stop()
+
+
+def test_a_run_that_is_resumed_in_a_cell_goes_on_in_its_panel():
+    """`run.resume()` makes a panel live that had come to its end."""
+    broken.set()
+    run = nbflow.start(shakies)
+    page, follower = shown(run)
+    eventually(lambda: status(page) == "failed")
+    assert follower.finished.wait(SECONDS)
+    broken.clear()
+    run.resume()
+    eventually(lambda: status(page) == "completed")
+    follower.stop()
+
+
+def test_a_run_and_one_call_are_cancelled_in_the_panel():
+    """Cancelling one call leaves the others; cancelling the run gives up what is open."""
+    waiting.clear()
+    run = nbflow.start(helds)
+    page, follower = shown(run)
+    eventually(lambda: page.state.get("tables", {}).get("calls") == 3)
+    follower.hear({"kind": "cancel_call", "call": 2})
+    eventually(lambda: page.state["head"]["counts"].get("cancelled") == 1)
+    assert run.calls["held-3"].status == "cancelled"
+    eventually(lambda: page.actions and "cancel" in page.actions[-1])
+    follower.hear({"kind": "cancel"})
+    waiting.set()
+    eventually(lambda: status(page) in {"cancelled", "failed"})
+    eventually(lambda: page.actions[-1] in (["resume"], ["retry"]))
+    follower.stop()
+
+
+def test_a_completed_run_says_why_it_cannot_be_resumed():
+    """A click that comes too late is answered with the reason."""
+    run = nbflow.start(shakies)
+    page, follower = shown(run)
+    eventually(lambda: status(page) == "completed")
+    follower.hear({"kind": "retry"})
+    (note,) = eventually(lambda: page.of("note"))
+    assert note["text"].startswith(f"not tried again: run {run.id} has completed")
+    assert not eventually(lambda: page.of("done"))[0]["ok"]
+    follower.stop()
+
+
+def test_what_can_be_done_to_a_run_depends_on_who_drives_it():
+    """A run of another process offers nothing; one that nobody drives can be resumed."""
+    store = stored(simulate(revenue(1))[:4])
+    acts = RunActions(Run(RUN, store), store)
+    assert acts.possible("running") == ("resume",)
+    store.hold(RUN, replace(new_lease(), pid=os.getppid(), born=0))
+    assert acts.possible("running") == ()
+    assert acts.possible("completed") == ()
+    assert acts.possible("failed") == ("retry",)
+    assert acts.possible("cancelled") == ("resume",)
+    assert acts.about("fetch-1") == About()
+    with pytest.raises(RunError, match="not driven by this process"):
+        acts.cancel_call("fetch-1")
+    with pytest.raises(RunError, match="cannot be cancelled here"):
+        acts.cancel()
+
+
+def test_a_settled_call_stays_as_it_is_when_cancelled():
+    """`cancel` of a call that has ended does nothing, also where nobody drives the run."""
+    run = nbflow.start(shakies)
+    run.wait()
+    run.calls["shaky-1"].cancel()
+    assert run.calls["shaky-1"].status == "done"
+
+
+# ------------------------------------------------------------------ how it is sent and shown
 
 
 def test_clicks_reach_python_while_a_cell_runs(monkeypatch):
@@ -163,76 +423,6 @@ def test_what_is_sent_to_the_browser_is_small():
     style = (STATIC / "panel.css").read_text(encoding="utf-8")
     assert "url(" not in style
     assert "@import" not in style
-
-
-# ------------------------------------------------------------------ the browser's half, in node
-
-
-def told(events: list[Any]) -> dict[str, Any]:
-    """Give what the panel is told of a run in small steps, and the whole it should amount to."""
-    sink, store = Collected(), stored(events[:1])
-    follower = Follower(store, RUN, sink=sink)
-    for i in range(1, len(events)):
-        follower.step(1000 + i / 10)
-        store.append(RUN, events[i : i + 1])
-    follower.step(3000.0)
-    return {"messages": sink.messages, "whole": seen(sink.state)}
-
-
-def proto() -> list[Any]:
-    log = RunLog("__proto__")
-    for i in range(1, 302):
-        log.asked(f"__proto__-{i}", activity="__proto__")
-    log.closed(1.0)
-    return log.events
-
-
-def joined() -> list[Any]:
-    log = RunLog("joined")
-    for name in ("a-1", "a-2"):
-        log.asked(name)
-    log.asked("b-1", turn=1, after=("a-1", "a-2"))
-    return log.events
-
-
-@pytest.mark.skipif(NODE is None, reason="node is not installed")
-def test_the_browsers_half_in_node(tmp_path, monkeypatch):
-    """The script draws what Python tells, asks when it missed something, and claims nothing."""
-    many = [*((f"fetch-{i}", ()) for i in range(1, 1700)), ("total-1", ("fetch-1",))]
-    seconds = [0.0, 0.004, 0.0123, 0.9994, 0.9996, 1.337, 9.996, 59.94, 59.96, 75.0, 3599.7, 3700.0]
-    spans = [(1.3, 4), (0.0004, 5), (7.7, 9), (100.0, 6), (4000.0, 8), (0.05, 9), (90_000.0, 5)]
-    cases = {
-        "look": LOOK,
-        "runs": [
-            told(simulate(revenue(5))),
-            told(simulate(revenue(4), failing={"convert-2"})),
-            told(joined()),
-            {"messages": [("full", whole_of(many))], "whole": seen(whole_of(many))},
-        ],
-        "hostile": told(hostile()),
-        "proto": told(proto()[:1] + proto()[1:]),
-        "durations": [(s, duration(s)) for s in seconds],
-        "ticks": [
-            (length, most, [word for _, word in ticks(length, most)]) for length, most in spans
-        ],
-    }
-    path = tmp_path / "cases.json"
-    path.write_text(json.dumps(cases), encoding="utf-8")
-    assert NODE is not None
-    done = subprocess.run(
-        [NODE, "--test", str(HERE / "panel.test.mjs")],
-        env={**os.environ, "PANEL_CASES": str(path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def whole_of(calls: Any) -> dict[str, Any]:
-    sink = Collected()
-    Follower(stored(simulate(calls)), RUN, sink=sink).step(1000.0)
-    return sink.state
 
 
 # ------------------------------------------------------------------ where it is shown

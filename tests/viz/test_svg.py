@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 from nbflow.core.graph import STATUSES, Graph
 from nbflow.core.profile import Profile
 from nbflow.viz import palette
+from nbflow.viz.critical import marks
+from nbflow.viz.drawing import opened
+from nbflow.viz.groups import Grouping
+from nbflow.viz.pen import document
 from nbflow.viz.summary import static_bundle
 from nbflow.viz.svg import graph_svg, profile_svg, run_svg
+from nbflow.viz.svg_graph import graph_fragment
 from nbflow.viz.wording import TIMES
 from tests.viz.runlog import HOSTILE, RunLog, hostile, revenue, simulate
 
@@ -173,6 +178,116 @@ def test_the_critical_path_is_outlined():
     }
     assert outlined == {"a-1", "c-1"}
     assert "critical path" in texts(svg)
+
+
+def retried() -> RunLog:
+    """Write a log whose critical path goes through a retry, a value and what the workflow read."""
+    log = RunLog()
+    log.asked("a-1")
+    log.asked("b-1")
+    log.asked("c-1", ("a-1", "b-1"))
+    log.failed("a-1", 0.0, 1.0, "w-1", retry_at=1.5)
+    log.succeeded("b-1", 0.0, 0.5, "w-2")
+    log.succeeded("a-1", 2.0, 5.0, "w-1", attempt=2)
+    log.succeeded("c-1", 5.0, 8.0, "w-1", packing=0.5)
+    log.asked("d-1", turn=1, after=("c-1", "b-1"), at=8.5)
+    log.asked("d-2", turn=1, after=("c-1", "b-1"), at=8.5)
+    log.succeeded("d-1", 8.5, 9.5, "w-2")
+    log.succeeded("d-2", 8.5, 9.0, "w-1")
+    return log
+
+
+def rimmed(svg: str) -> set[str]:
+    """Give the boxes of a graph that have a second, dark rim outside the first."""
+    found = set()
+    for name, group in chart_bars(svg).items():
+        frame, *more = group.findall(SVG + "rect")
+        wide = float(frame.attrib["width"])
+        if [r for r in more if r.get("stroke") == palette.INK and float(r.attrib["width"]) > wide]:
+            found.add(name.split(":")[0])
+    return found
+
+
+def heavy_lines(svg: str) -> int:
+    """Count the curves drawn heavily: each begins with a move."""
+    groups = [g for g in read(svg).iter(SVG + "g") if g.get("stroke") == palette.INK]
+    return sum(p.attrib["d"].count("M") for g in groups for p in g.findall(SVG + "path"))
+
+
+def test_the_graph_shows_the_critical_path_by_more_than_colour():
+    """Its boxes have a second rim, its edges are heavy, joins included, and a line says so."""
+    graph, profile = folds(retried().events)
+    svg = graph_svg(graph, profile)
+    assert rimmed(svg) == {"a-1", "c-1", "d-1"}
+    assert heavy_lines(svg) == 3
+    assert "critical path 8.00 s" in texts(svg)
+    assert {h.split(":")[0] for h in hints(svg) if h.endswith(", on the critical path")} == {
+        "a-1",
+        "c-1",
+        "d-1",
+    }
+    assert rimmed(run_svg(graph, profile)) >= {"a-1", "c-1", "d-1"}
+
+
+def test_a_graph_alone_finds_the_path_but_does_not_claim_its_length():
+    """A graph knows last attempts only: no length is told of a path with others before."""
+    svg = graph_svg(Graph.of(retried().events))
+    assert rimmed(svg) == {"a-1", "c-1", "d-1"}
+    assert "critical path" in texts(svg)
+    plain = graph_svg(Graph.of(simulate(revenue(2))))
+    assert any(words.startswith("critical path ") for words in texts(plain))
+
+
+def test_the_critical_path_can_be_left_out():
+    """With `critical=False` nothing is outlined, and no legend speaks of it."""
+    graph, profile = folds(retried().events)
+    for svg in (graph_svg(graph, profile, critical=False), run_svg(graph, profile, critical=False)):
+        assert rimmed(svg) == set()
+        assert heavy_lines(svg) == 0
+    chart = profile_svg(profile, critical=False)
+    assert all(box_of(g).get("stroke") != palette.INK for g in chart_bars(chart).values())
+    assert "critical path" not in texts(chart)
+
+
+def test_groups_are_on_the_critical_path_too():
+    """In a graph drawn by activity the boxes that it goes through are marked, opened calls too."""
+    graph, profile = folds(retried().events)
+    shown = opened(graph, {"c"})
+    marked = marks(shown, profile.critical_path())
+    assert marked.boxes == {"a", "c-1", "d"}
+    assert ("a", "c-1") in marked.edges
+    svg = document([graph_fragment(shown, marked=marked)], "x")
+    assert rimmed(svg) == {"a", "c-1", "d"}
+
+
+def test_the_figures_stand_under_the_chart():
+    """Work, critical path, efficiency and idle time; a retry is told above."""
+    found = texts(profile_svg(Profile.of(retried().events)))
+    (line,) = [words for words in found if words.startswith("work ")]
+    assert line.startswith("work 9.00 s · critical path 8.00 s (84% of the run) · 47% efficient · ")
+    assert any("1 attempt again" in words for words in found)
+
+
+def test_the_parts_of_bars_are_told_apart():
+    """Waiting is a thin line, packing pale; both are in the legend where they can be seen."""
+    svg = profile_svg(Profile.of(retried().events))
+    assert {"queued", "packing", "critical path"} <= set(texts(svg))
+    assert {"a-1", "a-1 #2"} <= set(texts(svg))
+    quick = RunLog()
+    quick.asked("a-1")
+    quick.succeeded("a-1", 0.0, 5.0)
+    assert not {"queued", "packing"} & set(texts(profile_svg(Profile.of(quick.events))))
+
+
+def test_hostile_names_are_inert_in_opened_groups():
+    """Groups, their rests and bundles hold names as calls do."""
+    graph = Graph.of(hostile())
+    for open_ in ((), {HOSTILE}, {HOSTILE, "other"}):
+        shown = opened(graph, open_)
+        marked = marks(shown, Profile.of(hostile()).critical_path())
+        assert_inert(document([graph_fragment(shown, marked=marked)], HOSTILE))
+    rest = Grouping(graph).summary({HOSTILE}, boxes=3)
+    assert any(group.rest for group in rest.nodes)
 
 
 def test_a_running_call_reaches_to_the_end():

@@ -168,6 +168,40 @@ def test_the_chart_shows_bars_where_they_were():
     assert lines[3].startswith("    └┬")
 
 
+def test_the_critical_path_has_stars_in_the_graph_and_dark_bars_in_the_chart():
+    """Marked by signs, not by colour; left out where that is asked for."""
+    log = RunLog()
+    log.asked("a-1")
+    log.asked("b-1")
+    log.asked("c-1", ("a-1", "b-1"))
+    log.succeeded("a-1", 0.0, 5.0, "w-1")
+    log.succeeded("b-1", 0.0, 2.5, "w-2")
+    log.succeeded("c-1", 5.0, 10.0, "w-1")
+    log.closed(10.0)
+    graph, profile = Graph.of(log.events), Profile.of(log.events)
+    head, *lines = graph_text(graph, profile=profile).splitlines()
+    assert head.endswith("  * critical path 10.0 s")
+    assert [line.strip().split("(")[0] for line in lines if line.endswith(" *")] == [
+        "✓ a-1",
+        "✓ c-1",
+    ]
+    assert "*" not in graph_text(graph, critical=False)
+    chart = profile_text(profile, width=66).splitlines()
+    assert chart[1] == f"w-1 │{'█' * 30}▐{'█' * 29}"
+    assert chart[2] == f"w-2 │{'▓' * 15}"
+    line = "work 12.5 s · critical path 10.0 s (100% of the run) · 62% efficient · idle 7.50 s"
+    assert line in profile_text(profile).splitlines()
+    assert chart[6] == "█ critical path: a-1 5.00 s → c-1 5.00 s"
+    assert "█ critical path" not in profile_text(profile, critical=False)
+
+
+def test_activities_on_the_critical_path_have_stars():
+    """So a big graph says where to look, too."""
+    lines = graph_text(Graph.of(simulate(revenue(200)))).splitlines()
+    assert [" * " in line for line in lines[1:4]] == [True, True, True]
+    assert " * " not in "".join(graph_text(Graph.of(simulate(revenue(200))), critical=False))
+
+
 def test_bars_of_a_lane_do_not_overlap():
     """A worker that runs several calls at once has several lanes; workers are in their order."""
     log = RunLog()

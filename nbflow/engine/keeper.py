@@ -1,0 +1,290 @@
+"""Keeps the calls of a run going: what begins, what ends, and what is tried again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from nbflow.core import payload
+from nbflow.core.activity import Activity
+from nbflow.core.call import CallState
+from nbflow.core.errors import ActivityTimeout, NbflowError
+from nbflow.core.events import (
+    CallCancelled,
+    CallFailed,
+    CallStarted,
+    CallSucceeded,
+    CallWrote,
+    Report,
+    TimerCancelled,
+    TimerFired,
+    TimerStarted,
+)
+from nbflow.core.failure import Failure
+from nbflow.core.history import History
+from nbflow.core.payload import Packed, Stored
+from nbflow.engine.attempts import Attempts, Resolve, retry_delay, verdict
+from nbflow.engine.job import Answer, Job
+from nbflow.engine.journal import Journal
+from nbflow.engine.output import Scribe
+from nbflow.engine.owner import Owner
+from nbflow.engine.streams import rules
+from nbflow.engine.timekeeper import timekeeper
+from nbflow.store.base import Store
+
+TICK = 0.05
+"""Seconds after which what nobody was in a hurry to say is written at the latest."""
+_new = tuple.__new__
+
+
+class Keeper(Owner):
+    """The owner of a run as far as its calls go, and the `Inbox` of its executors.
+
+    Args:
+        store: Where the log is.
+        run: Id of the run, which is in the store already.
+        history: The fold of its events so far.
+        resolve: Gives the executor for an activity's ``executor`` option, None for the run's own.
+    """
+
+    def __init__(self, store: Store, run: str, history: History, resolve: Resolve) -> None:
+        super().__init__()
+        self.store = store
+        self.run = run
+        self.history = history
+        self._attempts = Attempts(run, history, store, resolve)
+        self._journal = Journal(store, run, history)
+        self._next, self._emit = self._journal.next, self._journal.add
+        self._begun: list[tuple[Job, str, float]] = []
+        self._ticking = self._restless = self._speaking = False
+        self._scribe = Scribe(rules)
+        self._texts = self._scribe.open
+        self._stop: BaseException | None = None
+
+    # ------------------------------------------------------------ Inbox: the workers' threads
+
+    def began(self, job: Job, worker: str, at: float) -> None:
+        """Note that an attempt runs: written at the next tick, if it still runs then."""
+        at = at or time.time()
+        if job.timeout is not None:
+            self.post(partial(self._began, job, worker, at))
+            return
+        self._begun.append((job, worker, at))
+        self._tick_soon()
+
+    def wrote(self, job: Job, channel: str, text: str, dropped: int = 0) -> None:
+        """Take what an attempt wrote: written at the next tick, or before its end is."""
+        if self._attempts.wants(job):
+            self._scribe.write(job, channel, text, dropped)
+            if not self._speaking:
+                self._speaking = True
+                timekeeper.after(TICK, self._speak)
+
+    def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:
+        """Take an answer. Large results go to the store here, outside the owner's turn."""
+        if type(answer.result) is Packed:
+            try:
+                answer.result = self._spilled(answer.result)
+            except Exception as error:  # noqa: BLE001 - a store must not cost a worker
+                answer.result, answer.error = None, Failure.of(error)
+        self._inbox.append((job, answer))
+        if more:
+            self._soon(hurry=True)
+        else:
+            self._drain()
+
+    def _spilled(self, stored: Stored) -> Stored:
+        return payload.spill(stored, self.store.put)
+
+    def _tick_soon(self) -> None:
+        self._restless = True
+        if not self._ticking:
+            self._ticking = True
+            timekeeper.after(TICK, self._tick)
+
+    def _tick(self) -> None:
+        begun, self._begun = self._begun, []
+        if self._restless and len(self._attempts.open):
+            self._restless = False  # if nothing happens until then, the next one is the last
+            timekeeper.after(TICK, self._tick)
+        else:
+            self._ticking = False
+        self.post(partial(self._still_running, begun))
+
+    def _still_running(self, begun: list[tuple[Job, str, float]]) -> None:
+        for job, worker, at in begun:
+            self._began(job, worker, at)
+        for job, worker, at in self._attempts.running():
+            if job.timeout is None and job.run == self.run:
+                self._began(job, worker, at)
+
+    def _speak(self) -> None:
+        self._speaking = False
+        self.post(lambda: self._write(self._scribe.due(self._attempts.wants)))
+
+    # ------------------------------------------------------------ what the owner does
+
+    @staticmethod
+    def _activity(state: CallState) -> Activity[..., Any]:
+        assert state.activity is not None  # noqa: S101 - workflow code has asked for it
+        return state.activity
+
+    def _asked(self, asked: CallState) -> None:
+        history, journal = self.history, self._journal
+        state = history.admit(asked)
+        if not state.recorded:
+            journal.extend(history.record(state, journal.next(), time.time()))
+
+    def _start(self, state: CallState) -> None:
+        """Hand a ready call to its executor, or wait until its back-off is over."""
+        if state.outcome is not None or state.id in self._attempts.open or self._stop is not None:
+            return
+        if (self.history.cut_off or self._activity(state).settings.once) and self._held_back(state):
+            return
+        if state.retry_at is not None:
+            again = partial(self.post, partial(self._retry, state, state.attempt))
+            timekeeper.after(max(0.0, state.retry_at - time.time()), again)
+            return
+        try:
+            self._attempts.launch(state, self)
+            self._restless = True
+            if not self._ticking:
+                self._tick_soon()
+        except NbflowError as error:
+            # The caller is past writing this turn: what went wrong is news for the next one.
+            failure = Failure.of(error)
+            self._inbox.append(partial(self._failed, state, state.attempt + 1, failure, None))
+
+    def _held_back(self, state: CallState) -> bool:
+        """Keep a call from beginning that must not, or must not yet."""
+        once = self._activity(state).settings.once
+        error = verdict(state.id, self.history, once=once)
+        if error is not None:
+            failure, attempt = Failure.of(error), state.attempt + 1
+            self._inbox.append(partial(self._failed, state, attempt, failure, None, final=True))
+            return True
+        if once and state.started is None:
+            self._inbox.append(partial(self._announce, state))
+            return True
+        return False
+
+    def _announce(self, state: CallState) -> None:
+        """Write that a ``once=True`` call begins; it does so when that is on the disk."""
+        if state.outcome is None and state.started is None:
+            self._journal.sync = True
+            self._emit(CallStarted(self._next(), time.time(), state.id, state.attempt + 1, ""))
+            self.history.ready.append(state)
+
+    def _began(self, job: Job, worker: str, at: float) -> None:
+        if not self._attempts.wants(job):
+            return
+        known = self.history.calls[job.call].started
+        if known is None or known.attempt != job.attempt:
+            self._emit(CallStarted(self._next(), at, job.call, job.attempt, worker))
+        if job.timeout is not None:
+            left = job.timeout - (time.time() - at)
+            timekeeper.after(max(0.0, left), partial(self.post, partial(self._expired, job)))
+
+    def _ended(self, job: Job, answer: Answer) -> None:
+        self._restless = True  # another attempt may begin in its place
+        if not self._ticking:
+            self._tick_soon()
+        if not self._attempts.take(job):
+            return  # given up: nobody waits for it any more
+        if self._texts:
+            self._write(self._scribe.last(job.call))
+        state = self.history.calls[job.call]
+        report = answer.report
+        if answer.error is not None:
+            self._failed(state, job.attempt, answer.error, report)
+            return
+        if answer.live is not None:
+            state.live = answer.live
+        journal = self._journal
+        fields = (journal.next(), time.time(), job.call, job.attempt, answer.result, *report)
+        event = _new(CallSucceeded, fields)
+        journal.extend(event)
+        self.history.succeed(state, event)
+
+    def _failed(
+        self,
+        state: CallState,
+        attempt: int,
+        error: Failure,
+        report: Report | None,
+        *,
+        abandoned: bool = False,
+        final: bool = False,
+    ) -> None:
+        delay = None if final else retry_delay(self._activity(state), error, attempt)
+        now = time.time()
+        retry_at = None if delay is None else now + delay
+        self._emit(
+            CallFailed(self._next(), now, state.id, attempt, error, retry_at, report, abandoned)
+        )
+        if delay is not None:
+            self.history.ready.append(state)  # `_start` sees that it is not due yet
+
+    def _retry(self, state: CallState, attempt: int) -> None:
+        if (
+            state.outcome is None
+            and state.attempt == attempt
+            and state.id not in self._attempts.open
+        ):
+            state.retry_at = None
+            self.history.ready.append(state)
+
+    def _expired(self, job: Job) -> None:
+        if not self._attempts.wants(job):
+            return
+        self._write(self._scribe.last(job.call))
+        stopped = self._attempts.give_up(job.call)
+        what = "" if stopped else " It cannot be stopped where it runs: it is abandoned."
+        error = ActivityTimeout(f"{job.call} took longer than its {job.timeout:g} s.{what}")
+        state = self.history.calls[job.call]
+        self._failed(state, job.attempt, Failure.of(error), None, abandoned=not stopped)
+
+    def _write(self, events: Iterable[CallWrote]) -> None:
+        for event in events:
+            self._emit(event._replace(seq=self._next()))
+
+    def _timer(self, state: CallState, seconds: float) -> None:
+        known = self.history.calls.setdefault(state.id, state)
+        if known.outcome is not None:
+            return
+        if known.retry_at is None:
+            due = time.time() + seconds
+            self._emit(TimerStarted(self._next(), time.time(), state.id, due))
+        assert known.retry_at is not None  # noqa: S101 - set by the event
+        fire = partial(self.post, partial(self._fire, known))
+        timekeeper.after(max(0.0, known.retry_at - time.time()), fire)
+
+    def _fire(self, state: CallState) -> None:
+        if state.outcome is None:
+            self._emit(TimerFired(seq=self._next(), at=time.time(), timer=state.id))
+
+    def _cancel_call(self, call: str, reason: str) -> None:
+        state = self.history.calls.get(call)
+        if state is None or state.outcome is not None:
+            return
+        if not state.name:
+            self._emit(TimerCancelled(seq=self._next(), at=time.time(), timer=call))
+            return
+        self._write(self._scribe.last(call))
+        stopped = self._attempts.give_up(call)
+        self._emit(
+            CallCancelled(
+                seq=self._next(), at=time.time(), call=call, reason=reason, abandoned=not stopped
+            )
+        )
+
+    def _cancel_open(self, reason: str) -> None:
+        """Give up all calls and timers that are not settled."""
+        if len(self.history.settled) == len(self.history.calls):
+            return
+        self._attempts.drop_all()
+        for call, state in list(self.history.calls.items()):
+            if state.outcome is None:
+                self._cancel_call(call, reason)

@@ -1,0 +1,195 @@
+"""What people do to a run: stop it, go on with it, have parts of it run again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+from nbflow.core.downstream import downstream
+from nbflow.core.errors import RunError
+from nbflow.core.events import CallSucceeded, RunStarted
+from nbflow.core.workflow import Place, Target
+from nbflow.executors import TABLE
+from nbflow.running import session as _session
+from nbflow.running.acting import wake_panels
+from nbflow.running.leases import holder_of
+from nbflow.running.session import Anew, Session
+from nbflow.running.watching import watchers
+
+if TYPE_CHECKING:
+    from nbflow.core.history import History
+    from nbflow.store.base import Store
+
+T = TypeVar("T")
+
+
+class Resumable(Generic[T]):
+    """The part of a run's handle that acts on it.
+
+    Attributes:
+        id: The run's id.
+    """
+
+    id: str
+    _store: Store
+    _session: Session | None
+    _viewed: History | None
+
+    if TYPE_CHECKING:
+
+        @property
+        def workflow(self) -> str: ...  # noqa: D102 - the handle has it
+        def done(self) -> bool: ...  # noqa: D102
+        def _history(self) -> History: ...
+
+    def cancel(self, reason: str = "") -> None:
+        """Stop it: open calls are given up, and its code is stopped where it next waits.
+
+        Processes are ended. A thread cannot be stopped: it is abandoned, and what it gives back
+        is dropped. Cancelling a run that is over does nothing.
+
+        Raises:
+            RunError: It is driven by another process, or by none.
+        """
+        driver = self._session or _session.known(self.id, self._store)
+        if driver is not None:
+            driver.live.cancel_run(reason)
+            return
+        if self.done():
+            return
+        lease = holder_of(self._store, self.id)
+        who = (
+            "no process drives it now" if lease is None else f"it is driven by process {lease.pid}"
+        )
+        message = f"run {self.id} cannot be cancelled here: {who}"
+        raise RunError(message)
+
+    def resume(
+        self,
+        workflow: Target | None = None,
+        reason: str = "",
+        on: Any = None,
+        *,
+        force: bool = False,
+    ) -> Self:
+        """Go on with a run that failed, was cancelled, or lost its process.
+
+        What succeeded is kept; everything else runs anew, with the code as it is now. Calls of
+        ``once=True`` activities that had begun are not run again: see `rerun` and `settle`.
+
+        Args:
+            workflow: The workflow, if it is not defined in this notebook or script.
+            reason: To be noted in the log.
+            on: Where its calls run from now on; by default where they did, if that has a name.
+            force: Take it over from another process that drives it, or go on though it was
+                resumed a hundred times. Whatever that other process still does, it cannot write
+                to the run any more.
+
+        Returns:
+            This same handle.
+
+        Raises:
+            RunError: It is under way, here or in another process, or has completed.
+        """
+        closed = self._history().closed
+        if closed is not None and closed.status == "completed":
+            message = (
+                f"run {self.id} has completed: start a new run, or have calls of it run again "
+                "with run.rerun(call)"
+            )
+            raise RunError(message)
+        return self._go_on(workflow, on, Anew(reason, force=force))
+
+    def rerun(
+        self,
+        *calls: str,
+        workflow: Target | None = None,
+        reason: str = "",
+        on: Any = None,
+        force: bool = False,
+    ) -> Self:
+        """Have calls run again, and with them everything that may depend on their results.
+
+        That is what takes their results, and, from where the workflow's code itself read such a
+        result, all that it asked for afterwards. All other results are kept. It works on a run
+        that has completed, too; its result is then computed anew.
+
+        Args:
+            calls: Ids of the calls, as in ``run.rerun("fetch-2")``; or calls: ``run.failed[0]``.
+            workflow: As in `resume`.
+            reason: As in `resume`.
+            on: As in `resume`.
+            force: As in `resume`.
+
+        Returns:
+            This same handle.
+
+        Raises:
+            RunError: It is under way, or has no such call.
+        """
+        names = [self._call(call) for call in calls]
+        if not names:
+            message = "name the calls that are to run again, as in run.rerun('fetch-2')"
+            raise RunError(message)
+        again = tuple(downstream(self._history(), names))
+        how = Anew(reason or f"rerun of {', '.join(names)}", again, tuple(names), force=force)
+        return self._go_on(workflow, on, how)
+
+    def settle(self, call: str, value: object, workflow: Target | None = None) -> Self:
+        """Give the result of a call that came to none, and go on with the run.
+
+        For a ``once=True`` call that was under way when its process was lost, and of which you
+        found out that it did its work.
+
+        Args:
+            call: Its id.
+            value: Its result.
+            workflow: As in `resume`.
+
+        Returns:
+            This same handle.
+
+        Raises:
+            RunError: The run is under way, has no such call, or the call has a result.
+            Unserialisable: The value cannot be stored.
+        """
+        name = self._call(call)
+        if isinstance(self._history().calls[name].outcome, CallSucceeded):
+            message = f"{name} of run {self.id} has a result already: run.rerun({name!r}) drops it"
+            raise RunError(message)
+        how = Anew(f"the result of {name} was given by hand", given={name: value})
+        return self._go_on(workflow, None, how)
+
+    def _call(self, call: object) -> str:
+        name = str(getattr(call, "id", call))
+        state = self._history().calls.get(name)
+        if state is None or not state.name:
+            message = f"run {self.id} has no call {name!r}: run.calls lists them"
+            raise RunError(message)
+        return name
+
+    def _go_on(self, workflow: Target | None, on: Any, how: Anew) -> Self:
+        old, started = self._session, self._history().started
+        target = workflow or self._latest_target()
+        place = old.place if old is not None else _named_place(started)
+        if on is not None:
+            place = Place(on)
+        self._session = _session.resume(self.id, target, self._store, place, how)
+        self._viewed = None
+        wake_panels(self.id)
+        for watcher in watchers:
+            watcher.started(self)  # type: ignore[arg-type]
+        return self
+
+    def _latest_target(self) -> Target:
+        """Prefer the notebook's present definition: it may have been mended since."""
+        try:
+            return _session.find_target(self.workflow)
+        except Exception:
+            if self._session is not None:
+                return self._session.target
+            raise
+
+
+def _named_place(started: RunStarted | None) -> Place:
+    """Give the place of a run by its name; an executor object of another process has none."""
+    return Place(started.on if started is not None and started.on in TABLE else None)
