@@ -62,14 +62,22 @@ export class LogTab {
     this.drawMine(selected);
     const key = JSON.stringify([this.filter, log.version]), asked = JSON.stringify(this.filter);
     if (key !== this.drawnAs) {
+      const before = this.shown, { top } = this.list;
       this.shown = this.lines.update(log, this.filter, (call) => store.label(call));
       if (asked !== this.askedAs) this.seen = this.shown.length;
+      else this.seen = Math.max(0, this.seen - this.gone(before));
       this.list.show(this.shown.length);
       if (this.follow) this.toEnd();
+      else if (before !== this.shown) this.go(top - this.gone(before) * HIGH);
     } else this.list.draw();
     this.drawnAs = key;
     this.askedAs = asked;
     this.drawWords(log);
+  }
+
+  /** How many of the lines that were shown are not kept any more. */
+  gone(before) {
+    return before === this.shown || !this.shown.length ? 0 : Math.max(0, before.indexOf(this.shown[0]));
   }
 
   drawMine(selected) {
@@ -146,8 +154,10 @@ export class LogTab {
     this.list.box.focus({ preventScroll: true });
   }
 
-  toEnd() {
-    this.list.top = Math.max(0, this.list.total - this.list.room);
+  toEnd() { this.go(this.list.total - this.list.room); }
+
+  go(top) {
+    this.list.top = Math.max(0, top);
     this.list.draw();
   }
 

@@ -7,6 +7,7 @@ const KEYED = ["nodes", "edges"];
 const PATIENCE = 13; // seconds; a running run sends something every four
 const PRESSED = 6; // seconds for which a button stays pressed though nothing answers
 const LATE = 2; // seconds after which it is said that nothing answers
+const LINES = 20_000; // of the log are kept here, and a tenth more before the first of them go
 export const NONE = 0xffffffff;
 
 /** A whole state, its boxes and lines as maps: a plain object would trip over a call named __proto__. */
@@ -144,6 +145,7 @@ export class Store {
     if (!log.lines.length || skip < 0) Object.assign(log, { lines: [...lines], first: from });
     else if (skip <= log.lines.length) log.lines.splice(skip, lines.length, ...lines);
     else return this.askLog();
+    if (log.lines.length > LINES * 1.1) log.first += log.lines.splice(0, log.lines.length - LINES).length;
     log.cut = cut;
     log.version++;
   }

@@ -99,6 +99,16 @@ describe("the log", () => {
     expect(tab.cut.hidden).toBe(true);
   });
 
+  it("forgets the first of very many lines, and what one reads stays where it is", () => {
+    shown(many(21_990));
+    scroll(9000 * 20);
+    const read = texts();
+    more([...Array(30).keys()].map((i) => line(21_990 + i)));
+    expect([tab.told.textContent, tab.cut.textContent]).toEqual(["20,000 lines", "2,020 earlier lines not kept"]);
+    expect(texts()).toEqual(read);
+    expect(tab.on.textContent).toBe("↓ 30 new lines");
+  });
+
   it("copies the lines that are shown", async () => {
     const copied = vi.fn(async () => {});
     vi.stubGlobal("navigator", { ...navigator, clipboard: { writeText: copied } });

@@ -147,9 +147,8 @@ def _fresh(module: ModuleType) -> bool:
 
 
 def _codes(found: Any, module: ModuleType) -> Iterator[CodeType]:
-    candidates = [found, *vars(found).values()] if isinstance(found, type) else [found]
-    for candidate in candidates:
+    for candidate in (found, *vars(found).values()) if isinstance(found, type) else (found,):
         own = isinstance(candidate, FunctionType) and candidate.__module__ == module.__name__
-        if own and candidate.__code__.co_filename == module.__file__:
-            if candidate.__name__ != "<lambda>":
-                yield candidate.__code__
+        code = getattr(candidate, "__code__", None)
+        if own and code.co_filename == module.__file__ and code.co_name != "<lambda>":
+            yield code

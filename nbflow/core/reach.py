@@ -32,8 +32,14 @@ from nbflow.core.origin import is_own, module_digest, package, version
 from nbflow.core.workflow import WorkflowFunction
 
 _SKIPPED: Final = frozenset(
-    ["__dict__", "__weakref__", "__module__", "__doc__", "__qualname__", "__firstlineno__", "__slotnames__", "__static_attributes__", "__abstractmethods__", "_abc_impl", "__dataclass_fields__", "__annotate__", "__annotate_func__", "__annotations_cache__"]
+    {
+        *("__dict__", "__weakref__", "__module__", "__doc__", "__qualname__", "__slotnames__"),
+        *("__firstlineno__", "__static_attributes__", "__abstractmethods__", "_abc_impl"),
+        *("__dataclass_fields__", "__annotate__", "__annotate_func__", "__annotations_cache__"),
+    }
 )
+"""What classes have that does not decide what their objects do."""
+_PLAIN: Final = frozenset({list, tuple, dict, set, frozenset})
 _MISSING: Final = object()
 _lru_cache: Final = type(functools.lru_cache(len))
 
@@ -109,6 +115,8 @@ class _Walk:
 
     def label(self, thing: Any) -> str | None:
         """Give what a function, class or module counts as: its label. None for plain values."""
+        if type(thing) in _PLAIN:
+            return None
         if isinstance(thing, Activity | WorkflowFunction):
             return self.label(thing.fn) or f"value {self._digest(thing.fn)}"
         if isinstance(thing, FunctionType):
@@ -129,8 +137,7 @@ class _Walk:
         module = getattr(thing, "__module__", None) or "builtins"
         if not is_own(module):
             return f"{module}.{name} of {self._package(module)}"
-        notebook = module == "__main__" or module not in sys.modules
-        return self._labelled(thing, name if notebook else f"{module}.{name}", look)
+        return self._labelled(thing, _prefix(module) + name, look)
 
     def _labelled(self, thing: Any, name: str, look: Callable[[str, Any], None]) -> str:
         known = self._labels.get(id(thing))
@@ -194,9 +201,7 @@ class _Walk:
             used += 1
         if value is _MISSING:
             return "missing"
-        home = space.get("__name__", "__main__")
-        prefix = "" if home == "__main__" or home not in sys.modules else f"{home}."
-        name = prefix + ".".join(chain[:used])
+        name = _prefix(space.get("__name__", "__main__")) + ".".join(chain[:used])
         return self._value(name, value, (id(space), chain[:used]))
 
     def _imported(
@@ -242,7 +247,7 @@ class _Walk:
 
     def _class(self, label: str, cls: type) -> None:
         edges = [self.label(base) or "" for base in (type(cls), *cls.__bases__)]
-        for name, value in sorted(_members(cls)):
+        for name, value in sorted(_members(cls), key=lambda member: member[0]):
             where = f"{label}.{name}"
             try:
                 edges += [name, self._member(where, value)]
@@ -267,15 +272,20 @@ class _Walk:
         return label if label is not None else self._value(where, value, (where,))
 
 
+def _prefix(module: str) -> str:
+    """Give what a name is written after: nothing in a notebook, whose names have no other home."""
+    found = sys.modules.get(module)
+    outside = module == "__main__" or getattr(found, "__file__", None) is None
+    return "" if outside else f"{module}."
+
+
 def _held(label: str, fn: FunctionType) -> Iterator[tuple[str, Any]]:
     """Give the values that a function holds: defaults, closure, attributes of its own."""
     code: CodeType = fn.__code__
     given = fn.__defaults__ or ()
-    for name, value in zip(
-        _positional(code)[len(_positional(code)) - len(given) :], given, strict=True
-    ):
-        yield f"default {name} of {label}", value
-    for name, value in sorted((fn.__kwdefaults__ or {}).items()):
+    names = code.co_varnames[code.co_argcount - len(given) : code.co_argcount]
+    defaults = {**dict(zip(names, given, strict=True)), **(fn.__kwdefaults__ or {})}
+    for name, value in sorted(defaults.items()):
         yield f"default {name} of {label}", value
     for name, cell in zip(code.co_freevars, fn.__closure__ or (), strict=True):
         try:
@@ -285,10 +295,6 @@ def _held(label: str, fn: FunctionType) -> Iterator[tuple[str, Any]]:
     for name, value in sorted(fn.__dict__.items()):
         if name != "__wrapped__":
             yield f"{label}.{name}", value
-
-
-def _positional(code: CodeType) -> tuple[str, ...]:
-    return code.co_varnames[: code.co_argcount]
 
 
 def _members(cls: type) -> Iterator[tuple[str, Any]]:

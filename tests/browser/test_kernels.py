@@ -87,7 +87,8 @@ def is_gone(book: Notebook, names: str, clicked: float) -> None:
     """See that a run has ended within 2 s of a click, and its processes with it."""
     book.wait_for(f"{STATUS} === 'cancelled'")
     for name in names:
-        eventually(lambda pid=worker(book, name): not Path(f"/proc/{pid}").exists(), 2)  # type: ignore[misc]
+        process = Path(f"/proc/{worker(book, name)}")
+        eventually(lambda gone=process: not gone.exists(), 2)  # type: ignore[misc]
     assert time.monotonic() - clicked < 2
 
 
