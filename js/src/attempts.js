@@ -3,6 +3,11 @@
 /** The columns of a table and how many of their rows are known. */
 export const columnsOf = (table) => ({ count: table.count, ...table.column });
 
+/** Whether a table ("calls" or "bars") has rows that are still on their way here. */
+export const awaited = (store, table) => !store[table].count && (store.state.tables[table] ?? 0) > 0;
+
+export const AWAITED = "Fetching the rows from the kernel …";
+
 /** A part of one in words. */
 export const percent = (part) => `${Math.round(part * 100)} %`;
 

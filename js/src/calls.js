@@ -1,6 +1,7 @@
 // The Calls tab: a table of all calls, or of all attempts, that can be ordered and searched.
 
 import "./tabs.css";
+import { AWAITED, awaited } from "./attempts.js";
 import { searchField } from "./bits.js";
 import { SYNTAX } from "./calls_query.js";
 import { Rows } from "./calls_rows.js";
@@ -178,6 +179,7 @@ export class CallsTab {
   }
 
   emptyWords(total) {
+    if (awaited(this.store, this.each === "attempt" ? "bars" : "calls")) return AWAITED;
     if (total) return "No row fits this filter.";
     if (this.each === "attempt") return this.store.running ? "No attempt has begun yet." : "There was no attempt.";
     return this.store.running ? "No call yet. Calls stand here as soon as the workflow asks for them." : "The workflow made no calls.";

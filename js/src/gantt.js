@@ -134,7 +134,17 @@ export class GanttTab extends Chart {
     this.zoomTo(Math.min(...hit.rows.map((row) => this.bars.started[row])), Math.max(...hit.rows.map((row) => this.endOf(row))));
   }
 
-  select() { this.soon(); }
+  /** Bring a call that was selected elsewhere into sight. */
+  select(call) {
+    const rows = this.packed ? this.barsOf(call) : [];
+    if (rows.length && !rows.some((row) => this.inSight(row))) this.reveal(rows.at(-1));
+    this.soon();
+  }
+
+  inSight(row) {
+    const [from, to] = this.shown, top = this.packed.of[row] * this.lane - this.scroller.scrollTop;
+    return this.bars.started[row] <= to && this.endOf(row) >= from && top >= 0 && top + this.lane <= this.height - AXIS;
+  }
 
   hover() {
     if (this.view.tabs?.[this.view.tab] === this) this.soon();

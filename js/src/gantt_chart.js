@@ -2,7 +2,7 @@
 // time that is shown. The painting itself is in gantt_paint.js.
 
 import "./tabs.css";
-import { columnsOf, percent } from "./attempts.js";
+import { AWAITED, awaited, columnsOf, percent } from "./attempts.js";
 import { button, fit, h, say, set } from "./dom.js";
 import { AXIS } from "./gantt_bars.js";
 import { freeAt, packLanes, spanOf, workBy } from "./gantt_lanes.js";
@@ -65,6 +65,7 @@ export class Chart {
   draw(store, width) {
     this.store = store;
     this.width = width;
+    if (this.packed && awaited(store, "bars")) return; // they come again: the last picture stays
     const bars = this.bars = columnsOf(store.bars);
     this.drawTools(bars);
     for (const part of [this.scroller, this.legend]) part.hidden = !bars.count;
@@ -79,7 +80,7 @@ export class Chart {
   }
 
   tick(store) {
-    if (!this.bars?.count || !this.packed) return;
+    if (!this.bars?.count || !this.packed || awaited(store, "bars")) return;
     this.store = store;
     this.drawFigures();
     this.paint();
@@ -283,6 +284,7 @@ export class Chart {
 }
 
 function emptyWords(store) {
+  if (awaited(store, "bars")) return AWAITED;
   if (store.running) return "No call has started yet. The chart fills in as they do.";
   return store.state.head.calls ? "No call was started." : "The workflow made no calls.";
 }

@@ -41,7 +41,7 @@ describe("the table", () => {
     tab.list.draw();
     expect(rows().some((row) => row.dataset.call === "50000")).toBe(true);
     expect(tab.list.body.children.length).toBeLessThan(40);
-  });
+  }, 20_000);
 
   it("says all of a call in its row", () => {
     shown(made({ count: 8, failing: 0.9, seed: 3 }));

@@ -156,6 +156,30 @@ describe("the chart", () => {
     expect(tab.colorBy.buttons.get("status").getAttribute("aria-checked")).toBe("true");
   });
 
+  it("brings a call that is selected elsewhere into sight", () => {
+    shown(small());
+    tab.zoomTo(6.5, 7);
+    frame.select(0);
+    expect(tab.inSight(0)).toBe(true);
+    const before = tab.shown;
+    frame.select(0);
+    expect(tab.shown).toEqual(before);
+  });
+
+  it("keeps its picture while the rows are asked for anew", () => {
+    shown(small());
+    notes.length = 0;
+    frame.store.bars.forget();
+    frame.store.calls.forget();
+    frame.draw();
+    expect([tab.scroller.hidden, tab.empty.hidden, words()]).toEqual([false, true, []]);
+    frame.store.model.rows({ calls: 0, bars: 0 });
+    frame.draw();
+    expect(words()).toContain("load-1");
+    shown(small(), { silent: true });
+    expect(tab.empty.textContent).toContain("Fetching the rows");
+  });
+
   it("offers the critical path once it is known", () => {
     shown(small());
     expect([tab.path.hidden, tab.path.getAttribute("aria-pressed"), tab.scene().critical]).toEqual([false, "true", [1, 2]]);
@@ -192,5 +216,5 @@ describe("the chart", () => {
     expect(frame.tip.text).toMatch(/\d+ failed/);
     expect(frame.store.model.run.bars.filter(({ call, status }) => call === frame.hovered && status === S.failed).length).toBeGreaterThan(0);
     expect(notes.filter(([name]) => name === "roundRect" || name === "fillRect").length).toBeLessThan(4000);
-  });
+  }, 20_000);
 });

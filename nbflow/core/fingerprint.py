@@ -117,11 +117,16 @@ def _source_form(code: CodeType) -> str | None:
     """Give the normal form of the source, or None if there is none that is surely this code's."""
     linecache.checkcache(code.co_filename)
     text = "".join(linecache.getlines(code.co_filename))
-    if not text:
-        return None
-    for statement in _parsed(text).body:
+    body = _parsed(text).body if text else []
+    for place, statement in enumerate(body):
         if _first_line(statement) <= code.co_firstlineno <= (statement.end_lineno or 0):
-            return next(filter(None, (_proved(s, code) for s in _readings(statement))), None)
+            for reading in _readings(statement):
+                # A module is compiled as a whole, a cell statement by statement: that an import
+                # is beside it changes how a function calls what was imported.
+                whole = [*body[:place], reading, *body[place + 1 :]]
+                found = _proved(reading, [reading], code) or _proved(reading, whole, code)
+                if found is not None:
+                    return found
     return None
 
 
@@ -142,18 +147,19 @@ def _readings(statement: ast.stmt) -> Iterator[ast.stmt]:
             yield other
 
 
-def _proved(statement: ast.stmt, code: CodeType) -> str | None:
+def _proved(statement: ast.stmt, around: list[ast.stmt], code: CodeType) -> str | None:
     """Give the normal form of the function in a statement that compiles to this very code."""
     named = [node for node in ast.walk(statement) if _is_named(node, code)]
     if len(named) != 1:
         return None  # two lambdas on one line: which is it?
     flags = code.co_flags & _FUTURES | _ASYNC_CELL
-    module = ast.Module([statement], [])
-    found = compile(module, code.co_filename, "exec", flags=flags, dont_inherit=True)
-    wanted = (code.co_name, code.co_firstlineno, list(_code(code)))
-    if all((c.co_name, c.co_firstlineno, list(_code(c))) != wanted for c in _nested(found)):
-        return None
-    return _dumped(named[0])
+    module = ast.Module(around, [])
+    compiled = compile(module, code.co_filename, "exec", flags=flags, dont_inherit=True)
+    wanted = list(_code(code))
+    for found in _nested(compiled):
+        if found.co_name == code.co_name and found.co_firstlineno == code.co_firstlineno:
+            return _dumped(named[0]) if list(_code(found)) == wanted else None
+    return None
 
 
 def _is_named(node: ast.AST, code: CodeType) -> bool:

@@ -148,7 +148,7 @@ def _fresh(module: ModuleType) -> bool:
 
 def _codes(found: Any, module: ModuleType) -> Iterator[CodeType]:
     for candidate in (found, *vars(found).values()) if isinstance(found, type) else (found,):
-        own = isinstance(candidate, FunctionType) and candidate.__module__ == module.__name__
-        code = getattr(candidate, "__code__", None)
-        if own and code.co_filename == module.__file__ and code.co_name != "<lambda>":
-            yield code
+        if isinstance(candidate, FunctionType) and candidate.__module__ == module.__name__:
+            code = candidate.__code__
+            if code.co_filename == module.__file__ and code.co_name != "<lambda>":
+                yield code

@@ -117,14 +117,18 @@ class _Walk:
         """Give what a function, class or module counts as: its label. None for plain values."""
         if type(thing) in _PLAIN:
             return None
-        if isinstance(thing, Activity | WorkflowFunction):
-            return self.label(thing.fn) or f"value {self._digest(thing.fn)}"
         if isinstance(thing, FunctionType):
             return self._code(thing, f"{thing.__qualname__}()", self._function)
         if isinstance(thing, type):
             return self._code(thing, thing.__qualname__, self._class)
         if isinstance(thing, ModuleType):
             return self._module(thing)
+        return self._callable(thing)
+
+    def _callable(self, thing: Any) -> str | None:
+        """Give what wraps a function, or is one in C, counts as."""
+        if isinstance(thing, Activity | WorkflowFunction):
+            return self.label(thing.fn) or f"value {self._digest(thing.fn)}"
         if isinstance(thing, BuiltinFunctionType) and isinstance(thing.__self__, ModuleType | None):
             return self._code(thing, thing.__qualname__, self._opaque)
         if isinstance(thing, _lru_cache):
@@ -195,14 +199,14 @@ class _Walk:
         space = fn.__globals__
         if chain[0] not in space:
             return "builtin"
-        value, used = space[chain[0]], 1
+        value, used, home = space[chain[0]], 1, id(space)
         while isinstance(value, ModuleType) and is_own(value.__name__) and used < len(chain):
-            value = getattr(value, chain[used], _MISSING)
+            home, value = id(vars(value)), getattr(value, chain[used], _MISSING)
             used += 1
         if value is _MISSING:
             return "missing"
         name = _prefix(space.get("__name__", "__main__")) + ".".join(chain[:used])
-        return self._value(name, value, (id(space), chain[:used]))
+        return self._value(name, value, (home, chain[used - 1]))
 
     def _imported(
         self, fn: FunctionType, name: str, level: int, names: tuple[str, ...]
@@ -222,7 +226,7 @@ class _Walk:
             if value is _MISSING:
                 yield "missing"
             else:
-                yield self._value(f"{full}.{wanted}", value, (full, wanted))
+                yield self._value(f"{full}.{wanted}", value, (id(vars(module)), wanted))
 
     # ------------------------------------------------------------ values
 
@@ -260,10 +264,9 @@ class _Walk:
         if isinstance(value, staticmethod | classmethod):
             return f"{type(value).__name__} {self._value(where, value.__func__, (id(value),))}"
         if isinstance(value, property):
-            parts = (value.fget, value.fset, value.fdel)
-            return " ".join(
-                self._value(where, part, (id(value), n)) for n, part in enumerate(parts)
-            )
+            parts = enumerate((value.fget, value.fset, value.fdel))
+            own = [f"{n} {self._value(where, part, (id(value), n))}" for n, part in parts if part]
+            return " ".join(own)
         if isinstance(value, functools.cached_property):
             return f"cached {self._value(where, value.func, (id(value),))}"
         if isinstance(value, MappingProxyType):
@@ -288,6 +291,8 @@ def _held(label: str, fn: FunctionType) -> Iterator[tuple[str, Any]]:
     for name, value in sorted(defaults.items()):
         yield f"default {name} of {label}", value
     for name, cell in zip(code.co_freevars, fn.__closure__ or (), strict=True):
+        if name == "repr_running":
+            continue  # where reprlib notes who is at work: dataclasses have it
         try:
             yield f"{name} in {label}", cell.cell_contents
         except ValueError:

@@ -15,7 +15,7 @@ from nbflow.core.workflow import Place
 from nbflow.engine import streams
 from nbflow.engine.executor import Executor
 from nbflow.engine.output import Rules
-from nbflow.store.base import Store
+from nbflow.store.base import Durability, Store
 
 DEFAULT_STORE = ".nbflow"
 MEMORY = ":memory:"
@@ -33,10 +33,11 @@ class Settings:
     on: Any = "threads"
     options: dict[str, Any] = field(default_factory=dict)
     store: str | os.PathLike[str] | Store | None = None
+    durability: Durability = "process"
     output: str = "auto"
     output_limits: tuple[int, int] = Rules()[2:]
     _executors: dict[tuple[Any, ...], Executor] = field(default_factory=dict, repr=False)
-    _stores: dict[str, Store] = field(default_factory=dict, repr=False)
+    _stores: dict[tuple[str, Durability], Store] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def executor(self, place: Place) -> Executor:
@@ -61,9 +62,9 @@ class Settings:
         text = os.fspath(where)
         key = text if text == MEMORY else str(Path(text).expanduser().absolute())
         with self._lock:
-            if key not in self._stores:
-                self._stores[key] = _open(key)
-            return self._stores[key]
+            if (key, self.durability) not in self._stores:
+                self._stores[key, self.durability] = _open(key, self.durability)
+            return self._stores[key, self.durability]
 
     def output_rules(self) -> Rules:
         """Give what becomes of what activities write, here and now."""
@@ -96,14 +97,14 @@ def _watched() -> bool:
     return kernel is not None and not unattended(kernel)
 
 
-def _open(where: str) -> Store:
+def _open(where: str, durability: Durability) -> Store:
     if where == MEMORY:
         from nbflow.store.memory import MemoryStore  # noqa: PLC0415 - one of two, on demand
 
         return MemoryStore()
     from nbflow.store.sqlite import SqliteStore  # noqa: PLC0415 - loads sqlite3
 
-    return SqliteStore(where)
+    return SqliteStore(where, durability)
 
 
 settings = Settings()
@@ -114,6 +115,7 @@ def configure(
     *,
     on: Any = None,
     store: str | os.PathLike[str] | Store | None = None,
+    durability: Durability | None = None,
     output: Literal["auto", "both", "log", "stream"] | None = None,
     output_limits: tuple[int, int] | None = None,
     **options: Any,
@@ -125,6 +127,9 @@ def configure(
             executor.
         store: The directory of the log, ``":memory:"`` to keep nothing, or a store. Unless it is
             set, the environment variable ``NBFLOW_STORE``, else ``.nbflow`` where the process is.
+        durability: ``"process"``: nothing is lost when the process ends, however it does; a run's
+            creation, its end and the start of ``once=True`` calls survive a power cut as well.
+            ``"power"``: everything survives a power cut; a commit then takes as long as the disk.
         output: Where goes what activities print and log, from the next run on: to the ``"log"``
             of their run, to the ``"stream"`` that they write to, or to ``"both"``. The default is
             ``"auto"``: ``"both"``, but in a notebook with somebody in front of it ``"log"``, which
@@ -141,6 +146,9 @@ def configure(
         >>> nbflow.configure(on="processes", max_workers=4, store=":memory:")
     """
     _check_output(output, output_limits)
+    if durability not in {None, "process", "power"}:
+        message = f"durability is {durability!r:.60}: it is 'process' or 'power'"
+        raise DefinitionError(message)
     place = settings.on if on is None else on
     if on is not None or options:
         if not isinstance(place, str) and options:
@@ -153,6 +161,8 @@ def configure(
         settings.options = options if on is not None else {**settings.options, **options}
     if store is not None:
         settings.store = store
+    if durability is not None:
+        settings.durability = durability
     if output is not None:
         settings.output = output
     if output_limits is not None:

@@ -11,6 +11,7 @@ from nbflow.core.workflow import Place, Target
 from nbflow.executors import TABLE
 from nbflow.running import session as _session
 from nbflow.running.acting import wake_panels
+from nbflow.running.calls import CallView
 from nbflow.running.leases import holder_of
 from nbflow.running.session import Anew, Session
 from nbflow.running.watching import watchers
@@ -101,7 +102,7 @@ class Resumable(Generic[T]):
 
     def rerun(
         self,
-        *calls: str,
+        *calls: str | CallView,
         workflow: Target | None = None,
         reason: str = "",
         on: Any = None,
@@ -134,7 +135,7 @@ class Resumable(Generic[T]):
         how = Anew(reason or f"rerun of {', '.join(names)}", again, tuple(names), force=force)
         return self._go_on(workflow, on, how)
 
-    def settle(self, call: str, value: object, workflow: Target | None = None) -> Self:
+    def settle(self, call: str | CallView, value: object, workflow: Target | None = None) -> Self:
         """Give the result of a call that came to none, and go on with the run.
 
         For a ``once=True`` call that was under way when its process was lost, and of which you
@@ -159,8 +160,8 @@ class Resumable(Generic[T]):
         how = Anew(f"the result of {name} was given by hand", given={name: value})
         return self._go_on(workflow, None, how)
 
-    def _call(self, call: object) -> str:
-        name = str(getattr(call, "id", call))
+    def _call(self, call: str | CallView) -> str:
+        name = call if isinstance(call, str) else call.id
         state = self._history().calls.get(name)
         if state is None or not state.name:
             message = f"run {self.id} has no call {name!r}: run.calls lists them"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from nbflow.core.events import Event, RunStarted
 from nbflow.store.lease import Lease
+
+Durability = Literal["process", "power"]
+"""What an ordinary append survives: the end of the process, or that of the power as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

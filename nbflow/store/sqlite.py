@@ -15,17 +15,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from nbflow.core import payload
 from nbflow.core.errors import RunNotFound, StoreConflict, StoreError, StoreUnusable
 from nbflow.core.events import Event, RunClosed, RunResumed, RunStarted, decode, encode
-from nbflow.store.base import RunRow
+from nbflow.store.base import Durability, RunRow
 from nbflow.store.lease import Lease
 from nbflow.store.schema import SEQ_BITS, set_up, transaction
 
-Durability = Literal["process", "power"]
-"""What an ordinary append survives: the end of the process, or that of the power as well."""
 _PAGE: Final = 200
 _BUSY_SECONDS: Final = 30.0
 _CHECKPOINT: Final = 10_000

@@ -169,15 +169,14 @@ class Board:
         return sum(len(table) * table.width for table in tables) <= SMALL * 3 // 4
 
     def _forget_rows(self) -> None:
-        self.rows.calls.changed.clear()
-        self.rows.bars.changed.clear()
+        self.rows.calls.told()
+        self.rows.bars.told()
 
     def _changed_rows(self, room: int) -> list[Block]:
         found: list[Block] = []
         for table in (self.rows.calls, self.rows.bars):
             # A row that is not among its neighbours takes its number besides.
-            block = table.news(min(BLOCK_ROWS, room // (table.width + 4)))
-            if block is not None:
+            for block in table.news(min(BLOCK_ROWS, room // (table.width + 4))):
                 found.append(block)
                 room -= sum(map(len, block.buffers))
         return found

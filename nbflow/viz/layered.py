@@ -2,8 +2,9 @@
 
 Nodes go into layers so that edges point down; an edge that passes through a layer gets a dummy
 node there, so that it finds a way between the boxes. Then `ordering` puts the nodes of each layer
-in an order with few crossings and `straighten` gives them x coordinates. All of it is near linear
-and none of it recurses: a chain of 100,000 calls is a graph like any other.
+in an order with few crossings, `straighten` gives them x coordinates and `routing` pulls the long
+edges taut. All of it is near linear and none of it recurses: a chain of 100,000 calls is a graph
+like any other.
 """
 
 from __future__ import annotations
@@ -14,15 +15,19 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from nbflow.viz.ordering import order
+from nbflow.viz.routing import Gate, Point, rounded, taut
 from nbflow.viz.straighten import straighten
 
-Point = tuple[float, float]
+Size = tuple[float, float]
 Curve = tuple[Point, ...]
 """Cubic Bézier points: the first, then three for each segment."""
 
 X_GAP = 18.0
 Y_GAP = 40.0
 _DUMMY_WIDTH = 6.0
+_CLEAR = 7.0
+"""The room between a box and an edge that passes it."""
+_FAR = 1e9
 _MOST_DUMMIES = 200_000
 """With more dummies than this, or than 30 a node, long edges run straight across."""
 
@@ -68,12 +73,12 @@ def layered(
     x = straighten(
         layers.rows, layers.up, layers.down, widths, layers.real, X_GAP, layers.chains.values()
     )
-    heights, middle = _levels(layers, sizes)
-    points = [(x[i], middle[layers.rank[i]]) for i in range(len(sizes))]
+    plane = _Plane(layers, x, widths, sizes)
+    points = [(x[i], plane.middle[layers.rank[i]]) for i in range(len(sizes))]
     curves = {}
     for a, b in edges:
         key = (b, a) if (a, b) in backward else (a, b)
-        curve = _curve(layers, key, x, points, sizes, (heights, middle))
+        curve = _curve(layers, key, plane, points, sizes)
         curves[a, b] = curve[::-1] if (a, b) in backward else curve
     return points, curves
 
@@ -221,25 +226,60 @@ def _levels(
 def _curve(
     layers: Layers,
     edge: tuple[int, int],
-    x: list[float],
+    plane: _Plane,
     points: list[Point],
     sizes: Sequence[tuple[float, float]],
-    levels: tuple[list[float], list[float]],
 ) -> Curve:
-    """Run from the foot of one box to the head of the other, straight through each dummy."""
+    """Run from the foot of one box to the head of the other, through each dummy's gate."""
     a, b = edge
-    heights, middle = levels
-    line: list[Point] = [(points[a][0], points[a][1] + sizes[a][1] / 2)]
-    for dummy in layers.chains.get(edge, ()):
-        r = layers.rank[dummy]
-        for side in (-0.5, 0.5):
-            point = (x[dummy], middle[r] + side * heights[r])
-            if len(line) > 1 and line[-1][0] == line[-2][0] == point[0]:
-                line[-1] = point
-            else:
-                line.append(point)
-    line.append((points[b][0], points[b][1] - sizes[b][1] / 2))
-    return smooth(line)
+    foot = (points[a][0], points[a][1] + sizes[a][1] / 2)
+    head = (points[b][0], points[b][1] - sizes[b][1] / 2)
+    chain = layers.chains.get(edge)
+    if not chain:
+        return smooth((foot, head))
+    gates: list[Gate] = []
+    for dummy in chain:
+        left, right = plane.gate(dummy)
+        middle, half = plane.middle[layers.rank[dummy]], plane.heights[layers.rank[dummy]] / 2
+        gates.append((middle - half, left, right))
+        if half:
+            gates.append((middle + half, left, right))
+    return rounded(taut(foot, gates, head))
+
+
+class _Plane:
+    """Where everything is: what a long edge must know to find its way.
+
+    Attributes:
+        x: Of the centre of each node.
+        heights: Of each layer.
+        middle: The y of the middle of each layer.
+    """
+
+    def __init__(
+        self, layers: Layers, x: list[float], widths: list[float], sizes: Sequence[Size]
+    ) -> None:
+        self.x = x
+        self.heights, self.middle = _levels(layers, sizes)
+        self._layers = layers
+        self._widths = widths
+        self._place = [0] * len(x)
+        for row in layers.rows:
+            for i, v in enumerate(row):
+                self._place[v] = i
+
+    def gate(self, dummy: int) -> tuple[float, float]:
+        """Give the room that a long edge has in a layer, from left to right."""
+        row, i = self._layers.rows[self._layers.rank[dummy]], self._place[dummy]
+        left = self._limit(dummy, row[i - 1], 1) if i else -_FAR
+        right = self._limit(dummy, row[i + 1], -1) if i + 1 < len(row) else _FAR
+        return min(left, self.x[dummy]), max(right, self.x[dummy])
+
+    def _limit(self, dummy: int, beside: int, side: int) -> float:
+        """Give how far it may go to a neighbour: near to a box, halfway to another edge."""
+        if beside < self._layers.real:
+            return self.x[beside] + side * (self._widths[beside] / 2 + _CLEAR)
+        return (self.x[beside] + self.x[dummy]) / 2 + side
 
 
 def smooth(line: Sequence[Point]) -> Curve:

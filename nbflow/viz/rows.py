@@ -80,6 +80,7 @@ class Table:
         self.name = name
         self.width = sum(_WIDTHS[kind] for _, kind in columns)
         self.changed: set[int] = set()
+        self._told = 0
         self._columns = columns
         self._data: list[array[Any]] = [array(_CODES[kind]) for _, kind in columns]
 
@@ -114,12 +115,32 @@ class Table:
         for start in range(begin, len(self), BLOCK_ROWS):
             yield self.block(start, min(len(self), start + BLOCK_ROWS))
 
-    def news(self, most: int) -> Block | None:
-        """Give the rows that have changed, up to so many; they count as unchanged from now on."""
+    def told(self) -> None:
+        """Note that whoever is told knows all rows as they are now."""
+        self.changed.clear()
+        self._told = len(self)
+
+    def news(self, most: int) -> list[Block]:
+        """Give rows that differ or are new, up to so many; they count as told from now on.
+
+        New rows have a block of their own, since they lie next to each other: so a reader knows
+        how far it has them all.
+        """
         if not self.changed or most <= 0:
-            return None
-        rows = sorted(self.changed)[: min(most, BLOCK_ROWS)]
-        self.changed.difference_update(rows)
+            return []
+        most = min(most, BLOCK_ROWS)
+        found = []
+        old = sorted(row for row in self.changed if row < self._told)[:most]
+        if old:
+            found.append(self._picked(old))
+        begin, end = self._told, min(len(self), self._told + most - len(old))
+        if end > begin:
+            found.append(self.block(begin, end))
+            self._told = end
+        self.changed.difference_update(old, range(begin, end))
+        return found
+
+    def _picked(self, rows: list[int]) -> Block:
         if rows[-1] - rows[0] + 1 == len(rows):
             return self.block(rows[0], rows[-1] + 1)
         picked = [

@@ -62,15 +62,15 @@ def test_only_rows_that_changed_are_news(cut, failing):
     events = simulate(revenue(6), failing={f"fetch-{i}" for i in failing})
     board = board_of(events[:cut])
     tables = (board.rows.calls, board.rows.bars)
-    before = [told(filter(None, [table.news(1000)])) for table in tables]
-    assert [table.news(1000) for table in tables] == [None, None]
+    before = [told(table.news(1000)) for table in tables]
+    assert [table.news(1000) for table in tables] == [[], []]
     for event in events[cut:]:
         board.apply(event)
     board.advance(2001.0)
     for table, old, other in zip(
         tables, before, (board_of(events).rows.calls, board_of(events).rows.bars), strict=True
     ):
-        news = told(filter(None, [table.news(1000)]))
+        news = told(table.news(1000))
         assert {**old, **news} == told(other.blocks(0))
         assert all(old.get(row) != values for row, values in news.items())
 
@@ -97,18 +97,31 @@ def test_news_are_as_many_as_there_is_room_for():
     table = Table("calls", CALLS)
     for row in range(50):
         table.put(row, (0, row, 1, 0, 0.5))
-    first = table.news(20)
-    assert first is not None
+    (first,) = table.news(20)
     assert (first.head["from"], first.head["count"], first.head["at"]) == (0, 20, False)
     assert len(table.changed) == 30
     table.news(1000)
     for row in (7, 9, 30):
         table.put(row, (0, row, 4, 1, 0.5))
-    picked = table.news(1000)
-    assert picked is not None
+    (picked,) = table.news(1000)
     assert (picked.head["count"], picked.head["at"], len(picked.buffers)) == (3, True, 6)
     assert told([picked]) == {row: (0, row, 4, 1, 0.5) for row in (7, 9, 30)}
-    assert table.news(1000) is None
+    assert table.news(1000) == []
+
+
+def test_new_rows_have_a_block_of_their_own():
+    """Rows that were never told come as a range, whatever else has changed: no hole is left."""
+    table = Table("calls", CALLS)
+    for row in range(5):
+        table.put(row, (0, row, 1, 0, 0.5))
+    table.told()
+    for row in (1, 3, 5, 6, 7):
+        table.put(row, (0, row, 4, 1, 0.5))
+    old, new = table.news(4)
+    assert (old.head["at"], old.head["count"]) == (True, 2)
+    assert (new.head["at"], new.head["from"], new.head["count"]) == (False, 5, 2)
+    (rest,) = table.news(4)
+    assert (rest.head["from"], rest.head["count"]) == (7, 1)
 
 
 def test_blocks_are_no_longer_than_agreed():

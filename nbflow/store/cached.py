@@ -1,0 +1,167 @@
+"""Results that later calls may be answered by: what a cache of a store has to do."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from nbflow.core.events import encode
+from nbflow.core.payload import Blob, Stored, from_json, to_json
+
+GRACE: Final = 3600.0
+"""Seconds for which a blob is kept even if nothing refers to it: a run may be about to."""
+_BLOB = re.compile(r'"\$blob":\s*\["\w+",\s*"(\w+)"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheRow:
+    """A result that is kept for other runs.
+
+    Attributes:
+        key: What the call was, see `nbflow.core.reasons.Key`.
+        activity: Name of its activity.
+        code: Digest of the activity's code and all that it reaches.
+        inputs: Digest of what it was given.
+        run: The run that computed it.
+        call: The call of that run.
+        at: When (seconds, epoch).
+        run_ns: How long that took, in nanoseconds.
+        size: Length of the stored result, in bytes.
+        result: The result, stored.
+        parts: What the key was made of, see `Key.to_json`.
+    """
+
+    key: str
+    activity: str
+    code: str
+    inputs: str
+    run: str
+    call: str
+    at: float
+    run_ns: int
+    size: int
+    result: Stored
+    parts: str
+
+
+class ResultCache(Protocol):
+    """Keeps results by key. Every method may be called from any thread and process.
+
+    Every method may raise `StoreError`.
+    """
+
+    def get(self, key: str) -> CacheRow | None:
+        """Give what is kept under a key."""
+
+    def add(self, row: CacheRow, *, replace: bool = False) -> bool:
+        """Keep a result; unless `replace`, the one that is there already stays.
+
+        Returns:
+            Whether this one is the one that is kept.
+        """
+
+    def near(self, activity: str, inputs: str, besides: str, limit: int) -> list[CacheRow]:
+        """Give earlier results of an activity, to compare with.
+
+        Args:
+            activity: Its name.
+            inputs: Those with these inputs come first; then the latest ones.
+            besides: The run to leave out.
+            limit: How many at most.
+        """
+
+    def rows(self, activity: str | None = None) -> list[CacheRow]:
+        """Give all results, or those of one activity, the latest first."""
+
+    def remove(self, keys: Iterable[str]) -> int:
+        """Forget results; give how many there were. The logs of runs keep theirs."""
+
+    def sweep(self, grace: float = GRACE) -> tuple[int, int]:
+        """Delete the blobs that no log and no result refers to.
+
+        Args:
+            grace: Blobs younger than so many seconds stay.
+
+        Returns:
+            How many there were, and their bytes in all.
+        """
+
+
+def write_stored(stored: Stored) -> str:
+    """Write a stored value as text."""
+    return json.dumps(stored, default=to_json, separators=(",", ":"))
+
+
+def read_stored(text: str) -> Any:
+    """Read what `write_stored` wrote."""
+    return json.loads(text, object_hook=from_json)
+
+
+def blobs_in(text: str) -> Iterator[str]:
+    """Give the digests of all blobs that a text of events or of a stored value refers to."""
+    return (found.group(1) for found in _BLOB.finditer(text))
+
+
+class MemoryCache:
+    """Keeps results as long as the process lives.
+
+    Args:
+        blobs: The store's blobs by digest, and when each was put there last.
+        logs: Gives the events of all runs.
+    """
+
+    def __init__(
+        self, blobs: dict[str, tuple[bytes, float]], logs: Callable[[], Iterable[list[Any]]]
+    ) -> None:
+        self._rows: dict[str, CacheRow] = {}
+        self._blobs = blobs
+        self._logs = logs
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> CacheRow | None:
+        """See `ResultCache.get`."""
+        return self._rows.get(key)
+
+    def add(self, row: CacheRow, *, replace: bool = False) -> bool:
+        """See `ResultCache.add`."""
+        with self._lock:
+            if row.key in self._rows and not replace:
+                return False
+            self._rows.pop(row.key, None)  # the latest comes last
+            self._rows[row.key] = row
+            return True
+
+    def near(self, activity: str, inputs: str, besides: str, limit: int) -> list[CacheRow]:
+        """See `ResultCache.near`."""
+        found = [row for row in self.rows(activity) if row.run != besides]
+        found.sort(key=lambda row: row.inputs != inputs)
+        return found[:limit]
+
+    def rows(self, activity: str | None = None) -> list[CacheRow]:
+        """See `ResultCache.rows`."""
+        with self._lock:
+            found = [r for r in self._rows.values() if activity is None or r.activity == activity]
+        return sorted(found[::-1], key=lambda row: -row.at)
+
+    def remove(self, keys: Iterable[str]) -> int:
+        """See `ResultCache.remove`."""
+        with self._lock:
+            return sum(self._rows.pop(key, None) is not None for key in keys)
+
+    def sweep(self, grace: float = GRACE) -> tuple[int, int]:
+        """See `ResultCache.sweep`."""
+        with self._lock:
+            results = [row.result for row in self._rows.values()]
+        used = {result.digest for result in results if isinstance(result, Blob)}
+        for log in self._logs():
+            used.update(blobs_in(encode(log)))
+        old = time.time() - grace
+        gone = [
+            name for name, (_, at) in list(self._blobs.items()) if name not in used and at <= old
+        ]
+        return len(gone), sum(len(self._blobs.pop(name)[0]) for name in gone)
