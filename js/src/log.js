@@ -66,6 +66,7 @@ export class LogTab {
       this.shown = this.lines.update(log, this.filter, (call) => store.label(call));
       if (asked !== this.askedAs) this.seen = this.shown.length;
       else this.seen = Math.max(0, this.seen - this.gone(before));
+      this.list.box.hidden = !this.shown.length; // first: what is hidden cannot be scrolled
       this.list.show(this.shown.length);
       if (this.follow) this.toEnd();
       else if (before !== this.shown) this.go(top - this.gone(before) * HIGH);
@@ -92,7 +93,6 @@ export class LogTab {
     say(this.cut, gone ? `${plural(gone, "earlier line")} not kept` : "");
     this.cut.hidden = !gone;
     say(this.told, some < all ? `${number(some)} of ${plural(all, "line")}` : plural(all, "line"));
-    this.list.box.hidden = !some;
     this.empty.hidden = some > 0;
     say(this.empty, this.emptyWords(all));
     this.drawFollow();

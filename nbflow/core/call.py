@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
+    CallReused,
     CallScheduled,
     CallStarted,
     CallSucceeded,
@@ -18,9 +19,11 @@ from nbflow.core.payload import Stored
 if TYPE_CHECKING:
     from nbflow.core.activity import Activity
 
-Outcome = CallSucceeded | CallFailed | CallCancelled | TimerFired | TimerCancelled
+Outcome = CallSucceeded | CallReused | CallFailed | CallCancelled | TimerFired | TimerCancelled
 """The event that settled a call or a timer."""
 
+SUCCESSES = frozenset({CallSucceeded, CallReused})
+"""The kinds of outcome that have a result."""
 _FAILURES = frozenset({CallFailed, CallCancelled})
 _new = tuple.__new__
 
@@ -139,12 +142,17 @@ class CallState:
         return type(self.outcome) in _FAILURES
 
     @property
+    def cached(self) -> bool:
+        """Whether an earlier run's result answered it."""
+        return type(self.outcome) is CallReused
+
+    @property
     def status(self) -> str:
         """One of ``waiting queued running retrying done failed cancelled skipped``."""
         match self.outcome:
             case None:
                 return self._open_status()
-            case CallSucceeded() | TimerFired():
+            case CallSucceeded() | CallReused() | TimerFired():
                 return "done"
             case _ if self.because is not None:
                 return "skipped"

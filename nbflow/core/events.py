@@ -189,6 +189,49 @@ class CallSucceeded(NamedTuple):
         return Report._make(self[5:])
 
 
+class CallReused(NamedTuple):
+    """A call was answered by the result of an earlier one that was the same. It is settled.
+
+    Attributes:
+        call: The call's id.
+        key: What the two have in common, see `nbflow.core.reasons.Key`.
+        source: The run and the call that computed the result, as ``run/call``.
+        result: The result, stored.
+        made: When it was computed (seconds, epoch).
+        run_ns: How long that took.
+    """
+
+    seq: int
+    at: float
+    call: str
+    key: str
+    source: str
+    result: Stored
+    made: float = 0.0
+    run_ns: int = 0
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt it was: none."""
+        return 0
+
+
+class CallMissed(NamedTuple):
+    """A call of a ``cache=True`` activity found no earlier result, so it runs.
+
+    Attributes:
+        call: The call's id.
+        key: Under which its result will be kept; "" where it cannot be.
+        reasons: Why, each as `nbflow.core.reasons.Reason` writes it: ``code: K: 5 -> 50``.
+    """
+
+    seq: int
+    at: float
+    call: str
+    key: str = ""
+    reasons: tuple[str, ...] = ()
+
+
 class CallFailed(NamedTuple):
     """An attempt failed.
 
@@ -296,6 +339,8 @@ Event = (
     | CallScheduled
     | CallStarted
     | CallSucceeded
+    | CallReused
+    | CallMissed
     | CallFailed
     | CallCancelled
     | CallWrote

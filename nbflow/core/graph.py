@@ -11,6 +11,7 @@ from nbflow.core.describe import describe, error_of
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
+    CallReused,
     CallScheduled,
     CallStarted,
     CallSucceeded,
@@ -39,6 +40,7 @@ class Node:
         ended: When the call was settled, or None.
         worker: Where the latest attempt ran or runs.
         error: One line on why there is no result, or "".
+        cached: Whether an earlier run's result answered it, so that it did not run.
     """
 
     id: str
@@ -50,6 +52,7 @@ class Node:
     ended: float | None = None
     worker: str = ""
     error: str = ""
+    cached: bool = False
 
     @property
     def join(self) -> bool:
@@ -162,7 +165,7 @@ class Graph:
     def _touched(self, event: CallStarted | CallFailed | CallCancelled) -> None:
         self.changed.add(event.call)
 
-    def _succeeded(self, event: CallSucceeded) -> None:
+    def _succeeded(self, event: CallSucceeded | CallReused) -> None:
         self.changed.add(event.call)
         if self._targets:
             self.changed.update(self._targets.get(event.call, ()))
@@ -197,6 +200,7 @@ _HANDLERS: Final[dict[type[Event], Any]] = {
     CallScheduled: Graph._scheduled,  # noqa: SLF001 - the class's own table
     CallStarted: Graph._touched,  # noqa: SLF001
     CallSucceeded: Graph._succeeded,  # noqa: SLF001
+    CallReused: Graph._succeeded,  # noqa: SLF001
     CallFailed: Graph._touched,  # noqa: SLF001
     CallCancelled: Graph._touched,  # noqa: SLF001
 }
@@ -220,6 +224,7 @@ def _node(state: CallState) -> Node:
         ended=ended,
         worker=report.worker if report else _worker(state.started),
         error=error,
+        cached=state.cached,
     )
 
 

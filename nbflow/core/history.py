@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, Self
 
-from nbflow.core.call import CallState, Outcome
+from nbflow.core.call import SUCCESSES, CallState, Outcome
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
+    CallReused,
     CallScheduled,
     CallStarted,
     CallSucceeded,
@@ -129,7 +130,7 @@ class History:
             self.groups[state.turn] = state.after
         return state.event(seq, at)
 
-    def succeed(self, state: CallState, event: CallSucceeded) -> None:
+    def succeed(self, state: CallState, event: CallSucceeded | CallReused) -> None:
         """Apply the event of a call whose state is at hand."""
         self.last = event.seq
         state.attempt = event.attempt
@@ -218,7 +219,7 @@ class History:
         for dep in deps if len(deps) == 1 else dict.fromkeys(deps):
             other = self.calls[dep]
             outcome = other.outcome
-            if type(outcome) is CallSucceeded:
+            if type(outcome) in SUCCESSES:
                 continue
             state.missing += 1
             if other.dependents is None:
@@ -236,7 +237,7 @@ class History:
         state.attempt = event.attempt
         state.retry_at = None
 
-    def _succeeded(self, event: CallSucceeded) -> None:
+    def _succeeded(self, event: CallSucceeded | CallReused) -> None:
         self.succeed(self.calls[event.call], event)
 
     def _failed(self, event: CallFailed) -> None:
@@ -295,6 +296,7 @@ _HANDLERS: dict[type[Event], Any] = {
     CallScheduled: History._scheduled,  # noqa: SLF001
     CallStarted: History._started,  # noqa: SLF001
     CallSucceeded: History._succeeded,  # noqa: SLF001
+    CallReused: History._succeeded,  # noqa: SLF001
     CallFailed: History._failed,  # noqa: SLF001
     CallCancelled: History._cancelled,  # noqa: SLF001
     TimerStarted: History._timer_started,  # noqa: SLF001

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from nbflow.core.activity import Activity
-from nbflow.core.call import CallState
+from nbflow.core.call import SUCCESSES, CallState
 from nbflow.core.describe import compare, error_of, same
 from nbflow.core.edges import check_edge
 from nbflow.core.errors import FutureMisuse
-from nbflow.core.events import CallFailed, CallSucceeded
+from nbflow.core.events import CallFailed, CallReused, CallSucceeded
 from nbflow.core.future import Future, Gathered, call_id, current
 from nbflow.core.history import History
 from nbflow.core.payload import SCALARS, Fetch, Packed, Ref, Stored, is_plain, pack, unpack
@@ -148,7 +148,7 @@ class Interpreter:
         """Replace references in the workflow's result by what they stand for."""
         if isinstance(stored, Ref):
             outcome = self.history.calls[stored.call].outcome
-            assert isinstance(outcome, CallSucceeded)  # noqa: S101 - just waited for
+            assert isinstance(outcome, CallSucceeded | CallReused)  # noqa: S101 - just waited for
             return outcome.result
         if isinstance(stored, Packed) and self._counts:
             return pack(self.unpack(stored), "the workflow's result")
@@ -191,7 +191,7 @@ class Interpreter:
         state = self.history.calls.get(call)
         if state is None:
             state = asked
-        elif isinstance(state.outcome, CallSucceeded) or same(state, asked):
+        elif type(state.outcome) in SUCCESSES or same(state, asked):
             compare(self.run, state, asked)
             state.activity = activity
             asked = state
@@ -379,7 +379,7 @@ class Interpreter:
         if state.live is not None:
             return state.live
         outcome = state.outcome
-        assert isinstance(outcome, CallSucceeded)  # noqa: S101 - callers look at `failed` first
+        assert isinstance(outcome, CallSucceeded | CallReused)  # noqa: S101 - `failed` was seen
         if type(outcome.result) in SCALARS:
             return outcome.result
         return self.unpack(outcome.result)

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple, Self
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
+    CallReused,
     CallScheduled,
     CallStarted,
     CallSucceeded,
@@ -267,7 +268,11 @@ class Profile:
         self._begin(event.call, event.attempt, event.worker, event.at)
 
     def _succeeded(self, event: CallSucceeded) -> None:
-        self._reported(event.call, event.attempt, event.report, "done")
+        self._reported(event.call, event.attempt, event, "done")  # it has a report's fields
+        self._reused(event)
+
+    def _reused(self, event: CallSucceeded | CallReused) -> None:
+        """Let those go on that wait for a call; one that did not run has no bar."""
         self._done[event.call] = event.at
         for other in self._dependents.pop(event.call, ()):
             call = self._calls[other]
@@ -303,7 +308,9 @@ class Profile:
         )
         self.changed.add(index)
 
-    def _reported(self, call: str, attempt: int, report: Report, status: str) -> None:
+    def _reported(
+        self, call: str, attempt: int, report: Report | CallSucceeded, status: str
+    ) -> None:
         """End the bar of an attempt, which nobody may have seen begin, as its worker tells."""
         known, bars = self._calls[call], self.bars
         index, ready = self._running.pop(call, -1), known.ready
@@ -320,9 +327,9 @@ class Profile:
             report.worker,
             min(ready, started),
             started,
-            report.ended,
-            report.packing,
-            report.cpu,
+            started + report.run_ns * 1e-9,
+            report.packing_ns * 1e-9,
+            report.cpu_ns * 1e-9,
             report.size,
             report.memory,
             status,
@@ -353,6 +360,7 @@ _HANDLERS: Final[dict[type[Event], Any]] = {
     CallScheduled: Profile._scheduled,  # noqa: SLF001
     CallStarted: Profile._started,  # noqa: SLF001
     CallSucceeded: Profile._succeeded,  # noqa: SLF001
+    CallReused: Profile._reused,  # noqa: SLF001
     CallFailed: Profile._failed,  # noqa: SLF001
     CallCancelled: Profile._cancelled,  # noqa: SLF001
 }

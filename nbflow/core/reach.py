@@ -305,8 +305,8 @@ def _held(label: str, fn: FunctionType) -> Iterator[tuple[str, Any]]:
 def _members(cls: type) -> Iterator[tuple[str, Any]]:
     """Give what a class's own body defines."""
     if isinstance(cls, EnumType):
-        for name, member in cls.__members__.items():
-            yield f"member {name}", member._value_
+        for name, member in dict[str, Any](cls.__members__).items():
+            yield name, member._value_
     for name, value in vars(cls).items():
         if name in _SKIPPED or isinstance(value, MemberDescriptorType | GetSetDescriptorType):
             continue

@@ -122,7 +122,10 @@ def changes(before: Key, now: Key) -> list[Reason]:
 
 
 def _code_changes(before: dict[str, Part], now: dict[str, Part]) -> list[str]:
-    edited, values, gone, new = [], [], [], []
+    edited: list[str] = []
+    values: list[str] = []
+    gone: list[str] = []
+    new: list[str] = []
     for name in dict.fromkeys([*now, *before]):
         old, part = before.get(name), now.get(name)
         if old is None:

@@ -11,7 +11,7 @@ from nbflow.core.activity import Activity
 from nbflow.core.call import CallState
 from nbflow.core.describe import describe, error_of
 from nbflow.core.errors import RunError
-from nbflow.core.events import CallFailed, CallSucceeded
+from nbflow.core.events import CallFailed, CallReused, CallSucceeded
 from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.payload import unpack
@@ -54,6 +54,11 @@ class CallView:
         return self._state.status
 
     @property
+    def cached(self) -> bool:
+        """Whether an earlier run's result answered it, so that it did not run."""
+        return self._state.cached
+
+    @property
     def attempt(self) -> int:
         """The latest attempt, 0 before the first."""
         return self._state.attempt
@@ -76,7 +81,7 @@ class CallView:
             RunError: It has no result (yet).
         """
         outcome = self._state.outcome
-        if not isinstance(outcome, CallSucceeded):
+        if not isinstance(outcome, CallSucceeded | CallReused):
             message = f"{self.id} has no result: it is {self.status}"
             raise RunError(message)
         return unpack(outcome.result, self._result_of, self._store.get)

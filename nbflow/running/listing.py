@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
+from dataclasses import replace
 
 from nbflow.core.errors import RunNotFound
 from nbflow.store.base import RunRow, Store
@@ -28,6 +29,12 @@ def _row(row: RunRow) -> tuple[str, str, str, str, str]:
     started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.created))
     took = "" if row.closed is None else f"{row.closed - row.created:.1f} s"
     return row.run, row.status, row.on, started, took
+
+
+def standing(row: RunRow, store: Store) -> RunRow:
+    """Say of a run that is not over whether anybody drives it: ``stopped`` if nobody does."""
+    lost = row.status == "running" and store.holder(row.run) is None
+    return replace(row, status="stopped") if lost else row
 
 
 def complete(run: str, store: Store) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from nbflow.core.call import SUCCESSES
 from nbflow.core.downstream import downstream
 from nbflow.core.errors import RunError
-from nbflow.core.events import CallSucceeded, RunStarted
+from nbflow.core.events import RunStarted
 from nbflow.core.workflow import Place, Target
 from nbflow.executors import TABLE
 from nbflow.running import session as _session
@@ -154,7 +155,7 @@ class Resumable(Generic[T]):
             Unserialisable: The value cannot be stored.
         """
         name = self._call(call)
-        if isinstance(self._history().calls[name].outcome, CallSucceeded):
+        if type(self._history().calls[name].outcome) in SUCCESSES:
             message = f"{name} of run {self.id} has a result already: run.rerun({name!r}) drops it"
             raise RunError(message)
         how = Anew(f"the result of {name} was given by hand", given={name: value})

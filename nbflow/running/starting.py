@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction, definition, launcher
 from nbflow.running import session as _session
 from nbflow.running.config import settings
-from nbflow.running.listing import RunList, complete
+from nbflow.running.listing import RunList, complete, standing
 from nbflow.running.run import Run
 from nbflow.running.watching import watchers
 from nbflow.store.base import Store
@@ -106,8 +106,12 @@ def attach(run: str, store: Store | None = None) -> Run[Any]:
 def runs(limit: int | None = 20, store: Store | None = None) -> RunList:
     """List the runs of a store, the latest first.
 
+    One that is not over, and that no process drives, is ``stopped``: it waits until somebody
+    resumes it.
+
     Args:
         limit: How many at most; None for all.
         store: Which store; by default the configured one.
     """
-    return RunList((store or settings.open_store()).runs(limit))
+    place = store or settings.open_store()
+    return RunList(standing(row, place) for row in place.runs(limit))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from nbflow.core.events import Event, RunStarted
+from nbflow.store.cached import ResultCache
 from nbflow.store.lease import Lease
 
 Durability = Literal["process", "power"]
@@ -20,7 +21,8 @@ class RunRow:
     Attributes:
         run: Its id.
         workflow: Name of its workflow.
-        status: ``running``, ``completed``, ``failed`` or ``cancelled``.
+        status: ``running``, ``completed``, ``failed`` or ``cancelled``; in lists for people also
+            ``stopped``: not over, and driven by no process.
         on: Where its calls run.
         created: When it was created.
         closed: When it ended, or None.
@@ -50,9 +52,14 @@ class Store(Log, Protocol):
 
     Attributes:
         path: Where it is, for messages; ``:memory:`` for none.
+        cache: The results of ``cache=True`` activities that it keeps for later runs.
     """
 
     path: str
+
+    @property
+    def cache(self) -> ResultCache:
+        """See above."""
 
     def create(self, run: str, event: RunStarted) -> None:
         """Begin a run's log with its first event.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from nbflow.core.events import encode
+from nbflow.core.events import Event, encode
 from nbflow.core.payload import Blob, Stored, from_json, to_json
 
 GRACE: Final = 3600.0
@@ -111,15 +111,20 @@ class MemoryCache:
     """Keeps results as long as the process lives.
 
     Args:
-        blobs: The store's blobs by digest, and when each was put there last.
-        logs: Gives the events of all runs.
+        blobs: The store's blobs by digest.
+        put_at: When each was put there last (seconds, epoch).
+        logs: Gives the events of each run.
     """
 
     def __init__(
-        self, blobs: dict[str, tuple[bytes, float]], logs: Callable[[], Iterable[list[Any]]]
+        self,
+        blobs: dict[str, bytes],
+        put_at: dict[str, float],
+        logs: Callable[[], Iterable[Iterable[Event]]],
     ) -> None:
         self._rows: dict[str, CacheRow] = {}
         self._blobs = blobs
+        self._put_at = put_at
         self._logs = logs
         self._lock = threading.Lock()
 
@@ -146,7 +151,8 @@ class MemoryCache:
         """See `ResultCache.rows`."""
         with self._lock:
             found = [r for r in self._rows.values() if activity is None or r.activity == activity]
-        return sorted(found[::-1], key=lambda row: -row.at)
+        found.reverse()  # what came last is first among those of one time
+        return sorted(found, key=lambda row: -row.at)
 
     def remove(self, keys: Iterable[str]) -> int:
         """See `ResultCache.remove`."""
@@ -160,8 +166,6 @@ class MemoryCache:
         used = {result.digest for result in results if isinstance(result, Blob)}
         for log in self._logs():
             used.update(blobs_in(encode(log)))
-        old = time.time() - grace
-        gone = [
-            name for name, (_, at) in list(self._blobs.items()) if name not in used and at <= old
-        ]
-        return len(gone), sum(len(self._blobs.pop(name)[0]) for name in gone)
+        old, put_at = time.time() - grace, self._put_at
+        gone = [name for name in list(self._blobs) if name not in used and put_at[name] <= old]
+        return len(gone), sum(len(self._blobs.pop(name)) for name in gone)

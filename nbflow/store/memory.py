@@ -11,6 +11,7 @@ from nbflow.core import payload
 from nbflow.core.errors import RunNotFound, StoreConflict, StoreError
 from nbflow.core.events import Event, RunClosed, RunResumed, RunStarted
 from nbflow.store.base import RunRow
+from nbflow.store.cached import MemoryCache
 from nbflow.store.lease import Lease
 
 
@@ -23,8 +24,10 @@ class MemoryStore:
         self._logs: dict[str, list[Event]] = {}
         self._rows: dict[str, RunRow] = {}
         self._blobs: dict[str, bytes] = {}
+        self._put_at: dict[str, float] = {}
         self._leases: dict[str, Lease] = {}
         self._lock = threading.Lock()
+        self.cache = MemoryCache(self._blobs, self._put_at, lambda: list(self._logs.values()))
 
     def create(self, run: str, event: RunStarted) -> None:
         """See `Store.create`."""
@@ -83,6 +86,7 @@ class MemoryStore:
     def put(self, data: bytes) -> str:
         """See `Store.put`."""
         name = payload.digest(data)
+        self._put_at[name] = time.time()  # the time first: `sweep` leaves young ones alone
         self._blobs.setdefault(name, data)
         return name
 

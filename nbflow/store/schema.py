@@ -9,7 +9,7 @@ from typing import Final
 
 from nbflow.core.errors import StoreUnusable
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 """The version of the tables, kept in the file as ``user_version``."""
 
 SEQ_BITS: Final = 36
@@ -45,6 +45,22 @@ CREATE TABLE lease(
     since REAL NOT NULL,
     seen REAL NOT NULL
 )"""
+_CACHE: Final = """
+CREATE TABLE cache(
+    key TEXT PRIMARY KEY,
+    activity TEXT NOT NULL,
+    code TEXT NOT NULL,
+    inputs TEXT NOT NULL,
+    run TEXT NOT NULL,
+    call TEXT NOT NULL,
+    at REAL NOT NULL,
+    run_ns INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    result TEXT NOT NULL,
+    parts TEXT NOT NULL
+)"""
+_CACHE_BY_TIME: Final = "CREATE INDEX cache_by_time ON cache(activity, at)"
+_CACHE_BY_INPUTS: Final = "CREATE INDEX cache_by_inputs ON cache(activity, inputs, at)"
 _MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
     1: (
         "ALTER TABLE log RENAME TO old_log",
@@ -53,6 +69,7 @@ _MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "DROP TABLE old_log",
     ),
     2: (_LEASE,),
+    3: (_CACHE, _CACHE_BY_TIME, _CACHE_BY_INPUTS),
 }
 """By version, what makes the tables of the next one."""
 
@@ -90,9 +107,8 @@ def _create(db: sqlite3.Connection, path: str) -> None:
         return  # another process was quicker
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
         raise _foreign(path)
-    db.execute(_RUN)
-    db.execute(_LOG)
-    db.execute(_LEASE)
+    for statement in (_RUN, _LOG, _LEASE, _CACHE, _CACHE_BY_TIME, _CACHE_BY_INPUTS):
+        db.execute(statement)
     db.execute(f"PRAGMA application_id={_APPLICATION}")
     db.execute(f"PRAGMA user_version={SCHEMA}")
 

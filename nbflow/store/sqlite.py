@@ -23,6 +23,7 @@ from nbflow.core.events import Event, RunClosed, RunResumed, RunStarted, decode,
 from nbflow.store.base import Durability, RunRow
 from nbflow.store.lease import Lease
 from nbflow.store.schema import SEQ_BITS, set_up, transaction
+from nbflow.store.sqlite_cache import SqliteCache
 
 _PAGE: Final = 200
 _BUSY_SECONDS: Final = 30.0
@@ -74,6 +75,7 @@ class SqliteStore:
         except OSError as error:
             message = f"the store {self.path} cannot be opened: {error}"
             raise StoreError(message) from error
+        self.cache = SqliteCache(self._db, self._reading, self._writing, self.directory / "blobs")
 
     def _prepare(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -335,7 +337,8 @@ class SqliteStore:
         """See `Store.put`. The file is whole and on the disk before this returns."""
         name = payload.digest(data)
         path = self._blob(name)
-        if path.exists():
+        with contextlib.suppress(OSError):
+            os.utime(path)  # it is in use again: `SqliteCache.sweep` leaves young ones alone
             return name
         temporary = path.with_name(f"{name}.{os.getpid()}.{threading.get_ident()}")
         try:

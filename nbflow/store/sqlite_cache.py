@@ -5,40 +5,40 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from nbflow.store.cached import GRACE, CacheRow, blobs_in, read_stored, write_stored
 from nbflow.store.schema import transaction
 
 _COLUMNS: Final = "key, activity, code, inputs, run, call, at, run_ns, size, result, parts"
+_INTO: Final = f"INTO cache({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 _MANY: Final = 500
 
 
-class Database(Protocol):
-    """What a cache needs of its store.
+class SqliteCache:
+    """The table ``cache``; see `ResultCache`.
 
-    Attributes:
-        db: The connection, to be used within `using` only.
+    Args:
+        db: The store's connection, used only while one of the next two holds.
+        reading: Has the connection for oneself; what SQLite raises becomes a `StoreError`.
+        writing: The same, for writing what the message of the error names.
         blobs: The directory of the blobs.
     """
 
-    @property
-    def db(self) -> sqlite3.Connection: ...
-    @property
-    def blobs(self) -> Path: ...
-
-    def using(self, *, write: bool) -> AbstractContextManager[None]:
-        """Have the connection for oneself; what SQLite raises becomes a StoreError."""
-
-
-class SqliteCache:
-    """The table ``cache``; see `ResultCache`."""
-
-    def __init__(self, store: Database) -> None:
-        self._store = store
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        reading: Callable[[], AbstractContextManager[None]],
+        writing: Callable[[str], AbstractContextManager[None]],
+        blobs: Path,
+    ) -> None:
+        self._db = db
+        self._reading = reading
+        self._writing = writing
+        self._blobs = blobs
 
     def get(self, key: str) -> CacheRow | None:
         """See `ResultCache.get`."""
@@ -52,9 +52,8 @@ class SqliteCache:
             *(row.key, row.activity, row.code, row.inputs, row.run, row.call, row.at),
             *(row.run_ns, row.size, write_stored(row.result), row.parts),
         )
-        with self._store.using(write=True):
-            statement = f"INSERT OR {how} INTO cache({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
-            return self._store.db.execute(statement, values).rowcount == 1
+        with self._writing("the cache"):
+            return self._db.execute(f"INSERT OR {how} {_INTO}", values).rowcount == 1
 
     def near(self, activity: str, inputs: str, besides: str, limit: int) -> list[CacheRow]:
         """See `ResultCache.near`."""
@@ -77,9 +76,9 @@ class SqliteCache:
     def remove(self, keys: Iterable[str]) -> int:
         """See `ResultCache.remove`."""
         wanted = list(keys)
-        with self._store.using(write=True), transaction(self._store.db):
+        with self._writing("the cache"), transaction(self._db):
             return sum(
-                self._store.db.execute("DELETE FROM cache WHERE key = ?", (key,)).rowcount
+                self._db.execute("DELETE FROM cache WHERE key = ?", (key,)).rowcount
                 for key in wanted
             )
 
@@ -90,30 +89,45 @@ class SqliteCache:
         young: `put` sees to that for one that was there already, too.
         """
         number = size = 0
-        with self._store.using(write=True), transaction(self._store.db):
+        with self._writing("the cache"), transaction(self._db):
             used = self._used()
             old = time.time() - grace
-            for path in self._store.blobs.glob("*/*"):
-                with contextlib.suppress(FileNotFoundError):
-                    found = path.stat()
-                    if path.name not in used and found.st_mtime <= old:
-                        path.unlink()
-                        number, size = number + 1, size + found.st_size
+            for path in self._blobs.glob("*/*"):
+                if path.name not in used and (found := _deleted(path, old)) is not None:
+                    number, size = number + 1, size + found
         return number, size
 
     def _used(self) -> set[str]:
         used: set[str] = set()
         for statement in ("SELECT events FROM log", "SELECT result FROM cache"):
-            cursor = self._store.db.execute(statement)
+            cursor = self._db.execute(statement)
             while page := cursor.fetchmany(_MANY):
                 for (text,) in page:
                     used.update(blobs_in(text))
         return used
 
     def _select(self, where: str, values: tuple[Any, ...]) -> list[CacheRow]:
-        with self._store.using(write=False):
+        with self._reading():
             statement = f"SELECT {_COLUMNS} FROM cache {where}"  # noqa: S608 - ours
-            found = self._store.db.execute(statement, values).fetchall()
+            found = self._db.execute(statement, values).fetchall()
         names = _COLUMNS.split(", ")
         rows = [dict(zip(names, values, strict=True)) for values in found]
         return [CacheRow(**{**row, "result": read_stored(row["result"])}) for row in rows]
+
+
+def _deleted(path: Path, old: float) -> int | None:
+    """Delete a file that was last put there before `old`; give its size, or None if it stays."""
+    if "." in path.name:  # one that is being written, or was when its process died
+        old = min(old, time.time() - GRACE)
+    aside = path.with_name(f"{path.name.partition('.')[0]}.old")
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_mtime > old:
+            return None
+        path.rename(aside)  # so that nobody finds it from now on
+        found = aside.stat()
+        if found.st_mtime > old:  # somebody did, just before
+            aside.rename(path)
+            return None
+        aside.unlink()
+        return found.st_size
+    return None

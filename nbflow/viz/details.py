@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from nbflow.core.call import CallState
-from nbflow.core.events import CallCancelled, CallFailed, CallSucceeded
+from nbflow.core.events import CallCancelled, CallFailed, CallReused, CallSucceeded
 from nbflow.core.failure import Failure
 from nbflow.core.graph import Graph
 from nbflow.core.payload import Stored
@@ -112,7 +112,9 @@ class Details:
             "activity": clean(state.name, _ID),
             "status": state.status,
             "args": [[clean(k, _NAME), v] for k, v in _arguments(state, about.parameters)],
-            "result": value_of(outcome.result) if isinstance(outcome, CallSucceeded) else "",
+            "result": value_of(outcome.result)
+            if isinstance(outcome, CallSucceeded | CallReused)
+            else "",
             "error": error_of(failure),
             "trace": trace_of(failure),
             "attempts": self._attempts(call, row),

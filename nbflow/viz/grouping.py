@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import islice
 
 from nbflow.core.call import CallState
+from nbflow.core.events import CallSucceeded
 from nbflow.core.graph import STATUSES, Edge, Graph, Node
 from nbflow.viz.bundles import MOST, OTHERS, Group, Link, Summary, bundles, links
 
@@ -351,6 +352,8 @@ def _seconds(state: CallState) -> float:
     outcome = state.outcome
     if outcome is None or state.because is not None:
         return 0.0
+    if type(outcome) is CallSucceeded:  # nearly all of them
+        return outcome.run_ns * 1e-9
     report = getattr(outcome, "report", None)
     if report is not None:
         return max(0.0, float(report.ended - report.started))

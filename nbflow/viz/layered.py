@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from nbflow.viz.ordering import order
-from nbflow.viz.routing import Gate, Point, rounded, taut
+from nbflow.viz.routing import Gate, rounded, taut
 from nbflow.viz.straighten import straighten
 
+Point = tuple[float, float]
 Size = tuple[float, float]
 Curve = tuple[Point, ...]
 """Cubic Bézier points: the first, then three for each segment."""

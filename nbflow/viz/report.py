@@ -93,6 +93,7 @@ def report_html(run: str, events: Iterable[Event], about: AboutCall = nothing) -
     data = _data(board)
     script = _script()
     name = clean(graph.name, 120) or "workflow"
+    text = graph_text(graph, lines=200, profile=profile) + "\n\n" + profile_text(profile, lines=120)
     return _PAGE.format(
         policy=_policy(script),
         version=html.escape(__version__),
@@ -101,7 +102,7 @@ def report_html(run: str, events: Iterable[Event], about: AboutCall = nothing) -
         heading=html.escape(name),
         facts="".join(_facts(board)),
         picture=run_svg(graph, profile),
-        text=html.escape(f"{graph_text(graph, lines=200)}\n\n{profile_text(profile, lines=120)}"),
+        text=html.escape(text),
         written=_moment(time.time()),
         python=platform.python_version(),
         data=embedded(data),

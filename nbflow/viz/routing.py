@@ -9,15 +9,16 @@ each layer, and so the crossings, stay as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
-from math import hypot, inf
+from math import dist, inf
 
 Point = tuple[float, float]
 Gate = tuple[float, float, float]
 """y, and from which x to which x one may pass; y grows from gate to gate."""
 
-_HANDLE = 26.0
-"""How far from a bend a curve begins to turn, at most."""
+_HANDLE = 20.0
+"""How long an edge is drawn upright where it leaves and enters a box."""
+_BEND = 12.0
+"""How far before a bend a curve begins to turn, at most."""
 
 
 def taut(start: Point, gates: Sequence[Gate], end: Point) -> list[Point]:
@@ -63,21 +64,25 @@ def _corner(apex: Point, gates: Sequence[Gate], first: int) -> tuple[int, float]
 
 
 def rounded(line: Sequence[Point]) -> tuple[Point, ...]:
-    """Make cubic Bézier points of a line; it begins and ends upright, and its bends are round."""
-    ways = [_unit(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(line)]
-    turns = [_unit(a[0] + b[0], a[1] + b[1]) for a, b in pairwise(ways)]
-    along = [(0.0, 1.0), *turns, (0.0, 1.0)]
+    """Make cubic Bézier points of a line: upright at both ends, straight between round bends."""
     found = [line[0]]
-    for (a, b), (out, into) in zip(pairwise(line), pairwise(along), strict=True):
-        reach = min(_HANDLE, hypot(b[0] - a[0], b[1] - a[1]) / 3)
-        found += [
-            (a[0] + out[0] * reach, a[1] + out[1] * reach),
-            (b[0] - into[0] * reach, b[1] - into[1] * reach),
-            b,
-        ]
-    return tuple(found)
+    before = (line[0][0], line[0][1] + _reach(line[0], line[1]))
+    for a, b, c in zip(line, line[1:], line[2:], strict=False):
+        turn = min(_BEND, dist(a, b) / 2, dist(b, c) / 2)
+        into, out = _towards(b, a, turn), _towards(b, c, turn)
+        found += [before, _towards(into, a, dist(into, found[-1]) / 3), into]
+        found += [_towards(into, b, turn * 2 / 3), _towards(out, b, turn * 2 / 3), out]
+        before = _towards(out, c, dist(out, c) / 3)
+    end = line[-1]
+    return (*found, before, (end[0], end[1] - _reach(line[-2], end)), end)
 
 
-def _unit(dx: float, dy: float) -> Point:
-    size = hypot(dx, dy) or 1.0
-    return dx / size, dy / size
+def _reach(a: Point, b: Point) -> float:
+    return min(_HANDLE, dist(a, b) / 3)
+
+
+def _towards(a: Point, b: Point, far: float) -> Point:
+    """Give the point so far from a on the way to b."""
+    whole = dist(a, b)
+    part = far / whole if whole else 0.0
+    return a[0] + (b[0] - a[0]) * part, a[1] + (b[1] - a[1]) * part

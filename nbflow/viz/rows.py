@@ -83,6 +83,7 @@ class Table:
         self._told = 0
         self._columns = columns
         self._data: list[array[Any]] = [array(_CODES[kind]) for _, kind in columns]
+        self._appends = [column.append for column in self._data]
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -99,8 +100,8 @@ class Table:
     def put(self, row: int, values: Sequence[float]) -> None:
         """Write a row; one past the last is added."""
         if row == len(self._data[0]):
-            for column, value in zip(self._data, values, strict=True):
-                column.append(value)
+            for append, value in zip(self._appends, values, strict=True):
+                append(value)
         else:
             for column, value in zip(self._data, values, strict=True):
                 column[row] = value
@@ -304,8 +305,9 @@ class Rows:
             if tries != attempts[row]:
                 attempts[row] = tries
                 changed.add(row)
+        known = self._profile.bars
         for place in sorted(bars):
-            self._bar(place, self._profile.bars[place])
+            self._bar(place, known[place])
 
     def _bar(self, row: int, bar: Bar) -> None:
         begun, ended = self._profile.begun, bar.ended

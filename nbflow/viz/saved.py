@@ -75,11 +75,19 @@ def graph_from(data: dict[str, Any]) -> GraphView:
     """Give the graph of plain data, see `graph_dict`."""
     edges = [Edge(edge["source"], edge["target"], edge["kind"]) for edge in data["edges"]]
     joins: dict[str, list[str]] = {node["id"]: [] for node in data["nodes"] if node["join"]}
+    states = {node["id"]: _state(node) for node in data["nodes"] if not node["join"]}
+    groups: dict[tuple[str, ...], int] = {(): 0}
     for edge in edges:
         if edge.target in joins:
             joins[edge.target].append(edge.source)
-    states = [_state(node) for node in data["nodes"] if not node["join"]]
-    graph = GraphView.made(states, edges, {join: tuple(read) for join, read in joins.items()})
+        elif edge.kind == "data":
+            states[edge.target].deps += (edge.source,)
+        else:
+            read = tuple(joins.get(edge.source, (edge.source,)))
+            states[edge.target].turn = groups.setdefault(read, len(groups))
+    read_before = {join: tuple(calls) for join, calls in joins.items()}
+    graph = GraphView.made(states.values(), edges, read_before)
+    graph.history.groups.update((turn, read) for read, turn in groups.items())
     graph.apply(RunStarted(1, 0.0, str(data["name"]), (), {}))
     if data["status"] != "running":
         graph.apply(RunClosed(2, 0.0, str(data["status"])))

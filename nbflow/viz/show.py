@@ -29,12 +29,12 @@ from nbflow.viz.wording import clean
 _log = logging.getLogger("nbflow")
 
 _STYLE: Final = """<style data-nbflow-panel="{token}">
-.jp-OutputArea-child:has([data-nbflow-panel="{token}"]),
-.jp-OutputArea-child:has([data-nbflow-panel="{token}"])
+.jp-OutputArea-child:has(> * > [data-nbflow-panel="{token}"]),
+.jp-OutputArea-child:has(> * > [data-nbflow-panel="{token}"])
   + .jp-OutputArea-child:has(> .jp-OutputArea-output:not([data-mime-type])):not(:has(.nbf)),
-.jp-OutputArea-child:has([data-nbflow-panel="{token}"])
+.jp-OutputArea-child:has(> * > [data-nbflow-panel="{token}"])
   + .jp-OutputArea-child:has(.nbf) + .jp-OutputArea-child {{ display: none }}
-.jp-OutputArea-child:has([data-nbflow-panel="{token}"])
+.jp-OutputArea-child:has(> * > [data-nbflow-panel="{token}"])
   + .jp-OutputArea-child + .jp-OutputArea-child img {{ max-width: 100%; height: auto }}
 </style>"""
 """Hides itself; the widget's place while no panel is in it; the picture while one is."""

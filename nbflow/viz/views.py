@@ -60,13 +60,15 @@ class GraphView(Graph):
         self._joins.update(joins)
         return self
 
-    def text(self, *, width: int = 100, lines: int = 60, color: bool = False) -> str:
+    def text(
+        self, *, width: int = 100, lines: int = 60, color: bool = False, critical: bool = True
+    ) -> str:
         """Write it for a terminal, see `graph_text`."""
-        return graph_text(self, width=width, lines=lines, color=color)
+        return graph_text(self, width=width, lines=lines, color=color, critical=critical)
 
-    def svg(self) -> str:
-        """Draw it as an SVG document."""
-        return graph_svg(self)
+    def svg(self, *, critical: bool = True) -> str:
+        """Draw it as an SVG document, the critical path marked if `critical`."""
+        return graph_svg(self, critical=critical)
 
     def png(self, dpi: float = 144) -> bytes:
         """Draw it as PNG, at so many dots per inch: 144 is twice the size of the SVG."""
@@ -76,11 +78,11 @@ class GraphView(Graph):
         """Draw it as PDF, on a page of its size."""
         return pdf_of(self.plot(), f"Graph of {self.name}")
 
-    def plot(self, ax: Axes | None = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, critical: bool = True) -> Figure:
         """Draw it by matplotlib, on `ax` or as a figure of its own."""
         from nbflow.viz.mpl import plot_graph  # noqa: PLC0415 - matplotlib takes time to load
 
-        return plot_graph(self, ax)
+        return plot_graph(self, ax, critical=critical)
 
     def dot(self, *, groups: bool | None = None) -> str:
         """Write it in the DOT language, by activity if `groups`, or if it is big."""
@@ -163,13 +165,15 @@ class ProfileView(Profile):
 
     __slots__ = ()
 
-    def text(self, *, width: int = 100, lines: int = 60, color: bool = False) -> str:
+    def text(
+        self, *, width: int = 100, lines: int = 60, color: bool = False, critical: bool = True
+    ) -> str:
         """Write it for a terminal, see `profile_text`."""
-        return profile_text(self, width=width, lines=lines, color=color)
+        return profile_text(self, width=width, lines=lines, color=color, critical=critical)
 
-    def svg(self) -> str:
-        """Draw it as an SVG document."""
-        return profile_svg(self)
+    def svg(self, *, critical: bool = True) -> str:
+        """Draw it as an SVG document, the critical path marked if `critical`."""
+        return profile_svg(self, critical=critical)
 
     def png(self, dpi: float = 144) -> bytes:
         """Draw it as PNG, at so many dots per inch: 144 is twice the size of the SVG."""
@@ -179,11 +183,11 @@ class ProfileView(Profile):
         """Draw it as PDF, on a page of its size."""
         return pdf_of(self.plot(), f"Profile of {self.name}")
 
-    def plot(self, ax: Axes | None = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, critical: bool = True) -> Figure:
         """Draw it by matplotlib, on `ax` or as a figure of its own."""
         from nbflow.viz.mpl import plot_profile  # noqa: PLC0415 - matplotlib takes time to load
 
-        return plot_profile(self, ax)
+        return plot_profile(self, ax, critical=critical)
 
     def trace(self) -> dict[str, Any]:
         """Give Chrome trace events, for Perfetto (ui.perfetto.dev)."""

@@ -50,7 +50,7 @@ except nbflow.RunCancelled:
 """
 RUN = "run = holding('a', 'b')\nrun"
 STATUS = "document.querySelector('section.nbf')?.dataset.status"
-WORDS = "document.querySelector('section.nbf').innerText"
+WORDS = "document.querySelector('section.nbf')?.innerText"
 PICTURES = """() => [...document.querySelectorAll('.jp-OutputArea-child img')]
     .filter((img) => img.checkVisibility() && img.naturalWidth > 300).length"""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -192,6 +193,7 @@ def payer(path: Path) -> Any:
 def test_a_call_that_runs_at_most_once_is_not_run_again(tmp_path: Path) -> None:
     """Its start is in the log before it runs, so a crash in it cannot be overlooked."""
     run, path = crashed(tmp_path), tmp_path / "ledger"
+    assert [row.status for row in nbflow.runs()] == ["stopped"]
     assert [type(e) for e in run.events()] == [RunStarted, CallScheduled, CallStarted]
     for _ in range(2):
         run.resume(payer(path))
@@ -400,3 +402,21 @@ def test_a_run_that_is_over_is_nobodys(store: Any) -> None:
     run = flow.start()
     run.result(WAIT)
     assert store.holder(run.id) is None
+
+
+def test_a_list_of_runs_tells_which_are_driven(store: Any) -> None:
+    """One under way is running; one that nobody drives is stopped, and waits to be resumed."""
+    gate = threading.Event()
+    held = nbflow.activity(name="held")(lambda: gate.wait(WAIT))
+
+    @nbflow.workflow(name="flow")
+    def flow() -> None:
+        held().result()
+
+    run = flow.start()
+    store.create("run-1", RunStarted(1, 0.0, "flow", (), {}))
+    assert {row.run: row.status for row in nbflow.runs()} == {run.id: "running", "run-1": "stopped"}
+    gate.set()
+    run.wait(WAIT)
+    assert nbflow.attach("run-1").resume(flow).result(WAIT) is None
+    assert {row.status for row in nbflow.runs()} == {"completed"}

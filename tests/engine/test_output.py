@@ -24,8 +24,8 @@ from nbflow.core.graph import Graph
 from nbflow.core.history import History
 from nbflow.core.profile import Profile
 from nbflow.engine import streams
-from nbflow.engine.output import Rules, Transcript
-from nbflow.testing import Gate
+from nbflow.engine.output import Rules, Scribe, Transcript
+from nbflow.testing import Gate, make_job
 from nbflow.testing.checks import eventually
 from tests.engine.parts import Watched
 
@@ -226,11 +226,9 @@ def test_text_is_written_before_the_end_of_its_attempt(place: str) -> None:
     assert [e.seq for e in run.events()] == list(range(1, run._history().last + 1))
 
 
-@pytest.mark.parametrize("place", [*PLACES, "processes"])
+@pytest.mark.parametrize("place", ["threads", "asyncio", "processes"])
 def test_text_is_in_the_log_while_its_attempt_runs(place: str, tmp_path: Any) -> None:
     """Whoever watches a long call reads along."""
-    if place == "inline":
-        pytest.skip("nobody else can look while the workflow's own thread is busy")
     gate = Gate(tmp_path / "gate")
     act = nbflow.activity(name="act")(talker(gate, place == "asyncio"))
 
@@ -317,7 +315,8 @@ def test_a_cancelled_call_keeps_its_words(tmp_path: Any) -> None:
     assert run.output("act-1") == "busy\n"
 
 
-def test_the_limit_of_an_attempt_is_each_attempts_own() -> None:
+@pytest.mark.parametrize("place", [*PLACES, "processes"])
+def test_the_limit_of_an_attempt_is_each_attempts_own(place: str) -> None:
     """Two calls that write too much are both cut, and both say so."""
     nbflow.configure(output_limits=(100, 10_000))
 
@@ -329,12 +328,22 @@ def test_the_limit_of_an_attempt_is_each_attempts_own() -> None:
     def flow() -> Any:
         return [act(99).result(), act(100).result(), act(500).result()]
 
-    run = flow.start()
+    run = flow.on(place).start()
     run.result(WAIT)
     rest = "… more than 100 characters: the rest is not kept ({} characters dropped)\n"
     assert run.output("act-1") == "x" * 99 + "\n"
     assert run.output("act-2") == "x" * 100 + "\n" + rest.format(1)
     assert run.output("act-3") == "x" * 100 + "\n" + rest.format(401)
+
+
+def test_what_comes_while_an_attempt_is_being_settled_is_forgotten() -> None:
+    """Nothing is written of an attempt after its end, and nothing is kept for it."""
+    scribe, job = Scribe(Rules), make_job(print)
+    scribe.write(job, "stdout", "late\n")
+    assert list(scribe.due(lambda _: False)) == []
+    assert not scribe.open
+    scribe.write(job, "stdout", "in time\n")
+    assert [event.text for event in scribe.due(lambda _: True)] == ["in time\n"]
 
 
 @pytest.mark.parametrize("place", [*PLACES, "processes"])
@@ -395,6 +404,31 @@ def test_text_goes_where_it_is_configured_to(
     run = once(act)
     assert texts(run) == ("hello\na\nb\n" if logged else "")
     assert real.getvalue() == ("hello\na\nb\n" if printed else "")
+
+
+def test_what_is_configured_counts_at_once(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that are under way obey it, too."""
+    real = Real()
+    monkeypatch.setattr(sys, "stdout", real)
+    gate = Gate(tmp_path / "gate")
+
+    @nbflow.activity
+    def act() -> None:
+        print("one")
+        gate.enter()
+        print("two")
+
+    @nbflow.workflow
+    def flow() -> Any:
+        return act().result()
+
+    run = flow.start()
+    gate.wait_for(1)
+    nbflow.configure(output="log")
+    gate.open()
+    run.result(WAIT)
+    assert real.getvalue() == "one\n"
+    assert texts(run) == "one\ntwo\n"
 
 
 def test_only_activities_are_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -805,6 +839,7 @@ def test_a_setting_that_makes_no_sense_is_refused(options: Any) -> None:
 
 SCRIPT = """
 import atexit, nbflow, os, sys, json
+nbflow.configure(output="log")
 @nbflow.activity
 def act():
     print("said")
@@ -834,4 +869,5 @@ def test_printing_at_the_end_of_the_process_does_no_harm(place: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert json.loads(next(line for line in lines if line.startswith('"'))) == "said\n"
-    assert {"said", "forked", "at exit"} <= set(lines)
+    assert {"forked", "at exit"} <= set(lines)
+    assert "said" not in lines

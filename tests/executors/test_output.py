@@ -108,15 +108,18 @@ def test_a_flood_is_cut_where_it_is_written(make, box):
     streams.use(Rules(stream=False, attempt=1000))
 
     def flood():
-        for _ in range(20_000):
-            print("x" * 99)
+        for n in range(20_000):
+            print("x" * 99, flush=n % 1000 == 0)
 
-    one = job(flood)
-    make(1).submit(one, box)
-    box.value(one)
-    assert len(said(box, one)) == 1000
-    assert sum(dropped for *_, dropped in box.texts) == 20_000 * 100 - 1000
-    assert len(box.texts) < 100
+    pool = make(1)
+    for _ in range(2):
+        one = job(flood)
+        pool.submit(one, box)
+        box.value(one)
+        assert len(said(box, one)) == 1000
+        told = [dropped for key, _, _, dropped in box.texts if key == one.key]
+        assert sum(told) == 20_000 * 100 - 1000
+        assert len(told) < 100
 
 
 @pytest.mark.parametrize("place", ["ours", "stock"])
@@ -189,6 +192,7 @@ def leave_a_thread(folder):
     run = contextvars.copy_context().run
     threading.Thread(target=run, args=(late,), daemon=True).start()
     print("on time")
+    return os.getpid()
 
 
 def test_what_is_left_of_an_attempt_is_not_listened_to(make, box, tmp_path):
@@ -196,17 +200,14 @@ def test_what_is_left_of_an_attempt_is_not_listened_to(make, box, tmp_path):
     pool = make(1)
     one = job(leave_a_thread, str(tmp_path))
     pool.submit(one, box)
-    box.value(one)
+    pid = box.value(one)
     (tmp_path / "go").touch()
     eventually((tmp_path / "went").exists, "the thread has spoken")
     other = job(os.getpid)
     pool.submit(other, box)
-    pid = box.value(other)
-    third = job(os.getpid)
-    pool.submit(third, box)
-    assert box.value(third) == pid
+    assert box.value(other) == pid
     assert said(box, one) == "on time\n"
-    assert said(box, other) == said(box, third) == ""
+    assert said(box, other) == ""
 
 
 def test_short_jobs_that_are_sent_early_keep_their_words(make, box):

@@ -29,6 +29,7 @@ class Page:
         messages: What it was told: kind, message, bytes.
         state: The state as it is by now.
         tables: Rows of calls and bars by number.
+        reach: How many rows there are without a hole.
         lines: Lines of the log, by number.
     """
 
@@ -37,6 +38,7 @@ class Page:
         self.messages: list[tuple[str, State, int]] = []
         self.state: State = {}
         self.tables: dict[str, dict[int, tuple[Any, ...]]] = {"calls": {}, "bars": {}}
+        self.reach = {"calls": 0, "bars": 0}
         self.lines: dict[int, list[Any]] = {}
         self.actions: list[list[str]] = []
 
@@ -98,15 +100,17 @@ class Page:
             column = array(CODES[kind], left.pop(0))
             assert len(column) == count
             columns.append([None if math.isnan(value) else value for value in column])
-        table = self.tables[block["table"]]
-        table.update(zip(rows, zip(*columns, strict=True), strict=True))
+        name = block["table"]
+        if not block["at"] and block["from"] <= self.reach[name]:
+            self.reach[name] = max(self.reach[name], block["from"] + count)
+        self.tables[name].update(zip(rows, zip(*columns, strict=True), strict=True))
 
     # ------------------------------------------------------------------ what tests look at
 
     @property
     def missing(self) -> bool:
         """Whether there are rows that it was never told."""
-        return any(len(self.tables[name]) < n for name, n in self.state["tables"].items())
+        return any(self.reach[name] < n for name, n in self.state["tables"].items())
 
     def of(self, kind: str) -> list[State]:
         """Give the messages of a kind."""

@@ -135,8 +135,9 @@ def _spring() -> str:
 
 def test_nobodys_code_is_run_for_a_detail():
     """Pickled arguments, results and errors are told by their size and class, never unpickled."""
-    trap = payload.Packed("pickle", payload.dumps(Trap(), "the trap"))
-    error = Failure(kind="E", bases=("E",), message="m", pickled=trap.data)
+    data = payload.dumps(Trap(), "the trap")
+    trap = payload.Packed("pickle", data)
+    error = Failure(kind="E", bases=("E",), message="m", pickled=data)
     report = Report.between("w", 1000.0, 1001.0)
     events: list[Event] = [
         *RunLog().events,

@@ -20,6 +20,7 @@ from nbflow.viz.layered import cut
 from nbflow.viz.layout import COMPACT, FULL, TINY, Layout, layout
 from nbflow.viz.ordering import crossings as count_crossings
 from nbflow.viz.ordering import order
+from nbflow.viz.routing import taut
 from nbflow.viz.sifting import sifted
 from tests.viz.runlog import RunLog, revenue, simulate
 
@@ -267,10 +268,52 @@ def test_a_tree_has_no_crossing():
 def test_a_long_edge_is_straight():
     """An edge that passes through layers goes straight down between the boxes."""
     found = layout(Net(6, [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (0, 5)]), engine="own")
-    middle = [x for x, _ in found.curves["0", "5"][3:-3]]
+    top, bottom = found.places["1"].y, found.places["4"].y
+    middle = [x for x, y in found.curves["0", "5"] if top < y < bottom]
     assert outside(found) == []
     assert max(middle) - min(middle) < 1
     assert all(abs(middle[0] - found.places[str(i)].x) > FULL[0] / 2 for i in (1, 2, 3, 4))
+
+
+def sampled(curve: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    points = []
+    for i in range(0, len(curve) - 1, 3):
+        for k in range(17):
+            t, u = k / 16, 1 - k / 16
+            w = (u**3, 3 * u * u * t, 3 * u * t * t, t**3)
+            part = curve[i : i + 4]
+            x = sum(c * p[0] for c, p in zip(w, part, strict=True))
+            points.append((x, sum(c * p[1] for c, p in zip(w, part, strict=True))))
+    return points
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("shape", ["random 30", "random 100", "near 100", "fans 3 x 8"])
+def test_no_edge_runs_through_a_box(shape, seed):
+    """Long edges go round the boxes in their way, and touch none but their ends."""
+    found = layout(SHAPES[shape](seed), engine="own", size=COMPACT)
+    for ends, curve in found.curves.items():
+        others = [place for node, place in found.places.items() if node not in ends]
+        for x, y in sampled(curve):
+            for place in others:
+                assert abs(x - place.x) > place.width / 2 or abs(y - place.y) > place.height / 2
+
+
+@given(st.lists(st.tuples(st.floats(-99, 99), st.floats(0, 99)), max_size=8), st.floats(-99, 99))
+def test_a_taut_line_passes_all_gates_and_is_no_longer_than_it_must(gates, x: float) -> None:
+    """It goes through each gate, bends at their ends only, and straight where it can."""
+    start, end = (0.0, 0.0), (x, float(len(gates) + 1))
+    rooms = [(float(i), left, left + wide) for i, (left, wide) in enumerate(gates, 1)]
+    line = taut(start, rooms, end)
+    assert (line[0], line[-1]) == (start, end)
+    for y, left, right in rooms:
+        (a, b) = next((a, b) for a, b in pairwise(line) if a[1] <= y <= b[1])
+        at = a[0] + (b[0] - a[0]) * (y - a[1]) / (b[1] - a[1])
+        assert left - 1e-6 <= at <= right + 1e-6
+    corners = {(left, y) for y, left, _ in rooms} | {(right, y) for y, _, right in rooms}
+    assert set(line[1:-1]) <= corners
+    if all(left <= x * y / end[1] <= right for y, left, right in rooms):
+        assert len(line) == 2
 
 
 def test_calls_without_edges_form_a_block():
@@ -298,6 +341,14 @@ def test_a_size_that_is_asked_for_is_kept():
     log.asked("b-1", turn=1, after=("a-1", "a-2"))
     found = layout(Graph.of(log.events), size=(50.0, 20.0))
     assert {p.width for p in found.places.values()} == {50.0, 7.0}
+
+
+@needs_dot
+def test_dot_lays_out_up_to_a_thousand_boxes():
+    """Left to choose, dot is asked where it is quick enough, and not where there are more."""
+    chain = Net(1000, [(i, i + 1) for i in range(0, 998, 2)])
+    assert layout(chain).engine == "dot"
+    assert layout(Net(1001, [(0, 1)])).engine == "own"
 
 
 def test_without_dot_the_own_layout_takes_its_place(monkeypatch, tmp_path):

@@ -33,6 +33,7 @@ from nbflow.store.memory import MemoryStore
 from nbflow.viz.board import Board, State
 from nbflow.viz.live import HEARTBEAT, PICTURE, Follower
 from nbflow.viz.preview import value_of
+from nbflow.viz.stage import Told
 from nbflow.viz.wording import TIMES
 from tests.viz.page import Page
 from tests.viz.page import whole as whole_of
@@ -158,6 +159,19 @@ def test_an_event_costs_what_it_changes():
     assert set(delta["nodes"]) <= touched
     assert sum(block["count"] for block in delta["blocks"] if block["table"] == "bars") == 1
     assert size < 3000
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), st.integers(0, 2))))
+def test_boxes_that_come_and_go_are_told_as_they_do(states):
+    """What is told of a table adds up, also of rows that are gone and come back as they were."""
+    table, seen = Told(), dict[str, int]()
+    for state in states:
+        table.replace(state)
+        news = table.news()
+        assert all(seen.get(key) != row for key, row in news.items())
+        seen = {k: row for k, row in {**seen, **news}.items() if row is not None}
+        assert seen == state
+    assert table.news() == {}
 
 
 def test_whole_states_come_unasked():
@@ -317,7 +331,10 @@ def test_a_thread_answers_after_the_run(caplog):
     for row in range(5):
         follower.hear({"kind": "detail", "call": row})
         assert follower.finished.wait(SECONDS)
-    assert [message["call"] for message in page.of("detail")] == [0, 1, 2, 3, 4]
+    for row in range(5):
+        follower.hear({"kind": "detail", "call": row})
+    assert follower.finished.wait(SECONDS)
+    assert [message["call"] for message in page.of("detail")] == [0, 1, 2, 3, 4] * 2
     assert threading.active_count() <= quiet
     assert not caplog.records
 
@@ -388,7 +405,9 @@ def test_the_columns_of_a_canvas_are_the_layout():
     assert all(a + b <= head["width"] + 0.1 for a, b in zip(x, w, strict=True))
     assert all(a + b <= head["height"] + 0.1 for a, b in zip(y, h, strict=True))
     for a, b in zip(source, target, strict=True):
-        assert board.rows.id(call[a]) in board.graph.history.calls[board.rows.id(call[b])].deps
+        needing = board.rows.id(call[b])
+        assert needing is not None
+        assert board.rows.id(call[a]) in board.graph.history.calls[needing].deps
         assert y[a] < y[b]
     assert set(kind) == {0}
 

@@ -51,6 +51,7 @@ def test_a_row_says_what_the_folds_say():
         assert board.rows.id(call) == bar.call
         assert (attempt, status(code)) == (bar.attempt, bar.status)
         assert board.rows.workers.shown[worker] == bar.worker
+        assert bar.ended is not None
         assert [ready, started, ended] == [t - 1000.0 for t in (bar.ready, bar.started, bar.ended)]
         assert packing == pytest.approx(bar.packing)
 
