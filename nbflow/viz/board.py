@@ -11,7 +11,14 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from nbflow.core.events import CallFailed, CallScheduled, CallWrote, Event, RunResumed
+from nbflow.core.events import (
+    CallFailed,
+    CallMissed,
+    CallScheduled,
+    CallWrote,
+    Event,
+    RunResumed,
+)
 from nbflow.core.graph import Graph
 from nbflow.core.profile import Profile, Step
 from nbflow.viz.details import AboutCall, Details, Tries, nothing
@@ -98,6 +105,8 @@ class Board:
             self.rows.asked(event)
         elif isinstance(event, CallFailed):
             self._tries.add(event)
+        elif isinstance(event, CallMissed):
+            self._tries.missed(event)
         elif isinstance(event, CallWrote):
             row = self.rows.row(event.call)
             if row is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -50,32 +51,38 @@ def _lengths(comparison: Comparison) -> str:
     times = f"({duration(wall.a)} and {duration(wall.b)})"
     whole = f"B took {_change(wall.change)} than A {times}"
     reasons = contributors(comparison)
-    return f"{whole}: {', '.join(reasons)}." if reasons else f"{whole}; no one call stands out."
+    told = f"{whole}: {', '.join(reasons)}." if reasons else f"{whole}; no one call stands out."
+    a, b = (len(half.profile.workers()) for half in (comparison.a, comparison.b))
+    return told if a == b or not (a and b) else f"{told} B had {many(b, 'worker')}, A {a:,}."
+
+
+_Part = tuple[bool, float, str]
+"""Whether a call is off the critical path, minus its share in seconds, and what to say of it."""
 
 
 def contributors(comparison: Comparison) -> list[str]:
     """Say of each of the few calls that made the second run longer, or shorter, by how much.
 
     Calls on the critical path of either run come first: what others take does not show in the
-    length of the run.
+    length of the run. Calls queue at the same time, so of those only one is named.
     """
     change = comparison.totals[0].change
-    sign = 1.0 if change > 0 else -1.0
-    least = max(NOTHING, _PART * abs(change))
-    found: list[tuple[bool, float, str]] = []
+    sign, least = math.copysign(1.0, change), max(NOTHING, _PART * abs(change))
+    found: list[_Part] = []
+    waits: list[_Part] = []
     for d in comparison.differences:
         name = cut_id(clean(d.call), _NAME)
-        for amount, verb in ((d.seconds, "ran"), (d.queued, "queued")):
-            if amount * sign >= least:
-                words = _ran(d) if verb == "ran" else f"queued {_change(amount)}"
-                found.append((not d.critical, -abs(amount), f"{name} {words}"))
-    for sides, which, side_sign in ((comparison.only_a, "A", -1.0), (comparison.only_b, "B", 1.0)):
-        for side in sides:
-            if side_sign == sign and side.seconds >= least:
-                words = f"{cut_id(clean(side.call), _NAME)} ran only in {which}"
-                words += f" ({duration(side.seconds)})"
-                found.append((not side.critical, -side.seconds, words))
-    return [words for _, _, words in sorted(found)[:_MOST]]
+        if d.seconds * sign >= least:
+            found.append((not d.critical, -abs(d.seconds), f"{name} {_ran(d)}"))
+        if d.queued * sign >= least and d.critical:
+            waits.append((False, -abs(d.queued), f"{name} queued {_change(d.queued)}"))
+    which, sides = ("B", comparison.only_b) if change > 0 else ("A", comparison.only_a)
+    for side in sides:
+        if side.seconds >= least:
+            name = cut_id(clean(side.call), _NAME)
+            words = f"{name} ran only in {which} ({duration(side.seconds)})"
+            found.append((not side.critical, -side.seconds, words))
+    return [words for _, _, words in sorted([*found, *sorted(waits)[:1]])[:_MOST]]
 
 
 def _ran(d: Difference) -> str:

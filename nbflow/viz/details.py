@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from nbflow.core.call import CallState
-from nbflow.core.events import CallCancelled, CallFailed, CallReused, CallSucceeded
+from nbflow.core.events import CallCancelled, CallFailed, CallMissed, CallReused, CallSucceeded
 from nbflow.core.failure import Failure
 from nbflow.core.graph import Graph
 from nbflow.core.payload import Stored
 from nbflow.core.profile import Bar, Profile
+from nbflow.core.reasons import GROUPS, Reason
 from nbflow.viz.preview import error_of, trace_of, value_of
 from nbflow.viz.rows import Rows
 from nbflow.viz.wording import clean, duration, many
@@ -52,9 +53,10 @@ def nothing(_: str) -> About:
 
 
 class Tries:
-    """Why earlier attempts failed: a call's state in a run's history tells of the last one only."""
+    """Why attempts failed, and why there were any: a call's state tells of the last one only."""
 
     def __init__(self) -> None:
+        self._missed: dict[str, tuple[str, ...]] = {}
         self._failed: dict[str, dict[int, tuple[str, float | None]]] = {}
 
     def add(self, event: CallFailed) -> None:
@@ -63,6 +65,15 @@ class Tries:
         kept[event.attempt] = (error_of(event.error)[:_ID], event.retry_at)
         if len(kept) > _ATTEMPTS:
             del kept[min(kept)]
+
+    def missed(self, event: CallMissed) -> None:
+        """Note why no earlier result could be taken."""
+        self._missed[event.call] = event.reasons
+
+    def reason(self, call: str) -> str:
+        """Say why a call that could have been answered by an earlier result runs, or ""."""
+        reasons = map(Reason.parse, self._missed.get(call, ())[:5])
+        return "; ".join(f"{GROUPS.get(r.group, r.group)}: {r.text}" for r in reasons)
 
     def of(self, call: str, attempt: int) -> tuple[str, float | None]:
         """Give why an attempt failed, "" if it did not, and when the next one was due."""
@@ -181,10 +192,14 @@ class Details:
                 return f"attempt {state.attempt + 1} is due {at} after the run began"
             case "skipped" if state.because is not None:
                 return f"did not run: {state.because.id}, which it needs, gave no result"
+        if isinstance(outcome, CallReused):
+            return f"did not run: it is the same as {outcome.source}, whose result was kept"
         if isinstance(outcome, CallCancelled):
             reason = f": {outcome.reason}" if outcome.reason else ""
             return f"cancelled{reason}{_abandoned(outcome)}"
-        return f"failed{_abandoned(outcome)}" if _abandoned(outcome) else ""
+        if _abandoned(outcome):
+            return f"failed{_abandoned(outcome)}"
+        return self._tries.reason(state.id)
 
     def _waits_for(self, state: CallState) -> str:
         calls = self._graph.history.calls

@@ -14,8 +14,8 @@ Three means, each of which mends what the one before cannot:
   exchanging neighbours at no gain.)
 
 How much is tried is counted in units of work, not in seconds: the same graph is always drawn the
-same way. Crossings are counted after Barth, Jünger and Mutzel, "Simple and efficient bilayer cross
-counting" (2002).
+same way. Crossings are counted by inserting the ends of edges into a sorted list, the plainest way
+of Barth, Jünger and Mutzel, "Simple and efficient bilayer cross counting" (2002).
 """
 
 from __future__ import annotations

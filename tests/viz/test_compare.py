@@ -73,6 +73,14 @@ def test_what_is_on_the_critical_path_is_named_first():
     assert summary.index("path-1 ran 2.00 s longer") < summary.index("beside-1 ran 6.00 s longer")
 
 
+def test_another_number_of_workers_is_told():
+    """That there were more hands explains more than any call does."""
+    calls = [(f"a-{i}", ()) for i in range(1, 41)]
+    summary = compared(simulate(calls, workers=2), simulate(calls, workers=4)).summary
+    assert summary.endswith("B had 4 workers, A 2.")
+    assert summary.count(" queued ") == 1  # of forty that did at the same time
+
+
 def test_calls_are_ranked_by_what_differs():
     """Those that ended otherwise come first, then by seconds that they ran and queued longer."""
     log = RunLog()

@@ -10,6 +10,8 @@ from nbflow.core import payload
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
+    CallMissed,
+    CallReused,
     CallScheduled,
     CallSucceeded,
     Event,
@@ -187,6 +189,21 @@ def test_why_a_call_has_not_begun():
     assert detail(board, 5)["why"] == "did not run: fetch-2, which it needs, gave no result"
     other = board_of(log.events[:7])
     assert detail(other, 5)["why"] == "waits for fetch-1, fetch-2, fetch-3 and 2 other calls"
+
+
+def test_a_call_says_where_its_result_came_from_or_why_it_ran():
+    """A call answered from the cache names the call it is the same as; one that ran says why."""
+    log = RunLog()
+    log.asked("fetch-1")
+    log.asked("fetch-2")
+    log.events.append(CallReused(4, 1000.5, "fetch-1", "k", "old-1/fetch-7", 1))
+    log.events.append(CallMissed(5, 1000.5, "fetch-2", "k2", ("code: RATE: 5 -> 50",)))
+    log.succeeded("fetch-2", 0.5, 1.0)
+    board = board_of(log.events)
+    reused = detail(board, 0)
+    assert (reused["status"], reused["result"], reused["attempts"]) == ("done", "1", [])
+    assert reused["why"] == "did not run: it is the same as old-1/fetch-7, whose result was kept"
+    assert detail(board, 1)["why"] == "ran: code changed: RATE: 5 -> 50"
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
