@@ -80,7 +80,7 @@ def once(calls: int, sink: Counted | None) -> Took:
     run = nbflow.start(many, calls)
     follower = None
     if sink is not None:
-        follower = Follower(run._store, run.id, sink=sink)
+        follower = Follower(run._log(), run.id, sink=sink)
         follower.start()
     run.result()
     watching = follower.spent if follower is not None else 0.0

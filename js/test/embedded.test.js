@@ -99,6 +99,15 @@ describe("a page without a kernel", () => {
     expect([...new Uint32Array(store.scene.buffers[0].slice().buffer)]).toEqual([7]);
   });
 
+  test("knows a view by the activities that are open in it, in whatever order they are asked for", async () => {
+    const both = data(), [groups, opened] = both.views;
+    both.views.push({ ...opened, open: [2, 10], view: { ...groups.view, open: [2, 10] } });
+    const store = storeOf(new Embedded(both));
+    store.arrange({ mode: "groups", open: [10, 2] });
+    await settled();
+    expect(store.state.view.open).toEqual([2, 10]);
+  });
+
   test("says so where it has not the view that is asked for", async () => {
     const store = storeOf(new Embedded(data()));
     store.arrange({ mode: "groups", open: [1, 0] }); // not there, but one with the activity that is asked for besides

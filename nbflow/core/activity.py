@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
+from nbflow.core.cachekey import CacheKey
 from nbflow.core.errors import DefinitionError
 from nbflow.core.fingerprint import fingerprint
 from nbflow.core.future import Future, current
@@ -30,6 +31,9 @@ class Options:
         version: Told apart from other versions of the same name on a service.
         once: Whether a call is never begun twice: that it begins is on the disk before it does,
             and if its process is lost then, it fails instead of running again.
+        cache: Whether a call is answered by the result of an earlier one that was the same, of
+            this run or another.
+        cache_key: What its result depends on besides its code and its arguments.
     """
 
     retry: Retry = NO_RETRY
@@ -37,6 +41,8 @@ class Options:
     executor: Any = None
     version: str = "1"
     once: bool = False
+    cache: bool = False
+    cache_key: CacheKey = field(default_factory=CacheKey)
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +107,8 @@ class Activity(Generic[P, T]):
         name = changes.pop("name", self.name)
         if "retry" in changes:
             changes["retry"] = Retry.of(changes["retry"])
+        if "cache_key" in changes:
+            changes["cache_key"] = CacheKey.of(changes["cache_key"])
         try:
             settings = replace(self.settings, **changes)
         except TypeError:
@@ -133,8 +141,10 @@ def activity(
     executor: Any = None,
     version: str = "1",
     once: bool = False,
+    cache: bool = False,
+    cache_key: CacheKey | Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, T]], Activity[P, T]]: ...
-def activity(
+def activity(  # noqa: PLR0913 - one a field of `Options`
     fn: Callable[..., Any] | None = None,
     /,
     *,
@@ -144,6 +154,8 @@ def activity(
     executor: Any = None,
     version: str = "1",
     once: bool = False,
+    cache: bool = False,
+    cache_key: CacheKey | Mapping[str, Any] | None = None,
 ) -> Any:
     """Make an activity of a function, plain or ``async def``.
 
@@ -160,6 +172,10 @@ def activity(
             process died are run again when the run is resumed; such a one fails with
             `ActivityInterrupted`, since it may have done its work. Cannot be combined with
             `retry`.
+        cache: Answer a call by the result of an earlier one, of any run in the store, if the
+            code, all that it reaches and the arguments are the same.
+        cache_key: What else the result depends on: a `CacheKey`, or a dict of its fields, as in
+            ``{"files": ["data.csv"]}``.
 
     Raises:
         DefinitionError: It cannot be an activity, or an option makes no sense.
@@ -179,6 +195,8 @@ def activity(
             executor=executor,
             version=version,
             once=once,
+            cache=cache,
+            cache_key=CacheKey.of(cache_key),
         )
         return Activity(name or _own_name(function), _callable(function), _checked(options))
 
@@ -235,6 +253,8 @@ def _own_name(fn: object) -> str:
 def _checked(options: Options) -> Options:
     if options.timeout is not None and not options.timeout > 0:
         _refuse(f"timeout is a number of seconds above 0, not {options.timeout!r}")
+    if type(options.cache) is not bool:
+        _refuse(f"cache is True or False, not {options.cache!r:.60}")
     if options.once and options.retry is not NO_RETRY and options.retry != NO_RETRY:
         _refuse("once=True and retry exclude each other: a second attempt begins the call twice")
     return options

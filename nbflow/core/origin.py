@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.metadata
 import importlib.util
 import site
 import sys
@@ -69,6 +68,8 @@ def version(name: str) -> str:
     """Give the version of a package, ``?`` where it tells none."""
     if name == "python":
         return f"{sys.version_info.major}.{sys.version_info.minor}"
+    import importlib.metadata  # noqa: PLC0415 - takes as long to load as the rest of the core
+
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

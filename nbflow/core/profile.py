@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, Self
 
+from nbflow.core.critical import before_each, cause_of
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
@@ -210,11 +211,11 @@ class Profile:
             return []
         last = {bar.call: bar for bar in ended}
         attempts = {(bar.call, bar.attempt): bar for bar in ended}
-        before = _before(ended)
+        before = before_each(ended)
         path, bar, seen = [], ended[-1], set[int]()
         while True:
             earlier = attempts.get((bar.call, bar.attempt - 1))
-            found = _cause(bar, last, before.get(id(bar)), earlier)
+            found = cause_of(bar, last, before.get(id(bar)), earlier)
             if found is None or id(found[0]) in seen:
                 path.append(Step(bar=bar, because="start"))
                 return path[::-1]
@@ -379,34 +380,3 @@ def _summary(name: str, bars: list[Bar], now: float) -> ActivitySummary:
         queued=sum(bar.queued for bar in bars),
         cpu=sum(bar.cpu for bar in bars),
     )
-
-
-def _before(ended: list[Bar]) -> dict[int, Bar]:
-    """Give, for each bar by identity, the one before it on the same worker."""
-    latest: dict[str, Bar] = {}
-    found: dict[int, Bar] = {}
-    for bar in sorted(ended, key=lambda b: b.started):
-        if bar.worker in latest:
-            found[id(bar)] = latest[bar.worker]
-        latest[bar.worker] = bar
-    return found
-
-
-def _cause(
-    bar: Bar, last: dict[str, Bar], previous: Bar | None, earlier: Bar | None
-) -> tuple[Bar, Because] | None:
-    """Give the bar that let this one start, and how: by its value, its worker or its failure."""
-    options: list[tuple[float, int, Bar, Because]] = []
-    needed = [last[dep] for dep in bar.deps if dep in last and last[dep] is not bar]
-    options.extend((other.ended or 0.0, 2, other, "dependency") for other in needed)
-    read = [last[call] for call in bar.after if call in last and last[call] is not bar]
-    options.extend((other.ended or 0.0, 1, other, "workflow") for other in read)
-    if previous is not None:
-        options.append((previous.ended or 0.0, 0, previous, "worker"))
-    if earlier is not None:
-        options.append((bar.ready, 3, earlier, "retry"))
-    options = [o for o in options if o[0] <= bar.started + 1e-3]
-    if not options:
-        return None
-    _, _, other, because = max(options, key=lambda o: o[:2])
-    return other, because

@@ -94,6 +94,20 @@ def reach(thing: object) -> Reached:
     return walk.reached
 
 
+def code_of(thing: object) -> str | None:
+    """Give what a function, class or module is with all that it reaches; None for plain values.
+
+    Raises:
+        Unkeyable: As for `reach`.
+    """
+    walk = _Walk()
+    label = walk.label(thing)
+    if label is None:
+        return None
+    walk.finish()
+    return f"{label} {walk.reached.digest}"
+
+
 class _Walk:
     """A walk along what code reads. Each thing gets a label once, and is looked at once."""
 

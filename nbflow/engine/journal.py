@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import weakref
+from typing import Protocol
+
 from nbflow.core.errors import StoreError
 from nbflow.core.events import Event
 from nbflow.core.history import History
 from nbflow.store.base import Store
+
+
+class Tail(Protocol):
+    """Takes what is appended to a log."""
+
+    def take(self, batch: list[Event], /) -> None:
+        """Learn that these events were appended."""
 
 
 class Journal:
@@ -17,8 +27,14 @@ class Journal:
         self._history = history
         self._seq = history.last
         self._batch: list[Event] = []
+        self._tails: tuple[weakref.ref[Tail], ...] = ()
         self.sync = False
         """Whether the next write is to survive the end of the power."""
+
+    def watch(self, tail: Tail) -> None:
+        """Give what is written from now on to `tail` as well, as long as somebody holds it."""
+        # Anew, not in place: the owner may be going through them.
+        self._tails = (*(known for known in self._tails if known() is not None), weakref.ref(tail))
 
     def next(self) -> int:
         """Give the number of the next event."""
@@ -56,6 +72,10 @@ class Journal:
             )
             self.forget()
             return stop
+        for known in self._tails:
+            tail = known()
+            if tail is not None:
+                tail.take(batch)
         return None
 
     def forget(self) -> None:

@@ -30,6 +30,7 @@ from nbflow.engine.job import Answer, Job
 from nbflow.engine.journal import Journal
 from nbflow.engine.output import Scribe
 from nbflow.engine.owner import Owner
+from nbflow.engine.reuse import Found, Reuse
 from nbflow.engine.streams import rules
 from nbflow.engine.timekeeper import timekeeper
 from nbflow.store.base import Store
@@ -59,6 +60,8 @@ class Keeper(Owner):
         self._next, self._emit = self._journal.next, self._journal.add
         self._begun: list[tuple[Job, str, float]] = []
         self._ticking = self._restless = self._speaking = False
+        self._reuse = Reuse(run, store, self._told)
+        self._keys = self._reuse.keys
         self._scribe = Scribe(rules)
         self._texts = self._scribe.open
         self._stop: BaseException | None = None
@@ -141,7 +144,10 @@ class Keeper(Owner):
         """Hand a ready call to its executor, or wait until its back-off is over."""
         if state.outcome is not None or state.id in self._attempts.open or self._stop is not None:
             return
-        if (self.history.cut_off or self._activity(state).settings.once) and self._held_back(state):
+        settings = self._activity(state).settings
+        if settings.cache and self._looks(state):
+            return
+        if (self.history.cut_off or settings.once) and self._held_back(state):
             return
         if state.retry_at is not None:
             again = partial(self.post, partial(self._retry, state, state.attempt))
@@ -156,6 +162,24 @@ class Keeper(Owner):
             # The caller is past writing this turn: what went wrong is news for the next one.
             failure = Failure.of(error)
             self._inbox.append(partial(self._failed, state, state.attempt + 1, failure, None))
+
+    def _looks(self, state: CallState) -> bool:
+        """Have a ready call looked up in the cache, unless that was done."""
+        calls = self.history.calls
+        return self._reuse.ask(state, {dep: calls[dep].outcome.result for dep in state.deps})  # type: ignore[union-attr]
+
+    def _told(self, state: CallState, found: Found) -> None:
+        self.post(partial(self._looked_up, state, found))
+
+    def _looked_up(self, state: CallState, found: Found) -> None:
+        """Settle a call by the result that was found for it, or let it run."""
+        if state.outcome is not None or self._stop is not None:
+            return
+        self._emit(found.event(self._next(), time.time(), state.id))
+        if found.row is None:
+            if found.key is not None:
+                self._keys[state.id] = found
+            self.history.ready.append(state)
 
     def _held_back(self, state: CallState) -> bool:
         """Keep a call from beginning that must not, or must not yet."""
@@ -207,6 +231,8 @@ class Keeper(Owner):
         event = _new(CallSucceeded, fields)
         journal.extend(event)
         self.history.succeed(state, event)
+        if self._keys:
+            self._reuse.ended(event)
 
     def _failed(
         self,

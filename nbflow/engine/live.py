@@ -134,6 +134,7 @@ class Live(Keeper):
             StoreError: It could not be written: perhaps somebody else drives the run.
         """
         now = time.time()
+        self._reuse.bypass = frozenset(event.allowed)
         with self._lock:
             self._emit(event._replace(seq=self._next(), at=now))
             for call, result in given.items():
@@ -174,6 +175,8 @@ class Live(Keeper):
         if failure is not None:
             self._halt(failure)  # the run stays as the log has it
             return
+        if self._reuse.fresh:
+            self._reuse.keep()
         self._visible = len(self.history.settled)
         ready = self.history.ready
         if ready:
@@ -187,6 +190,10 @@ class Live(Keeper):
             self._gate.put(None)
         if self.history.closed is not None:
             self._tell_over()
+
+    def watch(self, tail: Tail) -> None:
+        """Give the events that are written from now on to `tail` as well."""
+        self._journal.watch(tail)
 
     @property
     def stopped(self) -> BaseException | None:

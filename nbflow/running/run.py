@@ -27,7 +27,8 @@ from nbflow.running.calls import Calls, CallView
 from nbflow.running.output import written
 from nbflow.running.resuming import Resumable
 from nbflow.running.watching import PACE, Tick, waiting, watchers
-from nbflow.store.base import Store
+from nbflow.running.tail import Tail
+from nbflow.store.base import Log, Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -306,7 +307,15 @@ class Run(Resumable[T]):
         for watcher in watchers:
             watcher.shown(self)
         actions = RunActions(self, self._store)
-        show(self._store, self.id, actions=actions, halted=actions.halted, about=actions.about)
+        show(self._log(), self.id, actions=actions, halted=actions.halted, about=actions.about)
+
+    def _log(self) -> Log:
+        """Give the log to follow it by."""
+        if self._session is None or self.done():
+            return self._store
+        tail = Tail(self._store, self.id)
+        self._session.live.watch(tail)
+        return tail
 
     def __repr__(self) -> str:
         """Give id, status and how many calls are done."""

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from nbflow.core.events import Event, encode
 from nbflow.core.payload import Blob, Stored, from_json, to_json
@@ -49,6 +49,16 @@ class CacheRow:
     parts: str
 
 
+class Earlier(NamedTuple):
+    """An earlier call of an activity, as far as it is needed to compare with; see `CacheRow`."""
+
+    run: str
+    call: str
+    at: float
+    inputs: str
+    parts: str
+
+
 class ResultCache(Protocol):
     """Keeps results by key. Every method may be called from any thread and process.
 
@@ -65,8 +75,8 @@ class ResultCache(Protocol):
             Whether this one is the one that is kept.
         """
 
-    def near(self, activity: str, inputs: str, besides: str, limit: int) -> list[CacheRow]:
-        """Give earlier results of an activity, to compare with.
+    def near(self, activity: str, inputs: str, besides: str, limit: int) -> list[Earlier]:
+        """Give earlier calls of an activity, to compare with.
 
         Args:
             activity: Its name.
@@ -141,11 +151,11 @@ class MemoryCache:
             self._rows[row.key] = row
             return True
 
-    def near(self, activity: str, inputs: str, besides: str, limit: int) -> list[CacheRow]:
+    def near(self, activity: str, inputs: str, besides: str, limit: int) -> list[Earlier]:
         """See `ResultCache.near`."""
         found = [row for row in self.rows(activity) if row.run != besides]
         found.sort(key=lambda row: row.inputs != inputs)
-        return found[:limit]
+        return [Earlier(r.run, r.call, r.at, r.inputs, r.parts) for r in found[:limit]]
 
     def rows(self, activity: str | None = None) -> list[CacheRow]:
         """See `ResultCache.rows`."""

@@ -10,11 +10,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
-from nbflow.store.cached import GRACE, CacheRow, blobs_in, read_stored, write_stored
+from nbflow.store.cached import GRACE, CacheRow, Earlier, blobs_in, read_stored, write_stored
 from nbflow.store.schema import transaction
 
 _COLUMNS: Final = "key, activity, code, inputs, run, call, at, run_ns, size, result, parts"
 _INTO: Final = f"INTO cache({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+_NEAR: Final = (
+    "SELECT run, call, at, inputs, parts FROM cache "
+    "WHERE activity = ? AND inputs {} ? AND run <> ? ORDER BY at DESC LIMIT ?"
+)
 _MANY: Final = 500
 
 
@@ -55,17 +59,14 @@ class SqliteCache:
         with self._writing("the cache"):
             return self._db.execute(f"INSERT OR {how} {_INTO}", values).rowcount == 1
 
-    def near(self, activity: str, inputs: str, besides: str, limit: int) -> list[CacheRow]:
+    def near(self, activity: str, inputs: str, besides: str, limit: int) -> list[Earlier]:
         """See `ResultCache.near`."""
-        alike = self._select(
-            "WHERE activity = ? AND inputs = ? AND run <> ? ORDER BY at DESC LIMIT ?",
-            (activity, inputs, besides, limit),
-        )
-        others = self._select(
-            "WHERE activity = ? AND inputs <> ? AND run <> ? ORDER BY at DESC LIMIT ?",
-            (activity, inputs, besides, limit - len(alike)),
-        )
-        return alike + others
+        with self._reading():
+            found = self._db.execute(_NEAR.format("="), (activity, inputs, besides, limit))
+            rows = found.fetchall()
+            others = (activity, inputs, besides, limit - len(rows))
+            rows += self._db.execute(_NEAR.format("<>"), others).fetchall()
+        return [Earlier(*row) for row in rows]
 
     def rows(self, activity: str | None = None) -> list[CacheRow]:
         """See `ResultCache.rows`."""

@@ -15,17 +15,16 @@ from typing import Any
 
 from nbflow.core.errors import DefinitionError, RemoteError, Unserialisable
 from nbflow.core.payload import Packed, Ref, pack, spill
-from nbflow.engine import streams
 from nbflow.engine.executor import Executor
 from nbflow.engine.job import Answer, Job
-from nbflow.engine.output import Rules
 from nbflow.testing import samples
 from nbflow.testing.checks import equal, eventually, never, true
-from nbflow.testing.collector import RUN, Chain, Collector, make_job
+from nbflow.testing.collector import Chain, Collector, make_job
 from nbflow.testing.faults import Gate
+from nbflow.testing.speaking import Speaking
 
 
-class ExecutorContract:
+class ExecutorContract(Speaking):
     """The contract of executors, as a class of tests for pytest.
 
     Make a subclass whose name begins with ``Test``, and give it a `make`. If an executor has a
@@ -63,9 +62,6 @@ class ExecutorContract:
         self._gates: list[Gate] = []
         self._over = threading.Event()
         self.inbox = Collector()
-        self._rules = streams.rules()
-        streams.use(Rules())
-        streams.listen(RUN, self.inbox)
         self.executor = self.make()
         work = getattr(self.executor, "work", None)
         if work is not None:
@@ -76,8 +72,7 @@ class ExecutorContract:
         for gate in self._gates:
             gate.open()
         self.unmake(self.executor)
-        streams.unlisten(RUN)
-        streams.use(self._rules)
+        self.listen_no_more()
         self._over.set()
         for gate in self._gates:
             _settled(gate)
@@ -91,7 +86,7 @@ class ExecutorContract:
     def submit(self, fn: Callable[..., Any], *args: object, **options: Any) -> Job:
         """Make a job and submit it."""
         job = make_job(fn, *args, **options)
-        streams.install()  # pytest has put other streams there since the test was set up
+        self.listen()
         self.executor.submit(job, self.inbox)
         return job
 
@@ -264,38 +259,6 @@ class ExecutorContract:
             _check_report(answer, before, time.time())
         wanted = packed.size if isinstance(packed, Packed) else 0
         equal([a.report.size for a in answers], [wanted, wanted, 0, 0, 0, 0], "the sizes")
-
-    # ------------------------------------------------------------ what activities write
-
-    def test_what_an_activity_writes_is_told_before_it_ends(self) -> None:
-        """Prints and log records come by channel, whole and in order, before the answer."""
-        for fn in (samples.speak, samples.speak_async):
-            job = self.submit(fn, 3)
-            equal(self.inbox.result(job), 3, "the result of an activity that writes")
-            equal(self.inbox.output(job), "0 é\n1 é\n2 é\nno end", "what it printed")
-            equal(self.inbox.output(job, "stderr"), "to stderr\n", "what it wrote to stderr")
-            text = self.inbox.output(job, "log:WARNING")
-            true(text.startswith("careful: 3\nTraceback"), f"the record it logged: {text!r}")
-            true(text.endswith("ValueError: odd\n"), f"the exception it logged: {text!r}")
-            told = [what for what, other in self.inbox.said if other is job]
-            equal(told.index("ended"), len(told) - 1, "nothing should be told after the answer")
-
-    def test_an_activity_that_fails_has_written_all_the_same(self) -> None:
-        """What led to a failure is what people look for."""
-        job = self.submit(samples.speak_and_throw)
-        true(isinstance(self.inbox.error(job), ValueError), "it should fail")
-        equal(self.inbox.output(job), "before\n", "what it printed")
-
-    def test_each_job_has_its_own_words(self) -> None:
-        """Jobs side by side, or one after the other on one worker, are told apart."""
-        jobs = [self.submit(samples.speak, n) for n in range(20)]
-        silent = [self.submit(samples.double, n) for n in range(20)]
-        self.inbox.wait(jobs + silent)
-        for n, job in enumerate(jobs):
-            wanted = "".join(f"{k} é\n" for k in range(n)) + "no end"
-            equal(self.inbox.output(job), wanted, f"what job {n} printed")
-        told = {id(job) for job, _, _ in self.inbox.texts}
-        true(not told & {id(job) for job in silent}, "silent jobs should not be told of")
 
     # ------------------------------------------------------------ giving up
 

@@ -10,6 +10,7 @@ from nbflow.core.events import (
     Event,
     Report,
     RunClosed,
+    RunResumed,
     RunStarted,
 )
 from nbflow.core.failure import Failure
@@ -124,3 +125,24 @@ def test_a_run_without_calls_has_figures() -> None:
     assert profile.bars == []
     assert (profile.wall(), profile.busy(), profile.efficiency()) == (2.0, 0.0, 0.0)
     assert profile.by_activity() == []
+
+
+def test_what_runs_anew_is_ready_when_the_run_is_resumed() -> None:
+    """The time in which nobody drove a run is not time that its calls were queued."""
+    report = Report.between("w1", 0.0, 1.0)
+    events: list[Event] = [
+        RunStarted(1, 0.0, "w", (), {}),
+        CallScheduled(2, 0.0, "a-1", "a"),
+        CallScheduled(3, 0.0, "b-1", "b", deps=("a-1",)),
+        CallSucceeded(4, 1.0, "a-1", 1, 1, *report),
+        RunClosed(5, 1.0, "cancelled"),
+        RunResumed(6, 100.0, "", ("a-1", "b-1")),
+        CallSucceeded(7, 102.0, "a-1", 1, 1, "w1", 101.0, 10**9),
+        CallSucceeded(8, 104.0, "b-1", 1, 1, "w1", 103.0, 10**9),
+    ]
+    bars = Profile.of(events).bars
+    assert [(bar.call, bar.ready, bar.started) for bar in bars] == [
+        ("a-1", 0.0, 0.0),
+        ("a-1", 100.0, 101.0),
+        ("b-1", 102.0, 103.0),
+    ]
