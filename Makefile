@@ -25,7 +25,7 @@ help: ## list the targets
 
 setup: $(VENV)/.stamp ## make .venv with everything needed to work on nbflow
 
-demo: $(DEMO_VENV)/.stamp ## run a small workflow and draw it into demo.html
+demo: $(DEMO_VENV)/.stamp ## run a small workflow and write its report, demo.html
 	$(DEMO_VENV)/bin/python examples/demo.py --html demo.html
 
 test: setup ## run the tests (options for pytest: make test ARGS='-k graph')

@@ -8,7 +8,6 @@ prints the answer, the graph of the calls and where the time went::
 """
 
 import argparse
-import html
 from pathlib import Path
 
 import pandas as pd
@@ -64,18 +63,6 @@ def swings(cities: list[str], draws: int = 4000) -> pd.DataFrame:
     return table([typical(one, season, draws) for one in days for season in SEASONS])
 
 
-def page(run: nbflow.Run) -> str:
-    """Make one self-contained page of a finished run."""
-    graph, profile = run.graph, run.profile
-    return PAGE.format(
-        title=html.escape(run.id),
-        result=run.result().to_html(border=0),
-        slow=html.escape(slowest(run)),
-        graph=graph.svg(),
-        gantt=profile.svg(),
-    )
-
-
 def slowest(run: nbflow.Run) -> str:
     """Say in one line where the time went."""
     activities = run.profile.by_activity()
@@ -86,41 +73,12 @@ def slowest(run: nbflow.Run) -> str:
     )
 
 
-PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; color: #1f2933; background: #fff;
-       max-width: 1000px; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; }}
-th, td {{ padding: .25rem .9rem .25rem 0; text-align: left; font-variant-numeric: tabular-nums; }}
-svg {{ max-width: 100%; height: auto; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<h2>The result</h2>
-{result}
-<h2>What called what</h2>
-{graph}
-<h2>Where the time went</h2>
-<p>{slow}</p>
-{gantt}
-</body>
-</html>
-"""
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--on", choices=["threads", "processes"], default="processes")
     parser.add_argument("--draws", type=int, default=4000, help="how long it takes")
     parser.add_argument("--store", default=":memory:", help="directory to keep the run's log in")
-    parser.add_argument("--html", type=Path, help="draw both pictures into this file")
+    parser.add_argument("--html", type=Path, help="write the report of the run into this file")
     options = parser.parse_args(arguments)
 
     nbflow.configure(on=options.on, store=options.store)
@@ -131,8 +89,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{run.profile.text()}\n")
     print(slowest(run))
     if options.html:
-        options.html.write_text(page(run), encoding="utf-8")
-        print(f"Both pictures are in {options.html.resolve().as_uri()}")
+        run.report(options.html)
+        print(f"The report is in {options.html.resolve().as_uri()}")
     if options.store != ":memory:":
         print(f"The log is in {options.store}: nbflow.attach({run.id!r}) finds it again.")
 

@@ -2,6 +2,7 @@
 
 from nbflow.__about__ import __version__
 from nbflow.core.activity import Activity, activity
+from nbflow.core.cachekey import CacheKey
 from nbflow.core.edges import EdgeTypeWarning
 from nbflow.core.errors import (
     ActivityCancelled,
@@ -37,8 +38,10 @@ from nbflow.core.waiting import (
 from nbflow.core.workflow import Workflow, workflow
 from nbflow.engine.job import context
 from nbflow.magics import pump as _pump
+from nbflow.running.caching import cache
 from nbflow.running.comparing import compare
 from nbflow.running.config import configure
+from nbflow.running.planning import plan
 from nbflow.running.run import Run
 from nbflow.running.starting import attach, run, runs, start
 
@@ -51,6 +54,7 @@ __all__ = [
     "ActivityError",
     "ActivityInterrupted",
     "ActivityTimeout",
+    "CacheKey",
     "DefinitionError",
     "EdgeTypeWarning",
     "Future",
@@ -75,10 +79,12 @@ __all__ = [
     "activity",
     "as_completed",
     "attach",
+    "cache",
     "compare",
     "configure",
     "context",
     "gather",
+    "plan",
     "run",
     "runs",
     "start",

@@ -83,9 +83,11 @@ export class Store {
   // --- what the kernel says
 
   renew(state) {
-    if (!state || (state.seq ?? 0) < this.state.seq) return;
+    const { seq } = this.state;
+    if (!state || (state.seq ?? 0) < seq) return;
     this.learn(() => {
       this.state = read(state);
+      if (this.state.seq > seq + 1) this.forgetRows(); // what was missed may have changed any of them
       this.embedded(state);
     });
     this.complete();
@@ -123,9 +125,14 @@ export class Store {
 
   /** Some messages are lost: what they said of rows must be asked for too. */
   missed() {
+    this.forgetRows();
+    this.ask();
+  }
+
+  forgetRows() {
     this.calls.forget();
     this.bars.forget();
-    this.ask();
+    this.asked.delete("rows");
   }
 
   blocks(blocks, buffers) {

@@ -1,6 +1,6 @@
 // The colours that the page has just now, for what is painted on a canvas.
 
-const NAMES = ["ink", "faint", "paper", "rule", "focus", "edge", "bad", "dim"];
+const NAMES = ["ink", "faint", "paper", "rule", "focus", "edge", "bad", "match"];
 
 /** Reads the panel's colours when asked, and says when they have changed. */
 export class Theme {

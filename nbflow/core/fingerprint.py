@@ -188,6 +188,9 @@ def _dumped(node: ast.AST) -> str:
     node = copy.deepcopy(node)
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         node.decorator_list = []
+    if isinstance(node, _Function):  # what its defaults are is seen in the function that was made
+        node.args.defaults = [ast.Constant(...) for _ in node.args.defaults]
+        node.args.kw_defaults = [d and ast.Constant(...) for d in node.args.kw_defaults]
     for found in ast.walk(node):
         if isinstance(found, ast.Constant):
             found.kind = None

@@ -31,6 +31,8 @@ Times = tuple[float, int, int]
 """When an attempt began (seconds, epoch), how long it ran and its processor time (nanoseconds)."""
 
 _new = tuple.__new__
+_BRIEF = 20_000
+"""Nanoseconds up to which an attempt's processor time is taken to be its run time."""
 _PEAK_SECONDS = 0.001
 _peak = 0
 _peak_at = -1.0
@@ -177,7 +179,9 @@ def run_job(job: Job, worker: str, *, shared: bool = True) -> Answer:
     finally:
         _context.set(None)
     ran = time.perf_counter_ns() - clock
-    return answer(job, value, worker, (started, ran, time.thread_time_ns() - cpu), shared=shared)
+    # Asking takes longer than the smallest activities, which cannot have used more than all of it.
+    cpu = time.thread_time_ns() - cpu if ran > _BRIEF else ran
+    return answer(job, value, worker, (started, ran, cpu), shared=shared)
 
 
 async def _caught(coroutine: Any) -> tuple[Any, BaseException | None]:

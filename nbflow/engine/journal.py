@@ -25,8 +25,10 @@ class Journal:
         self._store = store
         self._run = run
         self._history = history
-        self._seq = history.last
-        self._batch: list[Event] = []
+        self.seq = history.last
+        """The number of the latest event taken."""
+        self.batch: list[Event] = []
+        """The events of this turn. The owner adds those itself that the history knows already."""
         self._tails: tuple[weakref.ref[Tail], ...] = ()
         self.sync = False
         """Whether the next write is to survive the end of the power."""
@@ -38,21 +40,17 @@ class Journal:
 
     def next(self) -> int:
         """Give the number of the next event."""
-        self._seq += 1
-        return self._seq
+        self.seq += 1
+        return self.seq
 
     def add(self, event: Event) -> None:
         """Take an event, to be written at the end of the turn."""
-        self._batch.append(event)
+        self.batch.append(event)
         self._history.apply(event)
-
-    def extend(self, event: Event) -> None:
-        """Take an event that the history knows already."""
-        self._batch.append(event)
 
     def write(self) -> StoreError | None:
         """Append the turn's events. Give why they could not be written, if they could not."""
-        batch, self._batch = self._batch, []
+        batch, self.batch = self.batch, []
         if not batch:
             return None
         try:
@@ -80,7 +78,7 @@ class Journal:
 
     def forget(self) -> None:
         """Go back to what the log has: nobody may be shown what could not be written."""
-        self._batch = []
+        self.batch = []
         try:
             self._history.begin_anew(self._store.events(self._run))
         except Exception:  # noqa: BLE001 - then at least the run is not shown as closed

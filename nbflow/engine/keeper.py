@@ -138,7 +138,8 @@ class Keeper(Owner):
         history, journal = self.history, self._journal
         state = history.admit(asked)
         if not state.recorded:
-            journal.extend(history.record(state, journal.next(), time.time()))
+            journal.seq = seq = journal.seq + 1
+            journal.batch.append(history.record(state, seq, time.time()))
 
     def _start(self, state: CallState) -> None:
         """Hand a ready call to its executor, or wait until its back-off is over."""
@@ -227,9 +228,10 @@ class Keeper(Owner):
         if answer.live is not None:
             state.live = answer.live
         journal = self._journal
-        fields = (journal.next(), time.time(), job.call, job.attempt, answer.result, *report)
+        journal.seq = seq = journal.seq + 1
+        fields = (seq, time.time(), job.call, job.attempt, answer.result, *report)
         event = _new(CallSucceeded, fields)
-        journal.extend(event)
+        journal.batch.append(event)
         self.history.succeed(state, event)
         if self._keys:
             self._reuse.ended(event)

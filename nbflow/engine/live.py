@@ -27,6 +27,7 @@ from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.payload import Packed, Stored
 from nbflow.engine.attempts import Resolve
+from nbflow.engine.journal import Tail
 from nbflow.engine.keeper import Keeper
 from nbflow.engine.owner import TURN_ITEMS
 from nbflow.engine.timekeeper import timekeeper

@@ -47,6 +47,8 @@ class Definitions:
             "executor": options.place(self.shell, flags.executor),
             "name": flags.name,
             "version": flags.version,
+            "cache": flags.cache or None,
+            "cache_key": options.cache_key(self.shell, flags.cache_key),
         }
         found = Cell("activity", line, body).define(self.shell, header)
         made = _activity(found, {k: v for k, v in changes.items() if v is not None})

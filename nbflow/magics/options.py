@@ -37,6 +37,10 @@ def activity_flags() -> MagicArgumentParser:
     add("--executor", metavar="NAME", help="where it runs, if not where the run's other calls do")
     add("--name", help="its name in logs and pictures; NAME by default")
     add("--version", help="told apart from other versions of the same name on a service")
+    add(
+        "--cache", action="store_true", help="answer a call by an earlier result, if it is the same"
+    )
+    add("--cache-key", metavar="EXPR", help="what else it depends on: a nbflow.CacheKey, or a dict")
     return made
 
 
@@ -110,6 +114,11 @@ def retry(shell: InteractiveShell, text: str | None) -> Any:
     if text is None or text.isdigit():
         return text and int(text)
     return evaluated(shell, text, "--retry")
+
+
+def cache_key(shell: InteractiveShell, text: str | None) -> Any:
+    """Give what ``--cache-key`` says: the value of an expression."""
+    return text and evaluated(shell, text, "--cache-key")
 
 
 def arguments(text: str | None) -> tuple[list[Any], dict[str, Any]]:

@@ -14,15 +14,16 @@ from IPython.display import display
 import nbflow
 from nbflow import executors
 from nbflow.core.errors import NbflowError
-from nbflow.magics import expressions, options, tables
+from nbflow.magics import caching, expressions, options, tables
 from nbflow.magics.expressions import Asked
 from nbflow.magics.header import split_flags
 from nbflow.magics.notices import one_line, say
-from nbflow.magics.plan import Plan, plan
 from nbflow.magics.tables import Table
 from nbflow.magics.waiting import Waiter
 from nbflow.running.config import DEFAULT_STORE, settings
+from nbflow.running.planning import Plan, plan
 from nbflow.running.run import Run
+from nbflow.running.why import Why
 from nbflow.viz.views import GraphView, ProfileView
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _run(here: Here, text: str, flags: argparse.Namespace) -> Run[Any] | None:
 def _plan(here: Here, text: str, _: argparse.Namespace) -> Plan:
     asked = expressions.asked(here.shell, text, None, None)
     asked.check()
-    return _usage(lambda: plan(asked.target, asked.args, asked.kwargs))
+    return _usage(lambda: plan(asked.target, *asked.args, **asked.kwargs))
 
 
 def _status(here: Here, text: str, _: argparse.Namespace) -> Run[Any]:
@@ -143,6 +144,15 @@ def _log(here: Here, text: str, flags: argparse.Namespace) -> None:
         say(f"{whose} has written nothing{'' if run.done() else ' so far'}")
         return
     print(found, end="" if found.endswith("\n") else "\n")  # noqa: T201 - for the cell
+
+
+def _why(here: Here, text: str, flags: argparse.Namespace) -> Why:
+    run = here.run(text)
+    return _usage(lambda: run.why(flags.call))
+
+
+def _cache(_: Here, text: str, flags: argparse.Namespace) -> Any:
+    return caching.do(text, flags)
 
 
 def _captured(here: Here, text: str, _: argparse.Namespace) -> Table:
@@ -212,6 +222,10 @@ def _call(made: MagicArgumentParser) -> None:
     made.add_argument("--call", metavar="ID", help="of this call alone, as it was written")
 
 
+def _of_call(made: MagicArgumentParser) -> None:
+    made.add_argument("--call", metavar="ID", help="of this call alone, with all reasons")
+
+
 def _workers(made: MagicArgumentParser) -> None:
     made.add_argument("--max-workers", metavar="N", type=int, help="how many calls at once")
 
@@ -223,7 +237,7 @@ def _output(made: MagicArgumentParser) -> None:
 VERBS: Final[dict[str, Verb]] = {
     "run": Verb(_run, "EXPR", 'start a run: revenue(["eu"])', options.run_flags, "workflow"),
     "plan": Verb(
-        _plan, "EXPR", "show the calls it would make, without running any", None, "workflow"
+        _plan, "EXPR", "show what it would do, without running any of it", None, "workflow"
     ),
     "status": Verb(_status, "[RUN]", "show a run as it stands"),
     "wait": Verb(_wait, "[RUN]", "wait for a run and give its result", _timeout),
@@ -232,8 +246,12 @@ VERBS: Final[dict[str, Verb]] = {
     "dag": Verb(_dag, "[RUN]", "give its graph"),
     "profile": Verb(_profile, "[RUN]", "give its Gantt chart: what was slow"),
     "log": Verb(_log, "[RUN]", "print what its activities have printed and logged", _call),
+    "why": Verb(_why, "[RUN]", "say why its calls ran, or what answered them", _of_call),
     "captured": Verb(_captured, "[RUN]", "list what it took from the notebook"),
     "attach": Verb(_attach, "ID", "give the handle of a run of any kernel", _output),
+    "cache": Verb(
+        _cache, "[list|size|clear]", "show or clear what is kept for later runs", caching.flags, ""
+    ),
     "runs": Verb(_runs, "", "list the runs that are kept", _last, ""),
     "executor": Verb(_executor, "[NAME]", "show or set where runs go", _workers, "executor"),
     "help": Verb(_help, "[VERB]", "show this, or the flags of a verb", None, "verb"),

@@ -26,8 +26,9 @@ from nbflow.running.acting import RunActions
 from nbflow.running.calls import Calls, CallView
 from nbflow.running.output import written
 from nbflow.running.resuming import Resumable
-from nbflow.running.watching import PACE, Tick, waiting, watchers
 from nbflow.running.tail import Tail
+from nbflow.running.watching import PACE, Tick, waiting, watchers
+from nbflow.running.why import Why, of_call, why
 from nbflow.store.base import Log, Store
 
 if TYPE_CHECKING:
@@ -132,12 +133,38 @@ class Run(Resumable[T]):
         Example:
             >>> print(run.output("fetch-2"))
         """
-        if call is not None and call not in self.calls:
+        if call is not None:
+            self._check_call(call)
+        return written(self.events(), call)
+
+    def _check_call(self, call: str) -> None:
+        if call not in self.calls:
             near = difflib.get_close_matches(call, self.calls, 3)
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
             message = f"run {self.id} has no call {call!r:.60} (so far).{hint}"
             raise RunError(message)
-        return written(self.events(), call)
+
+    def why(self, call: str | None = None) -> Why:
+        """Say of every call why it ran, or which earlier result answered it.
+
+        Args:
+            call: Say it of this call alone, with all reasons.
+
+        Raises:
+            RunError: It has no such call.
+
+        Example:
+            >>> run.why()
+            run revenue-1f0c5a77: 1 of 2 calls from the cache, 1.20 s of work saved
+            from the cache (1)
+              fetch-1    from revenue-9b2e0d14/fetch-1, 5m 12s old, took 1.20 s
+            ran: code changed (1)
+              convert-1  RATE: 1.08 -> 1.1
+        """
+        if call is not None:
+            self._check_call(call)
+        found = why(self.id, self.events())
+        return found if call is None else of_call(found, call)
 
     @property
     def captured(self) -> tuple[str, ...]:

@@ -191,7 +191,7 @@ def test_the_graph_can_be_seen_by_activity_too(opened):
     report = opened(simulate(revenue(4)))
     live(report)
     report.wait_for(f"document.querySelectorAll('{NODES}').length === 9")
-    report.page.get_by_text("Activities", exact=True).first.click()
+    report.page.locator(".nbf-choice").filter(has_text="groups").click()
     report.wait_for(f"document.querySelectorAll('{NODES}').length === 3")
     report.assert_quiet()
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import nbflow
-from nbflow.magics.plan import Plan
+from nbflow.running.planning import Plan
 from nbflow.magics.tables import Table
 from nbflow.magics.verbs import VERBS
 from nbflow.viz.views import GraphView, ProfileView
