@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from nbflow.core.errors import RunNotFound
 from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction, definition, launcher
 from nbflow.running import session as _session
 from nbflow.running.config import settings
@@ -97,10 +98,13 @@ def attach(run: str, store: Store | None = None) -> Run[Any]:
         RunNotFound: The store has no such run; the message names the nearest ones.
     """
     place = store or settings.open_store()
-    live = _session.sessions.get(run)
-    if live is not None and store is None:
-        return Run(run, live.store)
-    return Run(complete(run, place), place)
+    try:
+        return Run(complete(run, place), place)
+    except RunNotFound:
+        live = _session.sessions.get(run)
+        if live is None or store is not None:
+            raise
+        return Run(run, live.store)  # of this process, in the store that was set before
 
 
 def runs(limit: int | None = 20, store: Store | None = None) -> RunList:

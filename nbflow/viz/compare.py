@@ -32,6 +32,7 @@ class Side:
         queued: How long they could have started and did not.
         began: When the first began, after the run's start; None before that.
         critical: Whether it is on the run's critical path.
+        cached: Whether an earlier run's result answered it, so that it did not run.
     """
 
     call: str
@@ -43,6 +44,7 @@ class Side:
     queued: float = 0.0
     began: float | None = None
     critical: bool = False
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,7 @@ class Half:
                 queued=sum(bar.queued for bar in mine),
                 began=min((bar.started - begun for bar in mine), default=None),
                 critical=node.id in critical,
+                cached=node.cached,
             )
 
     @property
@@ -226,7 +229,7 @@ class Comparison:
         return [_row(*row) for row in [*both, *one, *other]]
 
 
-_OF_BOTH = ("status", "attempts", "seconds", "queued", "began", "critical")
+_OF_BOTH = ("status", "attempts", "seconds", "queued", "began", "critical", "cached")
 COLUMNS = (
     *("call", "call_b", "activity", "matched", "seconds_change", "queued_change"),
     *(f"{name}_{side}" for name in _OF_BOTH for side in "ab"),

@@ -87,6 +87,8 @@ def contributors(comparison: Comparison) -> list[str]:
 
 def _ran(d: Difference) -> str:
     """Say how much longer a call ran."""
+    if d.b.cached:
+        return f"was answered by an earlier result ({duration(d.a.seconds)} in A)"
     if not d.b.attempts:
         return f"did not run ({duration(d.a.seconds)} in A)"
     if not d.a.attempts:
@@ -143,7 +145,9 @@ def signed(seconds: float) -> str:
 def state(d: Difference) -> str:
     """Write what is to be said of a call besides its times."""
     parts = [f"{d.a.status} → {d.b.status}" if d.restated else d.b.status]
-    if d.a.attempts != d.b.attempts:
+    if d.a.cached != d.b.cached:
+        parts.append(f"cached in {'A' if d.a.cached else 'B'}")
+    elif d.a.attempts != d.b.attempts:
         parts.append(f"attempts {d.a.attempts} → {d.b.attempts}")
     if d.other_arguments:
         parts.append("other arguments")

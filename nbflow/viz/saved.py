@@ -11,6 +11,7 @@ from nbflow.core.call import CallState
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
+    CallReused,
     CallStarted,
     CallSucceeded,
     Report,
@@ -116,8 +117,11 @@ def _state(node: dict[str, Any]) -> CallState:
     return state
 
 
-def _succeeded(node: dict[str, Any]) -> CallSucceeded:
-    ended, report = float(node["ended"]), _report(node)
+def _succeeded(node: dict[str, Any]) -> CallSucceeded | CallReused:
+    ended = float(node["ended"])
+    if node.get("cached"):
+        return CallReused(0, ended, node["id"], "", "", None)
+    report = _report(node)
     return CallSucceeded(0, ended, node["id"], node["attempt"], None, *report)
 
 

@@ -10,6 +10,7 @@ from nbflow.core.events import Event, RunStarted
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Job, run_job
 from nbflow.store.base import RunRow, Store
+from nbflow.store.cached import ResultCache
 from nbflow.store.lease import Lease
 from nbflow.store.memory import MemoryStore
 
@@ -42,6 +43,10 @@ class Watched:
 
     def events(self, run: str, after: int = 0) -> Iterator[Event]:
         return self.store.events(run, after)
+
+    @property
+    def cache(self) -> ResultCache:
+        return self.store.cache
 
     def hold(self, run: str, lease: Lease, *, force: bool = False) -> Lease | None:
         return self.store.hold(run, lease, force=force)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nbflow
+from nbflow.core.events import CallReused, RunClosed
 from nbflow.core.profile import Profile
 from nbflow.viz.compare import Half
 from nbflow.viz.compare_text import signed
@@ -133,6 +134,16 @@ def test_what_ran_in_one_of_the_runs_is_said_so():
     log.closed(2.0)
     summary = compared(chain([1]), log.events).summary
     assert "convert-1 ran 1.00 s longer (2 attempts, 1 in A)" in summary
+
+
+def test_a_call_that_was_answered_by_an_earlier_result_is_said_so():
+    """A run is not faster at a call that it did not make: the call was answered."""
+    asked = RunLog()
+    asked.asked("convert-1")
+    reused = CallReused(3, 1000.1, "convert-1", "k", "run-a/convert-1", 1)
+    found = compared(chain([2.0]), [*asked.events, reused, RunClosed(4, 1000.1, "completed")])
+    assert "convert-1 was answered by an earlier result (2.00 s in A)" in found.summary
+    assert "done, cached in B" in found.text()
 
 
 def test_totals_are_those_of_the_profiles():

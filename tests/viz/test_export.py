@@ -22,6 +22,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from nbflow.core.events import CallReused, CallSucceeded
 from nbflow.core.graph import STATUSES
 from nbflow.viz.mermaid import MOST_EDGES, MOST_LETTERS, escape
 from nbflow.viz.saved import load
@@ -77,6 +78,15 @@ def retried() -> list:
     log.started("check-1", 1.7, "w-2")
     log.cancelled("check-1", 1.9)
     return log.events
+
+
+def reused() -> list:
+    """Give a run of which an earlier result answered a call."""
+    log = RunLog()
+    log.asked("fetch-1")
+    log.asked("convert-1", ("fetch-1",))
+    found = [*log.events, CallReused(4, 1000.1, "fetch-1", "k", "run/fetch-1", 1)]
+    return [*found, CallSucceeded(5, 1001.0, "convert-1", 1, 2, "w", 1000.2, 700_000_000)]
 
 
 # ---------------------------------------------------------------------- DOT
@@ -366,9 +376,10 @@ def test_the_counters_of_a_long_run_are_thinned_out():
         simulate(revenue(3), failing={"fetch-2"}),
         simulate(revenue(160), failing={"fetch-2"}),
         RunLog().events,
+        reused(),
         *map(named, NAMES[:8]),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_json_gives_the_same_pictures_again(tmp_path, events):
     """What was saved as JSON draws what it drew, by call and by activity, in every form."""

@@ -1,0 +1,82 @@
+"""What a child process does: start or resume the one run of a store, and drive it to its end."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbflow
+from tests.crash import flow, mutants
+from tests.crash.ledger import Ledger, short
+from tests.crash.points import Points, PointStore, PointThreads, kill, point_files
+
+SLOTS = 3
+DONE, TOLD, FAULT = 0, 3, 70
+"""How a child ends by itself: the run is over; it was told that it may not go on; neither."""
+_WAIT = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a child is to do.
+
+    Attributes:
+        directory: Where the store and the ledger are.
+        flow: Name of the workflow.
+        kill_at: At which point it dies, from 1; 0: nowhere.
+        force: Whether it takes the run over.
+        mutant: Which promise of nbflow's it breaks; "" for none.
+        durability: Of the store.
+    """
+
+    directory: str
+    flow: str = "everything"
+    kill_at: int = 0
+    force: bool = False
+    mutant: str = ""
+    durability: str = "process"
+
+
+def live(spec: Spec) -> int:
+    """Do it, in this process, and give how it ended."""
+    home = Path(spec.directory)
+    ledger = flow.ledger = Ledger(home / "ledger")
+    ledger.write("begun", spec.kill_at)
+    try:
+        return _drive(spec, ledger)
+    except (nbflow.RunError, nbflow.StoreError) as error:
+        ledger.write("told", type(error).__name__, str(error))
+        return TOLD
+    except BaseException:  # noqa: BLE001 - shown by the parent
+        (home / f"fault-{os.getpid()}").write_text(traceback.format_exc())
+        return FAULT
+
+
+def _drive(spec: Spec, ledger: Ledger) -> int:
+    points = flow.points = Points(spec.kill_at, kill(ledger.write))
+    point_files(points)
+    kind = mutants.apply(spec.mutant, PointStore)
+    store = kind(str(Path(spec.directory) / "store"), points, durability=spec.durability)
+    nbflow.configure(store=store)
+    run = _begin(store, flow.FLOWS[spec.flow], PointThreads(SLOTS, points), force=spec.force)
+    ledger.write("started", run.id)
+    ledger.write("value", short(run.result(_WAIT)))
+    return DONE
+
+
+def _begin(store: Any, workflow: Any, place: Any, *, force: bool) -> Any:
+    rows = store.runs()
+    if not rows:
+        return workflow.on(place).start()
+    run: Any = nbflow.attach(rows[0].run, store)
+    if rows[0].status == "completed":
+        return run
+    try:
+        return run.resume(workflow, on=place, force=force)
+    except nbflow.RunError:
+        if run.done() and not force:  # another process was quicker
+            return run
+        raise

@@ -1,0 +1,133 @@
+"""Places to die at: around all that a run writes, and all that it does."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nbflow.core.events import Event, RunStarted
+from nbflow.engine.executor import Inbox
+from nbflow.engine.job import Answer, Job
+from nbflow.executors.threads import Threads
+from nbflow.store.lease import Lease
+from nbflow.store.sqlite import SqliteStore
+
+
+class Points:
+    """Counts the points that a process passes, and kills it at one of them.
+
+    Args:
+        kill_at: At the how-manieth, from 1; 0: at none.
+        die: Is called there with the point's label.
+    """
+
+    def __init__(self, kill_at: int, die: Callable[[str], object]) -> None:
+        self._kill_at = kill_at
+        self._die = die
+        self._passed = itertools.count(1)
+
+    def at(self, label: str) -> None:
+        """Pass a point."""
+        if next(self._passed) == self._kill_at:
+            self._die(label)
+
+
+def _stay(label: str) -> None:
+    raise AssertionError(label)
+
+
+NOWHERE = Points(0, _stay)
+
+
+def kill(tell: Callable[..., object]) -> Callable[[str], None]:
+    """Give what ends this process, having told why."""
+
+    def die(label: str) -> None:
+        tell("killed", label)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return die
+
+
+class PointStore(SqliteStore):
+    """The store, with a point before and after all that it writes."""
+
+    def __init__(self, directory: str, points: Points, **options: Any) -> None:
+        self.points = points
+        super().__init__(directory, **options)
+        add = self.cache.add
+        self.cache.add = self._around("keep", add)  # type: ignore[method-assign]
+
+    def _around(self, label: str, fn: Callable[..., Any]) -> Callable[..., Any]:
+        def around(*args: Any, **kwargs: Any) -> Any:
+            self.points.at(f"{label}:before")
+            found = fn(*args, **kwargs)
+            self.points.at(f"{label}:after")
+            return found
+
+        return around
+
+    def create(self, run: str, event: RunStarted) -> None:
+        self._around("create", super().create)(run, event)
+
+    def append(self, run: str, events: Sequence[Event], *, sync: bool = False) -> None:
+        label = f"append {type(events[-1]).__name__}"
+        self._around(label, super().append)(run, events, sync=sync)
+
+    def hold(self, run: str, lease: Lease, *, force: bool = False) -> Lease | None:
+        found: Lease | None = self._around("hold", super().hold)(run, lease, force=force)
+        return found
+
+    def release(self, run: str, lease: Lease) -> None:
+        self._around("release", super().release)(run, lease)
+
+    def put(self, data: bytes) -> str:
+        found: str = self._around("put", super().put)(data)
+        return found
+
+
+class PointInbox:
+    """Where answers go to, with a point before and after."""
+
+    def __init__(self, inbox: Inbox, points: Points) -> None:
+        self.inbox = inbox
+        self.points = points
+
+    def began(self, job: Job, worker: str, at: float) -> None:
+        self.inbox.began(job, worker, at)
+
+    def wrote(self, job: Job, channel: str, text: str, dropped: int = 0) -> None:
+        self.inbox.wrote(job, channel, text, dropped)
+
+    def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:
+        self.points.at("answer:before")
+        self.inbox.ended(job, answer, more=more)
+        self.points.at("answer:after")
+
+
+class PointThreads(Threads):
+    """The threads, with points around what goes in and out."""
+
+    def __init__(self, slots: int, points: Points) -> None:
+        super().__init__(slots)
+        self.points = points
+
+    def submit(self, job: Job, inbox: Inbox, /) -> None:
+        self.points.at("submit:before")
+        super().submit(job, PointInbox(inbox, self.points))
+        self.points.at("submit:after")
+
+
+def point_files(points: Points) -> None:
+    """Put points around the syncing of blobs, in this process for good."""
+    sync = os.fsync
+
+    def fsync(file: int) -> None:
+        points.at("fsync:before")
+        sync(file)
+        points.at("fsync:after")
+
+    os.fsync = fsync  # type: ignore[assignment]
