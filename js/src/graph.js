@@ -6,15 +6,15 @@ import { Boxes } from "./boxes.js";
 import { Camera } from "./camera.js";
 import { Canvas } from "./canvas.js";
 import { h, say, set, take } from "./dom.js";
+import { Overview } from "./overview.js";
 import { Plan } from "./plan.js";
+import { GraphPointer } from "./graph_pointer.js";
 import { GraphTools } from "./graph_tools.js";
-import { linesOf, spoken } from "./graph_words.js";
+import { spoken } from "./graph_words.js";
 import { plural, wordsOf } from "./words.js";
 
 const LOW = 92, HIGH = 540; // pixels, of the stage
-const READABLE = 0.3; // the graph is not made smaller than this unasked
-const CLICK = 4; // pixels that a click may move
-const WAIT = 160; // milliseconds over a box before its arguments are asked for
+const READABLE = 0.42; // the graph is not made smaller than this unasked
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class GraphTab {
@@ -28,11 +28,13 @@ export class GraphTab {
     this.boxes = new Boxes(view);
     this.canvas = new Canvas(view);
     this.empty = h("div", "nbf-empty");
+    this.overview = new Overview(this);
     this.stage = h("div", "nbf-stage", { tabindex: 0, role: "application", "aria-roledescription": "graph" });
     this.spoken = h("span", "nbf-hidden", { role: "status", "aria-live": "polite" });
     this.tools = new GraphTools(this);
     this.box = h("div", "nbf-graph-tab", {}, this.tools.box, this.stage, this.empty, this.spoken);
     this.listen();
+    this.pointer = new GraphPointer(this);
   }
 
   // --- drawing
@@ -65,7 +67,7 @@ export class GraphTab {
     const from = canvas ? store.scene : state.nodes;
     if (this.painter !== (canvas ? this.canvas : this.boxes)) {
       this.painter = canvas ? this.canvas : this.boxes;
-      this.stage.replaceChildren(this.painter.element);
+      this.stage.replaceChildren(this.painter.element, this.overview.box);
       this.plan = null;
     }
     if (this.plan && this.from === from && this.lines === state.edges) return;
@@ -116,7 +118,7 @@ export class GraphTab {
     this.stage.style.height = `${this.height}px`;
     if (camera.touched || key === this.fitted) return;
     this.fitted = key;
-    camera.fit(plan, this.width, this.height, plan.rows ? READABLE : undefined);
+    camera.fit(plan, this.width, this.height, READABLE);
   }
 
   paint() {
@@ -126,6 +128,7 @@ export class GraphTab {
     painter.camera(camera, width, height);
     painter.mark(this.marks());
     this.tools.zoomed(camera.k);
+    this.overview.draw();
   }
 
   marks() {
@@ -146,7 +149,7 @@ export class GraphTab {
 
   tick(store) {
     this.painter?.tick(store);
-    if (this.hovered >= 0 && this.place) this.tell();
+    this.pointer.tell();
   }
 
   /** Move to another place in small steps, if the reader likes motion. */
@@ -177,6 +180,13 @@ export class GraphTab {
   zoom(factor, x = this.width / 2, y = this.height / 2) {
     this.gliding = null;
     this.camera.zoom(factor, x, y);
+    this.camera.hold(this.plan, this.width, this.height);
+    this.soon();
+  }
+
+  pan(dx, dy) {
+    this.gliding = null;
+    this.camera.pan(dx, dy);
     this.camera.hold(this.plan, this.width, this.height);
     this.soon();
   }
@@ -277,17 +287,10 @@ export class GraphTab {
     const { stage } = this;
     const heard = {
       keydown: (event) => this.key(event),
-      wheel: (event) => this.wheel(event),
-      pointerdown: (event) => this.press(event),
-      pointermove: (event) => this.drag(event),
-      pointerup: (event) => this.release(event),
-      pointercancel: () => { this.held = null; },
-      pointerleave: () => this.leave(),
-      dblclick: (event) => this.zoom(event.shiftKey ? 0.5 : 2, ...this.placeOf(event)),
       focus: () => this.arrive(),
       blur: () => this.soon(),
     };
-    for (const name in heard) stage.addEventListener(name, heard[name], { passive: false });
+    for (const name in heard) stage.addEventListener(name, heard[name]);
   }
 
   arrive() {
@@ -314,92 +317,13 @@ export class GraphTab {
 
   /** Arrows go from box to box, with Shift they move the picture. */
   walk(dx, dy, shifted) {
-    if (shifted) {
-      this.camera.pan(-60 * dx, -60 * dy);
-      this.camera.hold(this.plan, this.width, this.height);
-      return this.soon();
-    }
+    if (shifted) return this.pan(-60 * dx, -60 * dy);
     const { focused, plan } = this;
     this.go(focused < 0 ? plan.first() : plan.step(focused, dx, dy));
   }
 
-  // --- the pointer
-
-  placeOf(event) {
-    const { left, top } = this.stage.getBoundingClientRect();
-    return [event.clientX - left, event.clientY - top];
-  }
-
-  boxAt(event) { return this.plan ? this.plan.hit(...this.camera.world(...this.placeOf(event)), Math.min(12, 3 / this.camera.k)) : -1; }
-
-  wheel(event) {
-    if (!event.ctrlKey && !event.shiftKey && !event.metaKey) return; // the page scrolls
-    take(event);
-    this.zoom(Math.exp(-(event.deltaY || event.deltaX) * (event.deltaMode ? 0.05 : 0.0022)), ...this.placeOf(event));
-  }
-
-  press(event) {
-    if (event.button || event.pointerType === "touch") return;
-    this.held = { x: event.clientX, y: event.clientY, moved: false };
-  }
-
-  drag(event) {
-    const { held, camera } = this;
-    if (!held) return this.point(event);
-    if (!held.moved && Math.hypot(event.clientX - held.x, event.clientY - held.y) < CLICK) return;
-    if (!held.moved) this.stage.setPointerCapture?.(event.pointerId);
-    this.gliding = null;
-    camera.pan(event.clientX - held.x, event.clientY - held.y);
-    camera.hold(this.plan, this.width, this.height);
-    Object.assign(held, { x: event.clientX, y: event.clientY, moved: true });
-    this.stage.dataset.dragged = "";
-    this.view.tip.hide();
-    this.soon();
-  }
-
-  release(event) {
-    const { held } = this, touched = event.pointerType === "touch";
-    this.held = null;
-    delete this.stage.dataset.dragged;
-    if (!touched && (!held || held.moved)) return;
-    const i = this.boxAt(event);
-    if (i >= 0) this.open(i);
-    else if (this.view.selected != null) this.view.select(null);
-  }
-
-  point(event) {
-    const i = this.boxAt(event);
-    this.place = { clientX: event.clientX, clientY: event.clientY };
-    this.stage.style.cursor = i >= 0 ? "pointer" : "";
-    if (i !== this.hovered) {
-      this.hovered = i;
-      clearTimeout(this.asking);
-      const call = i >= 0 ? this.plan.call[i] : 0xffffffff, named = call !== 0xffffffff;
-      this.view.hover(named ? call : null);
-      this.hovered = i;
-      if (named && !this.store.details.has(call)) this.asking = setTimeout(() => this.store.askDetail(call), WAIT);
-      this.soon();
-    }
-    this.tell();
-  }
-
-  tell() {
-    const { hovered, view, plan, store, place } = this;
-    if (hovered < 0 || hovered >= plan.count || !place) return view.tip.hide();
-    view.tip.show(place, linesOf(plan, hovered, store));
-  }
-
-  leave() {
-    clearTimeout(this.asking);
-    this.place = null;
-    this.hovered = -1;
-    this.view.tip.hide();
-    this.view.hover(null);
-    this.soon();
-  }
-
   close() {
-    clearTimeout(this.asking);
+    this.pointer.close();
     this.gliding = null;
     this.canvas.close();
   }

@@ -17,7 +17,9 @@
     │   └── NondeterminismError  its code asked for something other than its history says
     ├── StoreError               the log
     │   ├── StoreConflict        somebody else appended to this run
-    │   └── StoreUnusable        the file is not a store, or one that is too new
+    │   ├── StoreUnusable        the file is not a store, or one that is too new
+    │   └── PickleRefused        a stored pickle is not this user's own, so it is not loaded
+    ├── SecretMissing            the value of a Secret is not known in this process
     └── InternalError            a fault of nbflow's own: please report it
 
 An error raised by an activity's own code is raised again as itself, not as one of these.
@@ -118,6 +120,21 @@ class StoreConflict(StoreError):
 
 class StoreUnusable(StoreError):
     """The file is not an nbflow store, is damaged, or was written by a newer nbflow."""
+
+
+class PickleRefused(StoreError):
+    """A stored value is a pickle, and nothing shows that this user's own nbflow wrote it.
+
+    To load it would be to run whatever it says. Everything else of the store can be read.
+    """
+
+
+class SecretMissing(NbflowError, KeyError):
+    """The value of a `Secret` is not known in this process."""
+
+    def __str__(self) -> str:
+        """Give the message itself: `KeyError` alone shows its repr."""
+        return str(self.args[0]) if self.args else ""
 
 
 class InternalError(NbflowError):

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, get_args
 
 from nbflow.core.failure import Failure, Frame
-from nbflow.core.payload import Ref, Stored, from_json, to_json
+from nbflow.core.payload import UNCHECKED, Ref, Stored, from_json, to_json
+from nbflow.core.seals import Seal, is_pickled, may_hold_pickles, with_checks, with_seals
 
 RULES: Final = 1
 """The version of the scheduling rules that new runs are started with."""
@@ -217,12 +218,10 @@ class CallReused(NamedTuple):
 
 
 class CallMissed(NamedTuple):
-    """A call of a ``cache=True`` activity found no earlier result, so it runs.
+    """A call of a ``cache=True`` activity runs: no earlier result answers it.
 
-    Attributes:
-        call: The call's id.
-        key: Under which its result will be kept; "" where it cannot be.
-        reasons: Why, each as `nbflow.core.reasons.Reason` writes it: ``code: K: 5 -> 50``.
+    `key` is what its result will be kept under, "" where it cannot be. `reasons` say why, each as
+    `nbflow.core.reasons.Reason` writes it: ``code: K: 5 -> 50``.
     """
 
     seq: int
@@ -355,18 +354,35 @@ Event = (
 KINDS: Final[dict[str, Any]] = {kind.__name__: kind for kind in get_args(Event)}
 
 
-def encode(events: Iterable[Event]) -> str:
-    """Write events as one JSON text: ``[[kind, [field, ...]], ...]``, fields in their order."""
-    return _ENCODER.encode([(type(event).__name__, event) for event in events])
+def encode(events: Iterable[Event], run: str = "", seal: Seal | None = None) -> str:
+    """Write events as one JSON text: ``[[kind, [field, ...]], ...]``, fields in their order.
+
+    Args:
+        events: The events.
+        run: Whose they are; signatures are good for this run only.
+        seal: Signs what is pickled in them.
+    """
+    named = [(type(event).__name__, event) for event in events]
+    if seal is None:
+        return _ENCODER.encode(named)
+    try:
+        return _PLAIN_ENCODER.encode(named)
+    except _Pickled:
+        return _ENCODER.encode([(name, with_seals(event, run, seal)) for name, event in named])
 
 
-def decode(text: str) -> Iterator[Event]:
-    """Read what `encode` wrote, by this version or an older one."""
+def decode(text: str, run: str = "", seal: Seal | None = None) -> Iterator[Event]:
+    """Read what `encode` wrote, by this version or an older one.
+
+    Without the `seal` that it was signed by, or for another run, what is pickled is refused.
+    """
+    sealed = seal is not None and may_hold_pickles(text)
     for name, fields in _DECODER.decode(text):
         if (kind := KINDS.get(name)) is not None:
             # A newer version may have added fields at the end.
             known = kind._fields[: len(fields)]
-            yield kind(*[_value(name, v) for name, v in zip(known, fields, strict=False)])
+            event = kind(*[_value(name, v) for name, v in zip(known, fields, strict=False)])
+            yield with_checks(event, run, seal) if sealed else event
 
 
 def _value(name: str, value: Any) -> Any:
@@ -384,6 +400,8 @@ def _failure(fields: dict[str, Any]) -> Failure:
         message=fields["message"],
         frames=tuple(Frame(*frame) for frame in fields["frames"]),
         pickled=base64.b64decode(fields["pickled"]) if fields["pickled"] else None,
+        refused=UNCHECKED if fields["pickled"] else "",
+        sig=fields.get("sig", ""),
     )
 
 
@@ -397,9 +415,23 @@ def _default(value: object) -> object:
             "message": value.message,
             "frames": [[f.file, f.line, f.function, f.source] for f in value.frames],
             "pickled": base64.b64encode(value.pickled).decode() if value.pickled else None,
+            **({"sig": value.sig} if value.sig else {}),
         }
     return to_json(value)
 
 
+class _Pickled(Exception):
+    """There is something to be signed."""
+
+
+def _plain_default(value: object) -> object:
+    if type(value) is not Ref and is_pickled(value):
+        raise _Pickled
+    return _default(value)
+
+
+_PLAIN_ENCODER: Final = json.JSONEncoder(
+    separators=(",", ":"), default=_plain_default, check_circular=False
+)
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), default=_default, check_circular=False)
 _DECODER: Final = json.JSONDecoder(object_hook=from_json)

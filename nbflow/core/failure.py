@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import linecache
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from nbflow.core import payload
 from nbflow.core.errors import NbflowError, RemoteError
+from nbflow.core.redact import holds_secret, redact
 
 _MESSAGE_CHARACTERS = 10_000
 _FRAMES = 50
@@ -33,7 +34,11 @@ class Failure:
         bases: Qualified names of all its classes, itself first: retry policies match on these.
         message: What ``str()`` of it gave, cut at 10,000 characters.
         frames: The innermost 50 frames of the activity's own code, outermost first.
-        pickled: The exception itself, where it survives a round trip.
+        pickled: The exception itself, where it survives a round trip and holds no known secret.
+        refused: Why it may not be unpickled; "" if it may.
+        sig: The signature that it was read with.
+
+    No value of a variable is kept, and known secrets are blotted out in what is.
     """
 
     kind: str
@@ -41,6 +46,8 @@ class Failure:
     message: str
     frames: tuple[Frame, ...] = ()
     pickled: bytes | None = None
+    refused: str = field(default="", compare=False, repr=False)
+    sig: str = field(default="", compare=False, repr=False)
 
     @classmethod
     def of(cls, error: BaseException, skip: int = 0) -> Failure:
@@ -57,6 +64,7 @@ class Failure:
         """Give an exception to raise: the original where it can be rebuilt, else `RemoteError`."""
         if self.pickled is not None:
             try:
+                payload.check(self.refused)
                 error = payload.loads(self.pickled)
             except NbflowError:
                 pass
@@ -83,6 +91,7 @@ def _message(error: BaseException) -> str:
         text = str(error)
     except Exception:  # noqa: BLE001 - a user's own __str__ may do anything
         return "(its message could not be read)"
+    text = redact(text)
     return text if len(text) <= _MESSAGE_CHARACTERS else f"{text[:_MESSAGE_CHARACTERS]}… (cut)"
 
 
@@ -91,14 +100,18 @@ def _frames(tb: TracebackType | None, skip: int) -> tuple[Frame, ...]:
     for frame, line in traceback.walk_tb(tb):
         code = frame.f_code
         source = linecache.getline(code.co_filename, line, frame.f_globals).strip()
-        found.append(Frame(code.co_filename, line, code.co_name, source))
+        found.append(Frame(code.co_filename, line, code.co_name, redact(source)))
     return tuple(found[skip:][-_FRAMES:])
 
 
 def _round_trip(error: BaseException) -> bytes | None:
     """Pickle it and try that it comes back as the same class; None if it does not."""
+    if not payload.pickles_allowed():
+        return None
     try:
         data = payload.dumps(error, "the exception")
+        if holds_secret(data):
+            return None
         return data if type(payload.loads(data)) is type(error) else None
     except NbflowError:
         return None

@@ -84,7 +84,11 @@ class Form(NamedTuple):
     source: bool
 
 
-@lru_cache(maxsize=4096)
+_forms: dict[CodeType, str] = {}
+"""The source forms that were found. What has none yet may have one later."""
+_MANY_FORMS: Final = 4096
+
+
 def normal_form(code: CodeType) -> Form:
     """Give what a function's code is, whatever comments, docstrings and formatting it has.
 
@@ -94,12 +98,12 @@ def normal_form(code: CodeType) -> Form:
         >>> normal_form(area.__code__).source
         True
     """
-    try:
-        text = _source_form(code)
-    except (SyntaxError, ValueError, RecursionError, OSError):
-        text = None
-    if text is not None:
-        return Form(digest("source", text), source=True)
+    found = _forms.get(code) or source_form(code)
+    if found is not None:
+        if len(_forms) >= _MANY_FORMS:
+            _forms.clear()
+        _forms[code] = found
+        return Form(found, source=True)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     return Form(digest("compiled", version, *_code(code)), source=False)
 
@@ -113,8 +117,16 @@ def normal_text(source: str) -> str:
     return digest("module", _dumped(ast.parse(source)))
 
 
-def _source_form(code: CodeType) -> str | None:
-    """Give the normal form of the source, or None if there is none that is surely this code's."""
+def source_form(code: CodeType) -> str | None:
+    """Give the digest of the source as it is now; None if there is none that is this code's."""
+    try:
+        text = _found(code)
+    except (SyntaxError, ValueError, RecursionError, OSError):
+        return None
+    return text and digest("source", text)
+
+
+def _found(code: CodeType) -> str | None:
     linecache.checkcache(code.co_filename)
     text = "".join(linecache.getlines(code.co_filename))
     body = _parsed(text).body if text else []

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
-from nbflow.core.fingerprint import digest, normal_form, normal_text
+from nbflow.core.fingerprint import digest, normal_text, source_form
 from nbflow.core.keys import Unkeyable
 
 _SELF: Final = __name__.partition(".")[0]
@@ -144,7 +144,7 @@ def _imports(tree: ast.Module, home: str) -> Iterator[str]:
 def _fresh(module: ModuleType) -> bool:
     """Whether the functions of a module are those of its file as it is now."""
     codes = [code for found in vars(module).values() for code in _codes(found, module)]
-    return all(normal_form(code).source for code in codes)
+    return all(source_form(code) is not None for code in codes)
 
 
 def _codes(found: Any, module: ModuleType) -> Iterator[CodeType]:

@@ -4,6 +4,10 @@ A *stored* value is what an event holds. Small scalars stand for themselves. Lis
 dicts of them become JSON text when that gives back exactly the same types; everything else is
 pickled by cloudpickle, so that classes and functions of a notebook travel too. Whoever unpacks
 gets a fresh copy, so no consumer can change what another one sees.
+
+To unpickle is to run code. What is stored as pickle is unpickled only where it was made in this
+process, or where a store has seen by its signature that this user's own nbflow wrote it there
+(see `nbflow.core.seals`); everything else is *refused*, and can be looked at but not loaded.
 """
 
 from __future__ import annotations
@@ -13,18 +17,27 @@ import hashlib
 import io
 import json
 import math
+import os
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from nbflow.core.errors import Unserialisable
+from nbflow.core.errors import PickleRefused, Unserialisable
+from nbflow.core.secret import Secret
 
 BLOB_BYTES = 64 * 1024
 """Packed values above this size leave the log and go to the store's blobs."""
 
 SCALARS: frozenset[type] = frozenset({type(None), bool, int, float, str})
 """Types that stand for themselves in an event."""
+
+UNCHECKED: Final = "it was read without a key that could show who wrote it"
+"""Why a pickle is refused that nobody has looked at the signature of."""
+JSON_ONLY: Final = (
+    "NBFLOW_ALLOW_PICKLE=0 is set: values are kept as JSON only (numbers, text, booleans, None, "
+    "and lists, tuples and dicts of them)"
+)
 
 
 @dataclass(slots=True, unsafe_hash=True)
@@ -40,10 +53,19 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A value as text (codec ``json``) or as bytes (codec ``pickle``)."""
+    """A value as text (codec ``json``) or as bytes (codec ``pickle``).
+
+    Attributes:
+        codec: How it is written.
+        data: What is written.
+        refused: Why it may not be unpickled; "" if it may.
+        sig: The signature that it was read with.
+    """
 
     codec: str
     data: str | bytes
+    refused: str = field(default="", compare=False, repr=False)
+    sig: str = field(default="", compare=False, repr=False)
 
     @property
     def size(self) -> int:
@@ -53,11 +75,16 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A packed value that is kept beside the log, under the digest of its bytes."""
+    """A packed value that is kept beside the log, under the digest of its bytes.
+
+    `refused` and `sig` are as in `Packed`.
+    """
 
     codec: str
     digest: str
     size: int
+    refused: str = field(default="", compare=False, repr=False)
+    sig: str = field(default="", compare=False, repr=False)
 
 
 # JSON is read back by int(), which refuses more than 4,300 digits.
@@ -94,13 +121,19 @@ def no_ref(_: object) -> None:
     """Know no futures: for values that come from outside a workflow."""
 
 
-def pack(value: object, what: str, ref: RefOf = no_ref) -> Stored:
+def pickles_allowed() -> bool:
+    """Whether values may be kept as pickle: unless ``NBFLOW_ALLOW_PICKLE`` says no."""
+    return os.environ.get("NBFLOW_ALLOW_PICKLE", "").strip().lower() not in {"0", "no", "false"}
+
+
+def pack(value: object, what: str, ref: RefOf = no_ref, *, kept: bool = True) -> Stored:
     """Give the stored form of `value`.
 
     Args:
         value: Any value; futures in it, at any depth, become references.
         what: What the value is, for the error: ``"argument rows of fetch-1"``.
         ref: Tells futures from other things.
+        kept: Whether it is for a log; what stays in this process may be pickled in any case.
 
     Raises:
         Unserialisable: The value cannot be stored.
@@ -116,6 +149,9 @@ def pack(value: object, what: str, ref: RefOf = no_ref) -> Stored:
     try:
         return Packed("json", json.dumps(_exact(value, ref), separators=(",", ":")))
     except (_NotJson, RecursionError):
+        if kept and not pickles_allowed():
+            message = f"{what}, of type {type(value).__name__}, cannot be stored: {JSON_ONLY}"
+            raise Unserialisable(message) from None
         return Packed("pickle", dumps(value, what, ref))
 
 
@@ -124,6 +160,7 @@ def unpack(stored: Stored, value_of: ValueOf, fetch: Fetch) -> Any:
 
     Raises:
         Unserialisable: The bytes do not give a value here.
+        PickleRefused: It is a pickle that may not be loaded.
     """
     match stored:
         case Ref():
@@ -131,13 +168,32 @@ def unpack(stored: Stored, value_of: ValueOf, fetch: Fetch) -> Any:
         case Packed(codec="json"):
             return _read_json(stored.data, value_of)
         case Packed():
-            return loads(stored.data, value_of)  # type: ignore[arg-type]
+            check(stored.refused)
+            return _load(stored.data, value_of)  # type: ignore[arg-type]
         case Blob(codec="json"):
             return _read_json(fetch(stored.digest), value_of)
         case Blob():
-            return loads(fetch(stored.digest), value_of)
+            check(stored.refused)
+            return _load(fetch(stored.digest), value_of)
         case _:
             return stored
+
+
+def check(refused: str) -> None:
+    """Refuse a stored pickle that may not be loaded.
+
+    Args:
+        refused: Why not; "" if nothing is known against it.
+
+    Raises:
+        PickleRefused: It may not.
+    """
+    if refused:
+        message = f"a pickled value is not loaded, since that would run code: {refused}"
+        raise PickleRefused(message)
+    if not pickles_allowed():
+        message = f"a pickled value is not loaded: {JSON_ONLY}"
+        raise PickleRefused(message)
 
 
 def digest(data: bytes) -> str:
@@ -150,7 +206,7 @@ def spill(stored: Stored, put: Callable[[bytes], str] = digest) -> Stored:
     if type(stored) is not Packed or stored.size <= BLOB_BYTES:
         return stored
     data = stored.data.encode() if isinstance(stored.data, str) else stored.data
-    return Blob(stored.codec, put(data), len(data))
+    return Blob(stored.codec, put(data), len(data), stored.refused)
 
 
 def _exact(value: object, ref: RefOf) -> object:
@@ -170,6 +226,8 @@ def _exact(value: object, ref: RefOf) -> object:
         return {_key(k): _exact(v, ref) for k, v in value.items()}  # type: ignore[attr-defined]
     if (call := ref(value)) is not None:
         return {"$ref": call}
+    if kind is Secret:
+        return {"$secret": value.reference}  # type: ignore[attr-defined]
     raise _NotJson
 
 
@@ -186,6 +244,8 @@ def _read_json(text: str | bytes, value_of: ValueOf) -> object:
                 return tuple(found["$tuple"])
             if "$ref" in found:
                 return value_of(found["$ref"])
+            if "$secret" in found:
+                return Secret(found["$secret"])
         return found
 
     return json.loads(text, object_hook=hook)
@@ -231,15 +291,22 @@ class _Unpickler(pickle.Unpickler):
         return self._value_of(pid)
 
 
-def loads(data: bytes, value_of: ValueOf | None = None) -> Any:
-    """Unpickle: the one place where nbflow does so.
+def loads(data: bytes) -> Any:
+    """Unpickle what this process has pickled, or one that it started and is joined to.
+
+    Never for bytes that were stored: those are for `unpack`.
 
     Raises:
         Unserialisable: The bytes do not give a value here.
     """
+    return _load(data, None)
+
+
+def _load(data: bytes, value_of: ValueOf | None) -> Any:
+    """Unpickle: the one place where nbflow does so."""
     try:
         if value_of is None:
-            return pickle.loads(data)  # noqa: S301 - bytes of the user's own runs
+            return pickle.loads(data)  # noqa: S301 - see the two callers
         return _Unpickler(data, value_of).load()
     except Exception as error:
         message = f"a stored value cannot be read back: {type(error).__name__}: {error}"
@@ -254,15 +321,19 @@ def to_json(stored: object) -> object:
         case Packed(codec="json"):
             return {"$json": stored.data}
         case Packed(data=bytes() as data):
-            return {"$pickle": base64.b64encode(data).decode("ascii")}
+            return _signed({"$pickle": base64.b64encode(data).decode("ascii")}, stored.sig)
         case Blob():
-            return {"$blob": [stored.codec, stored.digest, stored.size]}
+            return _signed({"$blob": [stored.codec, stored.digest, stored.size]}, stored.sig)
     message = f"{type(stored).__name__} is not a stored value"
     raise TypeError(message)
 
 
+def _signed(form: dict[str, object], sig: str) -> dict[str, object]:
+    return {**form, "sig": sig} if sig else form
+
+
 def from_json(found: dict[str, Any]) -> object:
-    """Undo `to_json`, as an `object_hook` of `json.loads`."""
+    """Undo `to_json`, as an `object_hook` of `json.loads`. Pickles are refused until checked."""
     if len(found) == 1:
         ((tag, value),) = found.items()
         match tag:
@@ -270,8 +341,11 @@ def from_json(found: dict[str, Any]) -> object:
                 return Ref(value)
             case "$json":
                 return Packed("json", value)
-            case "$pickle":
-                return Packed("pickle", base64.b64decode(value))
-            case "$blob":
-                return Blob(*value)
+    if len(found) == 1 or (len(found) == 2 and "sig" in found):  # noqa: PLR2004
+        sig = found.get("sig", "")
+        if "$pickle" in found:
+            return Packed("pickle", base64.b64decode(found["$pickle"]), UNCHECKED, sig)
+        if "$blob" in found:
+            codec, name, size = found["$blob"]
+            return Blob(codec, name, size, "" if codec == "json" else UNCHECKED, sig)
     return found

@@ -9,6 +9,8 @@ from nbflow.core.errors import DefinitionError, RunNotFound, StoreConflict, Stor
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
+    CallMissed,
+    CallReused,
     CallScheduled,
     CallStarted,
     CallSucceeded,
@@ -25,6 +27,7 @@ from nbflow.core.events import (
 from nbflow.core.failure import Failure, Frame
 from nbflow.core.payload import Blob, Packed, Ref, digest
 from nbflow.store.base import RunRow, Store
+from nbflow.testing.caches import CacheContract
 from nbflow.testing.checks import equal, raises, true
 
 HOSTILE = (
@@ -99,7 +102,7 @@ def calls(first: int, number: int) -> list[Event]:
     ]
 
 
-class StoreContract:
+class StoreContract(CacheContract):
     """The contract of stores, as a class of tests for pytest.
 
     Make a subclass whose name begins with ``Test``, and give it a `make`, and a `reopen` if what

@@ -131,10 +131,23 @@ def _be(spec: dict[str, Any], start: int) -> None:
     os._exit(status)
 
 
-if __name__ == "__main__":
-    import nbflow.core.decide
-    import nbflow.engine.reuse
-    import tests.crash.engine
+def _prepare() -> None:
+    """Load what children need, once for all of them. No thread may be started by that."""
+    import concurrent.futures.thread
+    import importlib.metadata
+    import threading
+    import uuid
 
-    tests.crash.engine.flow.everything  # noqa: B018 - loaded once, for all children
+    import cloudpickle
+
+    from nbflow.core.reach import reach
+    from tests.crash import engine, flow
+
+    assert all((concurrent.futures.thread, importlib.metadata, uuid, cloudpickle, engine))
+    reach(flow.kept)
+    assert threading.active_count() == 1
+
+
+if __name__ == "__main__":
+    _prepare()
     main()
