@@ -58,7 +58,7 @@ js-check: js/node_modules/.stamp ## say whether nbflow/viz/static is what js/src
 	@$(find_node); cd js && $$npm run --silent check
 
 js/node_modules/.stamp: js/package.json js/package-lock.json
-	@$(find_node); cd js && $$npm ci --no-audit --no-fund
+	@$(find_node); cd js && $$npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 bench: $(BENCH_VENV)/.stamp ## measure what a call costs, beside other systems (half an hour)

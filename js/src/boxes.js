@@ -53,7 +53,8 @@ export class Boxes {
   camera({ x, y, k }, width, height) {
     set(this.element, { width, height });
     this.world.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(${k.toFixed(4)})`);
-    this.element.classList.toggle("nbf-far", k < 0.42);
+    this.element.classList.toggle("nbf-far", k < 0.52);
+    this.element.classList.toggle("nbf-farther", k < 0.36);
     this.element.classList.toggle("nbf-dense", this.plan.count > 120);
   }
 
@@ -113,10 +114,11 @@ export class Boxes {
     const kind = kindOf(row), [, , width, height] = row.box, element = svg("g", { class: "nbf-node" }), made = { kind, element, name: "nbf-node", row: { box: [] } };
     if (kind === "dot") element.append(svg("circle", { cx: width / 2, cy: height / 2, r: 3.5, class: "nbf-head" }));
     else {
-      const round_ = kind === "tiny" ? 5 : 7;
-      element.append(svg("rect", { x: -3, y: -3, width: width + 6, height: height + 6, rx: round_ + 3, class: "nbf-halo" }));
-      if (kind === "group") element.append(svg("rect", { x: 4, y: 4, width, height, rx: round_, class: "nbf-box nbf-behind" }));
-      element.append(made.rect = svg("rect", { width, height, rx: round_, class: "nbf-box" }));
+      const corner = kind === "tiny" ? 5 : 7;
+      element.append(svg("rect", { x: -3, y: -3, width: width + 6, height: height + 6, rx: corner + 3, class: "nbf-halo" }));
+      made.rects = [svg("rect", { width, height, rx: corner, class: "nbf-box" })];
+      if (kind === "group") made.rects.push(svg("rect", { x: 4, y: 4, width, height, rx: corner, class: "nbf-box nbf-behind" }));
+      element.append(...[...made.rects].reverse());
       made.icon = icon(this.view.look, row.status, ...this.iconAt(kind, width, height));
       if (kind !== "tiny") element.append(made.stripe = svg("path", { class: "nbf-stripe", d: `M5 0v${height}a5 7 0 0 1 -5 -7v${14 - height}a5 7 0 0 1 5 -7z` }));
       element.append(made.icon);
@@ -145,7 +147,7 @@ export class Boxes {
     if (String(old.box) !== String(row.box)) element.setAttribute("transform", `translate(${row.box[0]} ${row.box[1]})`);
     if (kind === "dot") return;
     if (old.status !== status) this.restate(made, status);
-    if (old.activity !== row.activity) element.style.setProperty("--nbf-a", look.activities[Math.min(row.activity, look.activities.length - 1)]);
+    if (made.stripe && old.activity !== row.activity) made.stripe.setAttribute("fill", look.activities[Math.min(row.activity, look.activities.length - 1)]);
     if (old.name !== row.name) set(element, { "data-name": clean(row.name) });
     if (old.call !== row.call && row.call !== undefined) set(element, { "data-call": row.call });
     this.rewrite(made, old, row);
@@ -156,8 +158,8 @@ export class Boxes {
     const { look } = this.view, known = shapeOf(status), [circle, path] = made.icon.children;
     const [, , radius] = this.iconAt(made.kind, 0, 0), [d, closed] = mark(look, status, radius), color = look.colors[known] ?? GREY;
     made.element.setAttribute("data-status", status);
-    made.element.style.setProperty("--nbf-c", color);
-    made.rect.setAttribute("class", `nbf-box${look.dashed.includes(status) ? " nbf-dashed" : ""}`);
+    for (const rect of made.rects) rect.style.setProperty("--nbf-c", color); // not on the group: all in it would be styled anew
+    made.rects[0].setAttribute("class", `nbf-box${look.dashed.includes(status) ? " nbf-dashed" : ""}`);
     made.icon.setAttribute("class", `nbf-icon nbf-is-${known}`);
     circle.setAttribute("fill", color);
     path.setAttribute("d", d);

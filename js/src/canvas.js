@@ -84,11 +84,12 @@ export class Canvas {
 
   paintLines() {
     const { ctx, plan, theme } = this, { related } = this.marks, sets = [[], [], [], []];
-    for (const e of this.linesInSight()) {
+    const lines = this.linesInSight();
+    for (const e of lines) {
       const near = related && related[plan.source[e]] && related[plan.target[e]];
       sets[(near ? 2 : 0) + plan.kind[e]].push(e);
     }
-    const { k } = this.last, pale = related ? 0.12 : Math.min(0.75, 0.22 + k * 0.5);
+    const { k } = this.last, pale = related ? 0.12 : Math.min(0.75, 0.22 + k * 0.5) * Math.max(0.3, Math.min(1, Math.sqrt(400 / (lines.length + 1))));
     ctx.strokeStyle = theme.edge;
     ctx.lineWidth = Math.max(0.6, Math.min(1.4, k * 1.5));
     this.stroke(sets[0], pale, []);

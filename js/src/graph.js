@@ -13,7 +13,7 @@ import { GraphTools } from "./graph_tools.js";
 import { spoken } from "./graph_words.js";
 import { plural, wordsOf } from "./words.js";
 
-const LOW = 92, HIGH = 540; // pixels, of the stage
+const LOW = 92, HIGH = 540, MAP = 44; // pixels, of the stage, and for the overview
 const READABLE = 0.42; // the graph is not made smaller than this unasked
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -112,13 +112,14 @@ export class GraphTab {
   resize() {
     const { plan, camera } = this, key = `${plan.width} ${plan.height} ${this.width}`;
     const k = Math.max(READABLE, Math.min(1, (this.width - 20) / Math.max(1, plan.width)));
-    const wanted = Math.round(Math.max(LOW, Math.min(HIGH, plan.height * k + 20)));
+    const map = plan.width * k > this.width ? MAP : 0; // what is beside the stage is shown in a corner of it
+    const wanted = Math.round(Math.max(LOW, Math.min(HIGH, plan.height * k + 20 + map)));
     // Once the reader has moved it the stage only grows: a picture that jumps is lost.
     this.height = camera.touched ? Math.max(this.height ?? LOW, wanted) : wanted;
     this.stage.style.height = `${this.height}px`;
     if (camera.touched || key === this.fitted) return;
     this.fitted = key;
-    camera.fit(plan, this.width, this.height, READABLE);
+    camera.fit(plan, this.width, this.height - map, READABLE);
   }
 
   paint() {

@@ -33,7 +33,7 @@ export function linesOf(plan, i, store) {
 }
 
 function argumentsOf(detail, row) {
-  if (detail?.args?.length) return clip(detail.args.map(([name, preview]) => `${name}=${preview}`).join(", "));
+  if (detail?.args?.length) return clip(detail.args.map(([name, preview]) => (/^\d+$/.test(name) ? preview : `${name}=${preview}`)).join(", "));
   return row?.status === "failed" ? "" : row?.detail ?? "";
 }
 

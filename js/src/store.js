@@ -120,13 +120,7 @@ export class Store {
       if (follows) patch(this.state, message);
     });
     if (follows) this.complete();
-    else this.missed();
-  }
-
-  /** Some messages are lost: what they said of rows must be asked for too. */
-  missed() {
-    this.forgetRows();
-    this.ask();
+    else this.ask();
   }
 
   forgetRows() {
