@@ -4,7 +4,7 @@ DEMO_VENV := .venv-demo
 BENCH_VENV := .venv-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lab check js js-check bench clean
+.PHONY: help setup demo test torture lab check js js-check bench clean
 
 # The first Python that is new enough and can make a virtual environment.
 define find_python
@@ -41,6 +41,9 @@ demo: $(DEMO_VENV)/.stamp ## run a small workflow and write its report, demo.htm
 
 test: setup ## run the tests (options for pytest: make test ARGS='-k graph')
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+torture: setup ## kill runs in thousands of ways (six minutes)
+	$(VENV)/bin/python -m pytest -s -m torture $(ARGS) tests/crash
 
 lab: setup ## open the notebooks in JupyterLab
 	$(VENV)/bin/jupyter lab $(ARGS) notebooks

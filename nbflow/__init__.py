@@ -1,32 +1,59 @@
 """nbflow: dataflow in notebooks. Activities, workflows, and runs that you can watch and resume."""
 
+from nbflow import execute
 from nbflow.__about__ import __version__
 from nbflow.core.activity import Activity, activity
 from nbflow.core.cachekey import CacheKey
+from nbflow.core.canvas import Chain, FuncGroup, Group, submit
 from nbflow.core.edges import EdgeTypeWarning
 from nbflow.core.errors import (
     ActivityCancelled,
     ActivityError,
     ActivityInterrupted,
     ActivityTimeout,
+    AggregateException,
     DefinitionError,
+    ExecutionError,
+    ExecutionTimeout,
     FutureMisuse,
     InternalError,
+    MiddlewareError,
     NbflowError,
     NondeterminismError,
+    PickleRefused,
     PoisonActivity,
     RemoteError,
     RunCancelled,
     RunError,
     RunNotFound,
+    SecretMissing,
     StoreConflict,
     StoreError,
     StoreUnusable,
     Unserialisable,
     WorkerDied,
+    WorkflowFailed,
 )
 from nbflow.core.future import Future
+from nbflow.core.handling import Decision, FailureContext
+from nbflow.core.helpers import now, patched, random, side_effect, sleep, uuid4
+from nbflow.core.lint import DeterminismWarning
+from nbflow.core.options import PRIORITY_NOT_SET
 from nbflow.core.retry import Retry
+from nbflow.core.secret import Secret
+from nbflow.core.telling import (
+    RunContext,
+    Signals,
+    cancel_timer,
+    continue_as_new,
+    fail,
+    get_event_details,
+    run_context,
+    signal,
+    signals,
+    start_timer,
+    wait_signal,
+)
 from nbflow.core.waiting import (
     ALL_COMPLETED,
     FIRST_COMPLETED,
@@ -36,12 +63,15 @@ from nbflow.core.waiting import (
     wait,
 )
 from nbflow.core.workflow import Workflow, workflow
-from nbflow.engine.job import context
+from nbflow.engine.context import context
 from nbflow.magics import pump as _pump
 from nbflow.running.caching import cache
+from nbflow.running.caring import trust
 from nbflow.running.comparing import compare
 from nbflow.running.config import configure
+from nbflow.running.histories import RunHistory, load_history
 from nbflow.running.planning import plan
+from nbflow.running.replaying import Replay, replay
 from nbflow.running.run import Run
 from nbflow.running.starting import attach, run, runs, start
 
@@ -49,46 +79,85 @@ __all__ = [
     "ALL_COMPLETED",
     "FIRST_COMPLETED",
     "FIRST_EXCEPTION",
+    "PRIORITY_NOT_SET",
     "Activity",
     "ActivityCancelled",
     "ActivityError",
     "ActivityInterrupted",
     "ActivityTimeout",
+    "AggregateException",
     "CacheKey",
+    "Chain",
+    "Decision",
     "DefinitionError",
+    "DeterminismWarning",
     "EdgeTypeWarning",
+    "ExecutionError",
+    "ExecutionTimeout",
+    "FailureContext",
+    "FuncGroup",
     "Future",
     "FutureMisuse",
+    "Group",
     "InternalError",
+    "MiddlewareError",
     "NbflowError",
     "NondeterminismError",
+    "PickleRefused",
     "PoisonActivity",
     "RemoteError",
+    "Replay",
     "Retry",
     "Run",
     "RunCancelled",
+    "RunContext",
     "RunError",
+    "RunHistory",
     "RunNotFound",
+    "Secret",
+    "SecretMissing",
+    "Signals",
     "StoreConflict",
     "StoreError",
     "StoreUnusable",
     "Unserialisable",
     "WorkerDied",
     "Workflow",
+    "WorkflowFailed",
     "__version__",
     "activity",
     "as_completed",
     "attach",
     "cache",
+    "cancel_timer",
     "compare",
     "configure",
     "context",
+    "continue_as_new",
+    "execute",
+    "fail",
     "gather",
+    "get_event_details",
+    "load_history",
+    "now",
+    "patched",
     "plan",
+    "random",
+    "replay",
     "run",
+    "run_context",
     "runs",
+    "side_effect",
+    "signal",
+    "signals",
+    "sleep",
     "start",
+    "start_timer",
+    "submit",
+    "trust",
+    "uuid4",
     "wait",
+    "wait_signal",
     "workflow",
 ]
 

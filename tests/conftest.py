@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +11,14 @@ import pytest
 import nbflow
 from nbflow.running import config
 from nbflow.running.session import sessions
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_key() -> Iterator[None]:
+    """Keep the key by which stores are signed out of the home of whoever runs the tests."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.environ["NBFLOW_DATA_DIR"] = directory
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
+    CallHeartbeat,
     CallMissed,
     CallReused,
     CallScheduled,
@@ -16,11 +17,17 @@ from nbflow.core.events import (
     CallSucceeded,
     CallWrote,
     CancelRequested,
+    ChildStarted,
     Event,
+    MarkerFailed,
+    MarkerRecorded,
     Report,
     RunClosed,
+    RunContinued,
     RunResumed,
     RunStarted,
+    SignalReceived,
+    SignalSent,
     TimerCancelled,
     TimerFired,
     TimerStarted,
@@ -85,6 +92,11 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "report": st.none() | reports,
     "abandoned": st.booleans(),
     "due": times,
+    "value": stored,
+    "tags": names,
+    "unread": names,
+    "number": counts,
+    "propagate": st.booleans(),
 }
 
 
@@ -92,8 +104,8 @@ def event_of(kind: Any) -> st.SearchStrategy[Any]:
     """Give events of one kind."""
     fields = {name: _FIELDS.get(name, texts) for name in kind._fields}
     if "error" in fields:
-        fields["error"] = failures if kind is CallFailed else st.none() | failures
-    if kind is CallScheduled:
+        fields["error"] = failures if kind in {CallFailed, MarkerFailed} else st.none() | failures
+    if kind in {CallScheduled, RunContinued}:
         fields["kwargs"] = st.none() | keywords
     return st.builds(kind, **fields)
 
@@ -108,10 +120,17 @@ KINDS = (
     CallMissed,
     CallFailed,
     CallCancelled,
+    CallHeartbeat,
     CallWrote,
     TimerStarted,
     TimerFired,
     TimerCancelled,
+    MarkerRecorded,
+    MarkerFailed,
+    ChildStarted,
+    SignalReceived,
+    SignalSent,
+    RunContinued,
     CancelRequested,
     RunClosed,
 )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
+from dataclasses import dataclass, field
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from nbflow.core.cachekey import CacheKey
+from nbflow.core.classes import adapted, class_digest, own_class
 from nbflow.core.errors import DefinitionError
 from nbflow.core.fingerprint import fingerprint
 from nbflow.core.future import Future, current
-from nbflow.core.retry import NO_RETRY, Retry, When
+from nbflow.core.options import PRIORITY_NOT_SET, Options, Priority, refuse
+from nbflow.core.retry import Retry, When
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,34 +22,9 @@ T = TypeVar("T")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How an activity is run.
-
-    Attributes:
-        retry: When a failed attempt is followed by another.
-        timeout: Seconds that one attempt may take, from its start; None: as long as it needs.
-        executor: Where it runs, by name or as an object, when not where the run's calls do.
-        version: Told apart from other versions of the same name on a service.
-        once: Whether a call is never begun twice: that it begins is on the disk before it does,
-            and if its process is lost then, it fails instead of running again.
-        cache: Whether a call is answered by the result of an earlier one that was the same, of
-            this run or another.
-        cache_key: What its result depends on besides its code and its arguments.
-    """
-
-    retry: Retry = NO_RETRY
-    timeout: float | None = None
-    executor: Any = None
-    version: str = "1"
-    once: bool = False
-    cache: bool = False
-    cache_key: CacheKey = field(default_factory=CacheKey)
-
-
 @dataclass(slots=True, eq=False)
 class Activity(Generic[P, T]):
-    """A function that workflows can call. Make one with `activity`.
+    """A function, or a class with ``execute``, that workflows can call. Make one by `activity`.
 
     Called by workflow code it asks for a call and gives its `Future`; called anywhere else it is
     the plain function. Arguments that do not fit the signature raise `TypeError` at once, where
@@ -77,10 +54,14 @@ class Activity(Generic[P, T]):
 
     def __post_init__(self) -> None:
         """Read the signature once."""
-        self.signature = inspect.signature(self.fn)
+        try:
+            self.signature = inspect.signature(self.fn)
+        except ValueError:
+            refuse(f"{self.name}: its arguments are not known: write a function that calls it")
         self.is_async = inspect.iscoroutinefunction(self.fn)
-        self.digest = self.digest or fingerprint(self.fn)
-        self.low, self.high = _arity(self.signature)
+        self.digest = self.digest or class_digest(self.fn) or fingerprint(self.fn)
+        # Calls of idempotent activities are never taken for ones that need no second look.
+        self.low, self.high = (1, 0) if self.settings.idempotent else _arity(self.signature)
         self.__doc__ = self.fn.__doc__
         self.__wrapped__ = self.fn
 
@@ -104,18 +85,49 @@ class Activity(Generic[P, T]):
             ... def fetch(region: str) -> str: ...
             >>> careful = fetch.options(retry=5, timeout=30)
         """
-        name = changes.pop("name", self.name)
-        if "retry" in changes:
-            changes["retry"] = Retry.of(changes["retry"])
-        if "cache_key" in changes:
-            changes["cache_key"] = CacheKey.of(changes["cache_key"])
-        try:
-            settings = replace(self.settings, **changes)
-        except TypeError:
-            unknown = sorted(set(changes) - set(Options.__slots__))
-            message = f"unknown option {', '.join(unknown)}: use {', '.join(Options.__slots__)}"
-            raise DefinitionError(message) from None
-        return Activity(name, self.fn, _checked(settings), self.digest)
+        name = _named(changes.pop("name", None)) or self.name
+        settings = self.settings.changed(changes)
+        _check_cache(settings, self.fn)
+        return Activity(name, self.fn, settings, self.digest)
+
+    @overload
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+    @overload
+    def submit(
+        self, *args: Any, call_id: str | None = None, task_priority: Priority = ..., **kwargs: Any
+    ) -> Future[T]: ...
+    def submit(self, *args: Any, **kwargs: Any) -> Any:
+        """Ask for a call, with an id or a priority of its own.
+
+        A parameter of the function's own that has such a name is the function's.
+
+        Args:
+            args: The activity's positional arguments.
+            kwargs: Its keyword arguments; and ``call_id``, the call's id instead of ``name-N``,
+                which no other call of the run may have; and ``task_priority``, in the place of the
+                activity's, None for none.
+
+        Raises:
+            DefinitionError: The id is taken or makes no sense, or this is no workflow's code.
+
+        Example:
+            >>> orders = fetch.submit("eu", call_id="orders-eu", task_priority=5)
+        """
+        interpreter = current.get()
+        if interpreter is None:
+            message = f"{self.name}.submit is for workflow code: elsewhere call {self.name}(...)"
+            raise DefinitionError(message)
+        if not kwargs:
+            return interpreter.call(self, args, kwargs)
+        own = self.signature.parameters
+        call = None if "call_id" in own else kwargs.pop("call_id", None)
+        activity = self
+        for word in ("task_priority", "__priority"):
+            if word in kwargs and word not in own:
+                activity = self.options(task_priority=kwargs.pop(word))
+        if call is not None:
+            return interpreter.call_named(activity, args, kwargs, call)
+        return interpreter.call(activity, args, kwargs)
 
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise TypeError unless the arguments fit the signature."""
@@ -137,12 +149,23 @@ def activity(
     *,
     name: str | None = None,
     retry: Retry | int | When | None = None,
-    timeout: float | None = None,
+    timeout: float | str | None = None,
     executor: Any = None,
     version: str = "1",
     once: bool = False,
     cache: bool = False,
     cache_key: CacheKey | Mapping[str, Any] | None = None,
+    task_list: str = "default",
+    task_priority: Priority = PRIORITY_NOT_SET,
+    raises_on_failure: bool = True,
+    start_to_close_timeout: float | str | None = None,
+    schedule_to_close_timeout: float | str | None = None,
+    schedule_to_start_timeout: float | str | None = None,
+    heartbeat_timeout: float | str | None = None,
+    idempotent: bool = False,
+    meta: Mapping[str, Any] | None = None,
+    max_running: int | None = None,
+    copy: bool = False,
 ) -> Callable[[Callable[P, T]], Activity[P, T]]: ...
 def activity(  # noqa: PLR0913 - one a field of `Options`
     fn: Callable[..., Any] | None = None,
@@ -150,17 +173,31 @@ def activity(  # noqa: PLR0913 - one a field of `Options`
     *,
     name: str | None = None,
     retry: Retry | int | When | None = None,
-    timeout: float | None = None,
+    timeout: float | str | None = None,
     executor: Any = None,
     version: str = "1",
     once: bool = False,
     cache: bool = False,
     cache_key: CacheKey | Mapping[str, Any] | None = None,
+    task_list: str = "default",
+    task_priority: Priority = PRIORITY_NOT_SET,
+    raises_on_failure: bool = True,
+    start_to_close_timeout: float | str | None = None,
+    schedule_to_close_timeout: float | str | None = None,
+    schedule_to_start_timeout: float | str | None = None,
+    heartbeat_timeout: float | str | None = None,
+    idempotent: bool = False,
+    meta: Mapping[str, Any] | None = None,
+    max_running: int | None = None,
+    copy: bool = False,
+    **unknown: Any,
 ) -> Any:
-    """Make an activity of a function, plain or ``async def``.
+    """Make an activity of a function, plain or ``async def``, or of a class with ``execute``.
 
     Args:
-        fn: The function, when used as bare ``@activity``.
+        fn: The function or class, when used as bare ``@activity``. Of a class, each attempt makes
+            an instance of the call's arguments, sets its attribute ``context``, and gives what
+            ``execute()`` does; ``post_execute(result)`` is called after it, if there is one.
         name: Its name; the function's own by default.
         retry: How many times to try again after a failure, or a `Retry`, or a function
             ``(error, attempt) -> bool | seconds | None``.
@@ -176,6 +213,22 @@ def activity(  # noqa: PLR0913 - one a field of `Options`
             code, all that it reaches and the arguments are the same.
         cache_key: What else the result depends on: a `CacheKey`, or a dict of its fields, as in
             ``{"files": ["data.csv"]}``.
+        task_list: Where a service's workers look for its calls.
+        task_priority: A number: of calls that could start, those with the highest go first. None
+            says that there is to be none.
+        raises_on_failure: With False, the result of a call that failed is None, for ``result()``
+            and for the calls that take it; ``exception()`` tells what it failed with.
+        start_to_close_timeout: Another name of `timeout`.
+        schedule_to_close_timeout: Seconds that an attempt may take from when it could start, the
+            time it waits for a worker included.
+        schedule_to_start_timeout: Seconds within which a worker must have begun an attempt.
+        heartbeat_timeout: Seconds that may pass until the activity says by
+            ``nbflow.context().heartbeat()`` that it is alive.
+        idempotent: Make calls with equal arguments one call of the run.
+        meta: A dict for services and tools; nbflow does not look at it.
+        max_running: How many of its calls may run at once, in one run and in this process.
+        copy: Give each consumer in this process a copy of the result, also of a mebibyte and more.
+        unknown: Nothing: any other option is refused.
 
     Raises:
         DefinitionError: It cannot be an activity, or an option makes no sense.
@@ -187,18 +240,17 @@ def activity(  # noqa: PLR0913 - one a field of `Options`
         >>> fetch("eu", 2)
         [0, 1]
     """
+    given = {k: v for k, v in locals().items() if k not in {"fn", "name", "unknown"}} | unknown
+    if start_to_close_timeout is None:
+        del given["start_to_close_timeout"]
+    options = Options().changed(given)
+    given_name = _named(name)
 
     def make(function: Callable[..., Any]) -> Activity[..., Any]:
-        options = Options(
-            retry=Retry.of(retry),
-            timeout=timeout,
-            executor=executor,
-            version=version,
-            once=once,
-            cache=cache,
-            cache_key=CacheKey.of(cache_key),
-        )
-        return Activity(name or _own_name(function), _callable(function), _checked(options))
+        called = given_name or _own_name(function)
+        code = _callable(function)
+        _check_cache(options, code)
+        return Activity(called, code, options)
 
     return make if fn is None else make(fn)
 
@@ -232,11 +284,11 @@ def _callable(fn: Any) -> Callable[..., Any]:
     if isinstance(fn, Activity):
         return fn.fn
     if isinstance(fn, type):
-        _refuse(f"{fn.__name__} is a class: an activity is a function")
+        return adapted(fn)
     if not callable(fn):
-        _refuse(f"an activity is a function, not {type(fn).__name__}: {fn!r:.60}")
+        refuse(f"an activity is a function, not {type(fn).__name__}: {fn!r:.60}")
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
-        _refuse(
+        refuse(
             f"{fn.__name__} is a generator: its values cannot be stored one by one. "
             "Give them back together, as a list"
         )
@@ -246,19 +298,17 @@ def _callable(fn: Any) -> Callable[..., Any]:
 def _own_name(fn: object) -> str:
     name = getattr(fn, "__name__", None) or getattr(getattr(fn, "func", None), "__name__", "")
     if not name or name == "<lambda>":
-        _refuse("a function without a name needs one: activity(name='double')(lambda x: 2 * x)")
+        refuse("a function without a name needs one: activity(name='double')(lambda x: 2 * x)")
     return str(name)
 
 
-def _checked(options: Options) -> Options:
-    if options.timeout is not None and not options.timeout > 0:
-        _refuse(f"timeout is a number of seconds above 0, not {options.timeout!r}")
-    if type(options.cache) is not bool:
-        _refuse(f"cache is True or False, not {options.cache!r:.60}")
-    if options.once and options.retry is not NO_RETRY and options.retry != NO_RETRY:
-        _refuse("once=True and retry exclude each other: a second attempt begins the call twice")
-    return options
+def _named(name: object) -> str | None:
+    """Refuse names that are none."""
+    if name is not None and not (isinstance(name, str) and name.strip()):
+        refuse(f"name is a text, not {name!r:.60}")
+    return name
 
 
-def _refuse(reason: str) -> NoReturn:
-    raise DefinitionError(reason)
+def _check_cache(options: Options, fn: object) -> None:
+    if options.cache and own_class(fn) is not None:
+        refuse("cache=True is for functions: what the methods of a class reach is not seen")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -29,10 +29,10 @@ class CacheKey:
         ...     return open(path).readlines()
     """
 
-    files: tuple[str, ...] = ()
-    env: tuple[str, ...] = ()
+    files: Sequence[str] = ()
+    env: Sequence[str] = ()
     version: Any = None
-    hidden: frozenset[str] = frozenset()
+    hidden: Collection[str] = ()
 
     @classmethod
     def of(cls, given: object) -> CacheKey:

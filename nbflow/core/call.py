@@ -11,6 +11,10 @@ from nbflow.core.events import (
     CallScheduled,
     CallStarted,
     CallSucceeded,
+    MarkerFailed,
+    MarkerRecorded,
+    SignalReceived,
+    SignalSent,
     TimerCancelled,
     TimerFired,
 )
@@ -19,21 +23,32 @@ from nbflow.core.payload import Stored
 if TYPE_CHECKING:
     from nbflow.core.activity import Activity
 
-Outcome = CallSucceeded | CallReused | CallFailed | CallCancelled | TimerFired | TimerCancelled
-"""The event that settled a call or a timer."""
+Outcome = (
+    CallSucceeded
+    | CallReused
+    | CallFailed
+    | CallCancelled
+    | TimerFired
+    | TimerCancelled
+    | MarkerRecorded
+    | MarkerFailed
+    | SignalReceived
+    | SignalSent
+)
+"""The event that settled a call, a timer or a marker."""
 
 SUCCESSES = frozenset({CallSucceeded, CallReused})
 """The kinds of outcome that have a result."""
-_FAILURES = frozenset({CallFailed, CallCancelled})
+_FAILURES = frozenset({CallFailed, CallCancelled, MarkerFailed})
 _new = tuple.__new__
 
 
 class CallState:
-    """Where one call, or one timer, stands.
+    """Where one call, timer or marker stands.
 
     Attributes:
         id: Its id, ``name-N`` in call order.
-        name: The activity's name; "" for a timer.
+        name: The activity's name; "" for a timer or a marker.
         args: Positional arguments, stored.
         kwargs: Keyword arguments, stored, or None.
         deps: Ids of the calls whose results it takes.
@@ -52,6 +67,7 @@ class CallState:
         index: Its place in the order of settling, -1 until then.
         seen: Whether workflow code has looked at how it ended.
         live: The value itself, where it is handed on without a copy.
+        group: See `CallScheduled.group`.
     """
 
     __slots__ = (
@@ -63,6 +79,7 @@ class CallState:
         "code",
         "dependents",
         "deps",
+        "group",
         "id",
         "index",
         "kwargs",
@@ -88,6 +105,7 @@ class CallState:
         after: tuple[str, ...] = (),
         code: str = "",
         activity: Activity[..., Any] | None = None,
+        group: str = "",
     ) -> None:
         self.id = id
         self.name = name
@@ -98,6 +116,7 @@ class CallState:
         self.after = after
         self.code = code
         self.activity = activity
+        self.group = group
         self.recorded = False
         self.missing = 0
         self.dependents: list[CallState] | None = None
@@ -114,7 +133,9 @@ class CallState:
     def of(cls, event: CallScheduled) -> Self:
         """Make the state that a recorded call begins with."""
         e = event
-        return cls(e.call, e.activity, e.args, e.kwargs, e.deps, e.turn, e.after, e.code)
+        return cls(
+            e.call, e.activity, e.args, e.kwargs, e.deps, e.turn, e.after, e.code, group=e.group
+        )
 
     def event(self, seq: int, at: float) -> CallScheduled:
         """Give the event that records it."""
@@ -129,6 +150,7 @@ class CallState:
             self.turn,
             self.after,
             self.code,
+            self.group,
         )
         return _new(CallScheduled, fields)  # one call of Python less than the class itself
 
@@ -142,6 +164,11 @@ class CallState:
         return type(self.outcome) in _FAILURES
 
     @property
+    def ignored(self) -> bool:
+        """Whether it failed and its result is None all the same."""
+        return type(self.outcome) is CallFailed and self.outcome.ignored and self.because is None
+
+    @property
     def cached(self) -> bool:
         """Whether an earlier run's result answered it."""
         return type(self.outcome) is CallReused
@@ -152,11 +179,13 @@ class CallState:
         match self.outcome:
             case None:
                 return self._open_status()
-            case CallSucceeded() | CallReused() | TimerFired():
+            case CallSucceeded() | CallReused() | TimerFired() | MarkerRecorded():
+                return "done"
+            case SignalReceived() | SignalSent():
                 return "done"
             case _ if self.because is not None:
                 return "skipped"
-            case CallFailed():
+            case CallFailed() | MarkerFailed():
                 return "failed"
         return "cancelled"
 

@@ -16,8 +16,10 @@ from typing import Any
 
 from nbflow.core import payload
 from nbflow.core.activity import Activity
+from nbflow.core.child import WorkflowOptions
 from nbflow.core.errors import Unserialisable
 from nbflow.core.fingerprint import digest, fingerprint, global_names
+from nbflow.core.redact import redact
 from nbflow.core.workflow import Definition, Workflow, WorkflowFunction, definition
 
 LARGE_BYTES = 1024 * 1024
@@ -122,12 +124,22 @@ class _Snapshot:
             copy = Activity(value.name, fn, value.settings, value.digest)
             self._activities.append(copy)
         else:
-            copy = WorkflowFunction(value.name, fn, value.version, value.task_list)
+            copy = WorkflowFunction(
+                value.name, fn, value.version, value.task_list, self._options(value)
+            )
         self._memo[id(value)] = self._memo[id(copy)] = copy
         self._keep.append(copy)
         copy.fn = self._function(value.name, fn)
         self._reached[id(copy)] = self._reached[id(value)] = [id(fn)]
         return copy
+
+    def _options(self, value: WorkflowFunction[..., Any]) -> WorkflowOptions:
+        """Give a workflow's options, the function among them frozen too."""
+        handler = value.settings.on_failure
+        if not isinstance(handler, FunctionType):
+            return value.settings
+        frozen = self._function(handler.__name__, handler)
+        return value.settings.changed({"on_failure": frozen})
 
     def _function(self, name: str, fn: FunctionType) -> FunctionType:
         if id(fn) in self._memo:
@@ -204,12 +216,15 @@ class _Snapshot:
     def _data(self, name: str, value: object) -> object:
         kind = type(value)
         if kind in payload.SCALARS:
-            self.names[name] = f"{value!r:.60}"
+            self.names[name] = redact(repr(value))[:60]
             self._digests[id(value)] = digest(kind.__name__, repr(value))
             return value
         try:
-            stored = payload.pack(value, name)
-            copy = payload.unpack(stored, _no_ref, _no_blob)
+            stored = payload.pack(value, name, kept=False)
+            if getattr(stored, "codec", "") == "pickle":
+                copy = payload.loads(stored.data)  # type: ignore[union-attr, arg-type]
+            else:
+                copy = payload.unpack(stored, _no_ref, _no_blob)
         except Unserialisable:
             self.names[name] = f"{kind.__name__}, shared: it cannot be copied"
             self.shared.append(name)

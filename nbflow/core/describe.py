@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 
 from nbflow.core.call import CallState
-from nbflow.core.errors import ActivityCancelled, NondeterminismError
-from nbflow.core.events import CallCancelled, CallFailed
+from nbflow.core.errors import ActivityCancelled
+from nbflow.core.events import CallCancelled, CallFailed, MarkerFailed
 from nbflow.core.payload import Packed, Ref, Stored, spill
+from nbflow.core.redact import redact
 
 _SHORT = 60
 _REF = re.compile(r'\{"\$ref":"([^"]*)"\}')
 """A reference to a call, as a stored argument writes it."""
+_SECRET = re.compile(r'\{"\$secret":"\w+:([^"]*)"\}')
 
 
 def error_of(state: CallState) -> BaseException:
@@ -28,6 +30,10 @@ def error_of(state: CallState) -> BaseException:
         case CallCancelled() as cancelled:
             reason = f": {cancelled.reason}" if cancelled.reason else ""
             error = ActivityCancelled(f"{origin.id} was cancelled{reason}")
+        case MarkerFailed() as marker:
+            error = marker.error.rebuild()
+            error.add_note(f"in {origin.id}, nbflow.side_effect({marker.of})")
+            return error
         case _:
             message = f"{state.id} has not failed"
             raise AssertionError(message)
@@ -41,36 +47,26 @@ def same(known: CallState, asked: CallState) -> bool:
     """Whether a call is asked for as the log says it was."""
     if known.name != asked.name or known.deps != asked.deps:
         return False
-    return _opaque(known) or (_values(known) == _values(asked))
+    return parts(known) == parts(asked)
 
 
-def _values(state: CallState) -> list[tuple[object, type, Stored]]:
-    """Give the arguments for comparing: by place, type and value, so that 1 is not True."""
-    named: list[tuple[object, Stored]] = [*enumerate(state.args), *(state.kwargs or {}).items()]
-    return [(where, type(a), a) for where, s in named for a in (spill(s),)]
+def parts(state: CallState) -> dict[int | str, object]:
+    """Give the arguments by place or name, for comparing: by type and value, so 1 is not True.
 
-
-def _opaque(state: CallState) -> bool:
-    """Whether an argument is pickled: equal values may have unequal pickles."""
-    stored = (*state.args, *(state.kwargs or {}).values())
-    return any(getattr(s, "codec", "") == "pickle" for s in stored)
-
-
-def compare(run: str, known: CallState, asked: CallState) -> None:
-    """Raise unless a call is asked for as it was recorded.
-
-    Raises:
-        NondeterminismError: It is not; the message shows both.
+    One that is pickled counts as such only, since equal values may have unequal pickles.
     """
-    if not same(known, asked):
-        message = (
-            f"run {run} cannot continue: call {asked.id} differs.\n"
-            f"  recorded: {describe(known)}\n"
-            f"  now:      {describe(asked)}\n"
-            "Nothing was executed. You can go back to the code that the run was started with "
-            "and resume it, or start a new run."
-        )
-        raise NondeterminismError(message)
+    named: list[tuple[int | str, Stored]] = [
+        *enumerate(state.args),
+        *(state.kwargs or {}).items(),
+    ]
+    return {where: _comparable(spill(stored)) for where, stored in named}
+
+
+def _comparable(stored: Stored) -> object:
+    if getattr(stored, "codec", "") == "pickle":
+        return "pickle"
+    # Of two NaN neither equals the other.
+    return type(stored), repr(stored) if type(stored) is float else stored
 
 
 def describe(state: CallState) -> str:
@@ -85,11 +81,12 @@ def _short(stored: Stored) -> str:
         case Ref():
             return stored.call
         case Packed(codec="json"):
-            text = _REF.sub(r"\1", str(stored.data)[:1000])
+            text = _REF.sub(r"\1", redact(str(stored.data))[:1000])
+            text = _SECRET.sub(r"Secret(\1)", text)
         case Packed() | None:
             text = "None" if stored is None else f"<{stored.size} bytes>"
         case str() | bool() | int() | float():
-            text = repr(stored)
+            text = redact(repr(stored))
         case _:
             text = f"<{stored.size} bytes>"
     return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"

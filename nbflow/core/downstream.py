@@ -11,8 +11,8 @@ def downstream(history: History, calls: Iterable[str]) -> list[str]:
     """Give some calls and all that may depend on their results, in call order.
 
     That is every call that takes a result of one of them, directly or through others. And once
-    the workflow's code has read such a result itself, everything that it asked for from there on:
-    what it asks for then may depend on what it read.
+    the workflow's code has read such a result itself, everything that it asked for from there on,
+    timers and side effects too: what it asks for then may depend on what it read.
 
     Args:
         history: The run.
@@ -23,9 +23,7 @@ def downstream(history: History, calls: Iterable[str]) -> list[str]:
         known = len(found)
         turn = _first_turn(history, found)
         for state in history.calls.values():
-            if state.name and (
-                (turn is not None and state.turn >= turn) or not found.isdisjoint(state.deps)
-            ):
+            if (turn is not None and state.turn >= turn) or not found.isdisjoint(state.deps):
                 found.add(state.id)
         if len(found) == known:
             return [call for call in history.calls if call in found]

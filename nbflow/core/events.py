@@ -12,14 +12,10 @@ takes four times as long to make, and the JSON encoder writes tuples without any
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, get_args
 
-from nbflow.core.failure import Failure, Frame
-from nbflow.core.payload import UNCHECKED, Ref, Stored, from_json, to_json
-from nbflow.core.seals import Seal, is_pickled, may_hold_pickles, with_checks, with_seals
+from nbflow.core.failure import Failure
+from nbflow.core.payload import Stored
 
 RULES: Final = 1
 """The version of the scheduling rules that new runs are started with."""
@@ -94,6 +90,11 @@ class RunStarted(NamedTuple):
         source: The workflow's source text, where it is to be had.
         captured: Names of the notebook's globals that were copied for this run, as
             ``name: description``.
+        seed: What the random numbers of the workflow's code are derived from.
+        parent: The run that called the workflow, "" if none did.
+        call: The call of the parent that this run is.
+        tags: Words that it is found by.
+        continues: The run that it goes on from, see `RunContinued`.
     """
 
     seq: int
@@ -106,6 +107,11 @@ class RunStarted(NamedTuple):
     code: str = ""
     source: str = ""
     captured: tuple[str, ...] = ()
+    seed: str = ""
+    parent: str = ""
+    call: str = ""
+    tags: tuple[str, ...] = ()
+    continues: str = ""
 
 
 class RunResumed(NamedTuple):
@@ -138,6 +144,8 @@ class CallScheduled(NamedTuple):
         after: The calls it read just before, on the first call of a turn only: the control
             edges of every call of that turn.
         code: Digest of the activity's source.
+        group: Names of the groups and chains that it was asked for in, outermost first, with a
+            ``/`` between two.
     """
 
     seq: int
@@ -150,6 +158,7 @@ class CallScheduled(NamedTuple):
     turn: int = 0
     after: tuple[str, ...] = ()
     code: str = ""
+    group: str = ""
 
 
 class CallStarted(NamedTuple):
@@ -241,6 +250,8 @@ class CallFailed(NamedTuple):
         retry_at: When the next attempt is due (seconds, epoch); None: the call is settled.
         report: What the worker measured; None if it never answered.
         abandoned: The attempt could not be stopped and may still be running.
+        ignored: The call is settled and its result is None: nobody is to be stopped by this.
+        timeout: Which time limit it was, as in `ActivityTimeout.kind`; "" if it was none.
     """
 
     seq: int
@@ -251,6 +262,13 @@ class CallFailed(NamedTuple):
     retry_at: float | None = None
     report: Report | None = None
     abandoned: bool = False
+    ignored: bool = False
+    timeout: str = ""
+
+    @property
+    def result(self) -> None:
+        """What those get that take its result though it failed."""
+        return
 
 
 class CallCancelled(NamedTuple):
@@ -261,6 +279,26 @@ class CallCancelled(NamedTuple):
     call: str
     reason: str = ""
     abandoned: bool = False
+
+
+class CallHeartbeat(NamedTuple):
+    """An attempt said that it is alive, and how far it is: the latest of a second at the most.
+
+    Attributes:
+        call: The call's id.
+        attempt: Which attempt, from 1.
+        details: What it said, as text: JSON where it was no text.
+        done: How much of `total` is done, where it said so.
+        total: How much there is to be done; None: not known.
+    """
+
+    seq: int
+    at: float
+    call: str
+    attempt: int
+    details: str = ""
+    done: float | None = None
+    total: float | None = None
 
 
 class CallWrote(NamedTuple):
@@ -282,12 +320,17 @@ class CallWrote(NamedTuple):
 
 
 class TimerStarted(NamedTuple):
-    """The workflow asked to be woken at `due` (seconds, epoch)."""
+    """The workflow asked to be woken at `due` (seconds, epoch).
+
+    `turn` and `after` are as in `MarkerRecorded`.
+    """
 
     seq: int
     at: float
     timer: str
     due: float
+    turn: int = 0
+    after: tuple[str, ...] = ()
 
 
 class TimerFired(NamedTuple):
@@ -297,13 +340,140 @@ class TimerFired(NamedTuple):
     at: float
     timer: str
 
+    @property
+    def result(self) -> None:
+        """What comes of it: nothing."""
+        return
+
 
 class TimerCancelled(NamedTuple):
-    """The workflow no longer needs a timer."""
+    """A timer is no longer needed: `reason` is "" if the workflow's own code said so."""
 
     seq: int
     at: float
     timer: str
+    reason: str = ""
+
+    @property
+    def result(self) -> None:
+        """What comes of it: nothing."""
+        return
+
+
+class MarkerRecorded(NamedTuple):
+    """A helper gave workflow code a value from outside. A replay gives it the same one.
+
+    Attributes:
+        name: Which one: ``side_effect-N`` in the order of asking, or ``patched:ID``.
+        value: The value, stored.
+        of: Name of the function that made it, where one did.
+        turn: How many times the workflow had stopped to read results before it asked.
+        after: The calls that it had read since it last asked for a call.
+    """
+
+    seq: int
+    at: float
+    name: str
+    value: Stored = None
+    of: str = ""
+    turn: int = 0
+    after: tuple[str, ...] = ()
+
+
+class MarkerFailed(NamedTuple):
+    """The function of a side effect raised; the other fields are as in `MarkerRecorded`."""
+
+    seq: int
+    at: float
+    name: str
+    error: Failure
+    of: str = ""
+    turn: int = 0
+    after: tuple[str, ...] = ()
+
+
+class ChildStarted(NamedTuple):
+    """A call is a run of its own, which is created next. How that ends, ends the call.
+
+    Attributes:
+        call: The call's id.
+        run: Id of the child run.
+    """
+
+    seq: int
+    at: float
+    call: str
+    run: str
+
+
+class SignalReceived(NamedTuple):
+    """Somebody told the run something.
+
+    Attributes:
+        name: Of the signal.
+        number: The how-manieth of that name it is, from 1.
+        result: What was told, stored.
+        id: Which signal it is, if the sender said: one of the same id is taken once.
+        sender: The run that sent it, "" if none did.
+        propagate: Whether it is passed on to the child runs that are under way.
+    """
+
+    seq: int
+    at: float
+    name: str
+    number: int
+    result: Stored = None
+    id: str = ""
+    sender: str = ""
+    propagate: bool = False
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt it was: none."""
+        return 0
+
+
+class SignalSent(NamedTuple):
+    """The workflow told something to a run.
+
+    Attributes:
+        name: Which sending of the run it is, ``signal-N``.
+        signal: Name of the signal.
+        to: The run that was told.
+        turn: How many times the workflow had stopped to read results before it asked.
+        after: The calls that it had read since it last asked for a call.
+    """
+
+    seq: int
+    at: float
+    name: str
+    signal: str
+    to: str
+    turn: int = 0
+    after: tuple[str, ...] = ()
+
+    @property
+    def result(self) -> None:
+        """What comes of it: nothing."""
+        return
+
+
+class RunContinued(NamedTuple):
+    """The workflow ends here and goes on in a new run, with these arguments and an empty log.
+
+    Attributes:
+        run: Id of the new run.
+        args: Its positional arguments, stored.
+        kwargs: Its keyword arguments, stored.
+        unread: Ids of the signals that go along.
+    """
+
+    seq: int
+    at: float
+    run: str
+    args: tuple[Stored, ...] = ()
+    kwargs: dict[str, Stored] | None = None
+    unread: tuple[str, ...] = ()
 
 
 class CancelRequested(NamedTuple):
@@ -342,96 +512,20 @@ Event = (
     | CallMissed
     | CallFailed
     | CallCancelled
+    | CallHeartbeat
     | CallWrote
     | TimerStarted
     | TimerFired
     | TimerCancelled
+    | MarkerRecorded
+    | MarkerFailed
+    | ChildStarted
+    | SignalReceived
+    | SignalSent
+    | RunContinued
     | CancelRequested
     | RunClosed
 )
 """Something that happened. Every kind begins with `seq` and `at`."""
 
 KINDS: Final[dict[str, Any]] = {kind.__name__: kind for kind in get_args(Event)}
-
-
-def encode(events: Iterable[Event], run: str = "", seal: Seal | None = None) -> str:
-    """Write events as one JSON text: ``[[kind, [field, ...]], ...]``, fields in their order.
-
-    Args:
-        events: The events.
-        run: Whose they are; signatures are good for this run only.
-        seal: Signs what is pickled in them.
-    """
-    named = [(type(event).__name__, event) for event in events]
-    if seal is None:
-        return _ENCODER.encode(named)
-    try:
-        return _PLAIN_ENCODER.encode(named)
-    except _Pickled:
-        return _ENCODER.encode([(name, with_seals(event, run, seal)) for name, event in named])
-
-
-def decode(text: str, run: str = "", seal: Seal | None = None) -> Iterator[Event]:
-    """Read what `encode` wrote, by this version or an older one.
-
-    Without the `seal` that it was signed by, or for another run, what is pickled is refused.
-    """
-    sealed = seal is not None and may_hold_pickles(text)
-    for name, fields in _DECODER.decode(text):
-        if (kind := KINDS.get(name)) is not None:
-            # A newer version may have added fields at the end.
-            known = kind._fields[: len(fields)]
-            event = kind(*[_value(name, v) for name, v in zip(known, fields, strict=False)])
-            yield with_checks(event, run, seal) if sealed else event
-
-
-def _value(name: str, value: Any) -> Any:
-    if type(value) is list:
-        return Report(*value) if name == "report" else tuple(value)
-    if name == "error" and value is not None:
-        return _failure(value)
-    return value
-
-
-def _failure(fields: dict[str, Any]) -> Failure:
-    return Failure(
-        kind=fields["kind"],
-        bases=tuple(fields["bases"]),
-        message=fields["message"],
-        frames=tuple(Frame(*frame) for frame in fields["frames"]),
-        pickled=base64.b64decode(fields["pickled"]) if fields["pickled"] else None,
-        refused=UNCHECKED if fields["pickled"] else "",
-        sig=fields.get("sig", ""),
-    )
-
-
-def _default(value: object) -> object:
-    if type(value) is Ref:  # by far the most frequent
-        return {"$ref": value.call}
-    if isinstance(value, Failure):
-        return {
-            "kind": value.kind,
-            "bases": value.bases,
-            "message": value.message,
-            "frames": [[f.file, f.line, f.function, f.source] for f in value.frames],
-            "pickled": base64.b64encode(value.pickled).decode() if value.pickled else None,
-            **({"sig": value.sig} if value.sig else {}),
-        }
-    return to_json(value)
-
-
-class _Pickled(Exception):
-    """There is something to be signed."""
-
-
-def _plain_default(value: object) -> object:
-    if type(value) is not Ref and is_pickled(value):
-        raise _Pickled
-    return _default(value)
-
-
-_PLAIN_ENCODER: Final = json.JSONEncoder(
-    separators=(",", ":"), default=_plain_default, check_circular=False
-)
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), default=_default, check_circular=False)
-_DECODER: Final = json.JSONDecoder(object_hook=from_json)

@@ -7,7 +7,7 @@ import traceback
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from nbflow.core import payload
+from nbflow.core import errors, payload
 from nbflow.core.errors import NbflowError, RemoteError
 from nbflow.core.redact import holds_secret, redact
 
@@ -71,11 +71,20 @@ class Failure:
             else:
                 if isinstance(error, BaseException):
                     return error
-        return RemoteError(self.kind, self.message)
+        return _own(self.kind, self.message) or RemoteError(self.kind, self.message)
 
     def matches(self, kind: type[BaseException]) -> bool:
         """Whether the exception was of that class, also where it cannot be rebuilt."""
         return _name(kind) in self.bases
+
+
+def _own(kind: str, message: str) -> NbflowError | None:
+    """Make one of nbflow's own errors again: that needs no pickle."""
+    module, _, name = kind.rpartition(".")
+    found = getattr(errors, name, None) if module == errors.__name__ else None
+    if isinstance(found, type) and issubclass(found, NbflowError) and found is not RemoteError:
+        return found(message)
+    return None
 
 
 def _name(kind: type) -> str:

@@ -260,5 +260,6 @@ def imports(code: CodeType) -> list[tuple[str, int, tuple[str, ...]]]:
             if instruction.opname == "IMPORT_NAME":
                 level, names = (i.argval for i in before[-2:])
                 found[instruction.argval, int(level), tuple(names or ())] = None
-            before = [*before[-1:], instruction]
+            if instruction.opname != "EXTENDED_ARG":
+                before = [*before[-1:], instruction]
     return list(found)

@@ -137,6 +137,10 @@ class Gathered(Future[list[T]]):
         errors = [future.exception() for future in self.futures]
         return next((error for error in errors if error is not None), None)
 
+    def leaves(self) -> list[Future[Any]]:
+        """Give the futures of all its calls."""
+        return [leaf for future in self.futures for leaf in leaves(future)]
+
     def done(self) -> bool:
         """Whether all are settled. Only outside a workflow, as `Future.done`."""
         return all(future.done() for future in self.futures)
@@ -169,6 +173,11 @@ class Gathered(Future[list[T]]):
     def __repr__(self) -> str:
         """Give what it stands for."""
         return f"<{self.call}>"
+
+
+def leaves(future: Future[Any]) -> list[Future[Any]]:
+    """Give the futures of calls that a future stands for."""
+    return future.leaves() if isinstance(future, Gathered) else [future]
 
 
 def call_id(value: object) -> str | None:

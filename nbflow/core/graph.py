@@ -11,6 +11,7 @@ from nbflow.core.describe import describe, error_of
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
+    CallHeartbeat,
     CallReused,
     CallScheduled,
     CallStarted,
@@ -41,6 +42,10 @@ class Node:
         worker: Where the latest attempt ran or runs.
         error: One line on why there is no result, or "".
         cached: Whether an earlier run's result answered it, so that it did not run.
+        details: What its latest attempt said last by a heartbeat.
+        done: How much of `total` it said is done; None: it did not say.
+        total: How much there is to be done.
+        group: See `CallScheduled.group`.
     """
 
     id: str
@@ -53,6 +58,10 @@ class Node:
     worker: str = ""
     error: str = ""
     cached: bool = False
+    details: str = ""
+    done: float | None = None
+    total: float | None = None
+    group: str = ""
 
     @property
     def join(self) -> bool:
@@ -86,6 +95,7 @@ class Graph:
         self._settled = 0
         self._targets: dict[str, list[str]] = {}
         self._asked: set[str] = set()
+        self._beats: dict[str, CallHeartbeat] = {}
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
@@ -114,7 +124,7 @@ class Graph:
         """Go through the nodes as they stand now."""
         for state in self.history.calls.values():
             if state.name:
-                yield _node(state)
+                yield _node(state, self._beats.get(state.id))
         for join in self._joins:
             yield self.node(join)
 
@@ -131,7 +141,7 @@ class Graph:
         if id in self._joins:
             done = all(self.history.calls[c].outcome is not None for c in self._joins[id])
             return Node(id=id, activity="", status="done" if done else "waiting")
-        return _node(self.history.calls[id])
+        return _node(self.history.calls[id], self._beats.get(id))
 
     def feeds(self, call: str) -> list[str]:
         """Give the calls that take a call's result, in the order in which they were asked for."""
@@ -163,6 +173,10 @@ class Graph:
         self._settled = len(settled)
 
     def _touched(self, event: CallStarted | CallFailed | CallCancelled) -> None:
+        self.changed.add(event.call)
+
+    def _beat(self, event: CallHeartbeat) -> None:
+        self._beats[event.call] = event
         self.changed.add(event.call)
 
     def _succeeded(self, event: CallSucceeded | CallReused) -> None:
@@ -203,10 +217,11 @@ _HANDLERS: Final[dict[type[Event], Any]] = {
     CallReused: Graph._succeeded,  # noqa: SLF001
     CallFailed: Graph._touched,  # noqa: SLF001
     CallCancelled: Graph._touched,  # noqa: SLF001
+    CallHeartbeat: Graph._beat,  # noqa: SLF001
 }
 
 
-def _node(state: CallState) -> Node:
+def _node(state: CallState, beat: CallHeartbeat | None = None) -> Node:
     outcome = state.outcome
     report = getattr(outcome, "report", None) if state.because is None else None
     started = report.started if report else state.started.at if state.started else None
@@ -225,6 +240,10 @@ def _node(state: CallState) -> Node:
         worker=report.worker if report else _worker(state.started),
         error=error,
         cached=state.cached,
+        details=beat.details if beat else "",
+        done=beat.done if beat else None,
+        total=beat.total if beat else None,
+        group=state.group,
     )
 
 

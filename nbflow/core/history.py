@@ -20,10 +20,16 @@ from nbflow.core.events import (
     CallStarted,
     CallSucceeded,
     CancelRequested,
+    ChildStarted,
     Event,
+    MarkerFailed,
+    MarkerRecorded,
     RunClosed,
+    RunContinued,
     RunResumed,
     RunStarted,
+    SignalReceived,
+    SignalSent,
     TimerCancelled,
     TimerFired,
     TimerStarted,
@@ -34,7 +40,7 @@ class History:
     """What a run's events amount to so far.
 
     Attributes:
-        calls: Every call and timer by id, in the order of the log.
+        calls: Every call, timer and marker by id, in the order of the log.
         settled: Those that are settled, in the order in which the log settled them.
         ready: Calls that can start now: every dependency has succeeded, and workflow code has
             asked for them. Whoever starts them takes them from here.
@@ -43,21 +49,40 @@ class History:
         cancelling: The request to cancel it.
         last: The seq of the last event applied.
         cut_off: How often each call was running when the process that drove the run was lost.
+        suspects: The calls that were open when the run was last resumed: one of them may have
+            killed the process before.
         tried: The calls that had begun and came to no result before the run was resumed.
         groups: What was read before each turn of the workflow (`CallScheduled.turn`).
+        recorded: The event of a log that says that workflow code asked for a call, a timer or a
+            marker, by its id. Not of those that were asked for since.
+        forgot: The first outcome that workflow code may have seen and that was taken back when
+            the run was resumed: what it asked for later may depend on that. 0 if there is none.
+        children: The run that a call is, of those that are runs of their own.
+        renewed: The calls among them that are to be new runs, from the start.
+        signals: How many signals of each name were received.
+        told: The ids of signals that were received.
+        continued: Where the run goes on.
     """
 
     __slots__ = (
         "calls",
         "cancelling",
+        "children",
         "closed",
+        "continued",
         "cut_off",
+        "forgot",
         "groups",
         "last",
         "ready",
+        "recorded",
+        "renewed",
         "resumed",
         "settled",
+        "signals",
         "started",
+        "suspects",
+        "told",
         "tried",
     )
 
@@ -72,7 +97,15 @@ class History:
         self.last = 0
         self.cut_off: dict[str, int] = {}
         self.tried: set[str] = set()
+        self.suspects: set[str] = set()
         self.groups: dict[int, tuple[str, ...]] = {}
+        self.recorded: dict[str, int] = {}
+        self.forgot = 0
+        self.children: dict[str, str] = {}
+        self.renewed: set[str] = set()
+        self.signals: dict[str, int] = {}
+        self.told: set[str] = set()
+        self.continued: RunContinued | None = None
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
@@ -130,7 +163,7 @@ class History:
             self.groups[state.turn] = state.after
         return state.event(seq, at)
 
-    def succeed(self, state: CallState, event: CallSucceeded | CallReused) -> None:
+    def succeed(self, state: CallState, event: CallSucceeded | CallReused | SignalReceived) -> None:
         """Apply the event of a call whose state is at hand."""
         self.last = event.seq
         state.attempt = event.attempt
@@ -163,26 +196,44 @@ class History:
     def _run_resumed(self, event: RunResumed) -> None:
         """Forget every end that was not a success, or not to be kept: those calls run anew."""
         self.resumed += 1
+        # A failure in a run that was not over had its consequences: the code may have seen it.
+        over = self.closed is not None or self.cancelling is not None
         self.closed = self.cancelling = None
         anew = set(event.again)
-        keep = [s for s in self.settled if not s.failed and s.id not in anew]
+        lost = {s for s in self.settled if over and _lost(s)}
+        self.suspects = {s.id for s in self.calls.values() if s.outcome is None and s.name}
+        keep = [s for s in self.settled if not (s in lost or s.id in anew or _cut_short(s))]
         for index, state in enumerate(keep):
             state.index = index
         self.settled = keep
         for state in self.calls.values():
             if state.outcome is None and state.started is not None:
                 self.cut_off[state.id] = self.cut_off.get(state.id, 0) + 1
-            if state.failed and state.attempt:
+            if (_lost(state) or state.id in anew) and state.attempt:
                 self.tried.add(state.id)
-            if state.failed or state.id in anew:
+            if state.id in anew and state.id in self.children:
+                self.renewed.add(state.id)
+            if state in lost or state.id in anew:
+                self._forget(state, anew)
                 state.outcome = state.because = state.live = None
                 state.index = -1
                 state.attempt = 0
+            elif _cut_short(state):
+                state.outcome, state.index = None, -1
             state.started = None
         for call in event.allowed:
             self.cut_off.pop(call, None)
             self.tried.discard(call)
         self._reconnect()
+
+    def _forget(self, state: CallState, anew: set[str]) -> None:
+        """Note the first outcome that is taken back, and what is no longer asked for."""
+        if state.outcome is not None:
+            self.forgot = min(self.forgot or state.outcome.seq, state.outcome.seq)
+        if state.id in anew:
+            self.recorded.pop(state.id, None)
+        if not state.name:
+            state.retry_at = None
 
     def _reconnect(self) -> None:
         """Count anew what each open call waits for."""
@@ -195,6 +246,7 @@ class History:
 
     def _scheduled(self, event: CallScheduled) -> None:
         state = self.calls.get(event.call)
+        self.recorded[event.call] = event.seq
         if state is None:
             state = self.calls[event.call] = CallState.of(event)
             state.recorded = True
@@ -219,7 +271,7 @@ class History:
         for dep in deps if len(deps) == 1 else dict.fromkeys(deps):
             other = self.calls[dep]
             outcome = other.outcome
-            if type(outcome) in SUCCESSES:
+            if type(outcome) in SUCCESSES or other.ignored:
                 continue
             state.missing += 1
             if other.dependents is None:
@@ -248,7 +300,18 @@ class History:
             state.retry_at = event.retry_at
             return
         self._settle(state, event)
-        self._skip_dependents(state)
+        if event.ignored:
+            self._release(state)
+        else:
+            self._skip_dependents(state)
+
+    def _release(self, state: CallState) -> None:
+        """Let those go on that take the result of a call that failed and is ignored: None."""
+        for other in state.dependents or ():
+            other.missing -= 1
+            if not other.missing and other.activity is not None and other.outcome is None:
+                self.ready.append(other)
+        state.dependents = None
 
     def _cancelled(self, event: CallCancelled) -> None:
         state = self.calls[event.call]
@@ -277,17 +340,66 @@ class History:
                     todo.append(other)
 
     def _timer_started(self, event: TimerStarted) -> None:
-        state = self.calls.setdefault(event.timer, CallState(event.timer, ""))
-        state.retry_at = event.due
+        self._helper(event.timer, event).retry_at = event.due
 
     def _timer_ended(self, event: TimerFired | TimerCancelled) -> None:
-        self._settle(self.calls[event.timer], event)
+        state = self.calls[event.timer]
+        due = state.retry_at
+        self._settle(state, event)
+        state.retry_at = due  # one that the end of a run cut short is due when it was
+
+    def _marked(self, event: MarkerRecorded | MarkerFailed) -> None:
+        self._settle(self._helper(event.name, event), event)
+
+    def _helper(
+        self, name: str, event: TimerStarted | MarkerRecorded | MarkerFailed | SignalSent
+    ) -> CallState:
+        """Take in a timer, a marker or a signal that is sent."""
+        self.recorded[name] = event.seq
+        if event.after:
+            self.groups.setdefault(event.turn, event.after)
+        state = self.calls.setdefault(name, CallState(name, ""))
+        state.turn = event.turn
+        return state
+
+    def _child_started(self, event: ChildStarted) -> None:
+        self.children[event.call] = event.run
+        self.renewed.discard(event.call)
+
+    def _signal_received(self, event: SignalReceived) -> None:
+        self.signals[event.name] = event.number
+        if event.id:
+            self.told.add(event.id)
+        name = signal_id(event.name, event.number)
+        self.succeed(self.calls.setdefault(name, CallState(name, "")), event)
+
+    def _signal_sent(self, event: SignalSent) -> None:
+        self._settle(self._helper(event.name, event), event)
+
+    def _continued(self, event: RunContinued) -> None:
+        self.continued = event
 
     def _cancel_requested(self, event: CancelRequested) -> None:
         self.cancelling = event
 
     def _closed(self, event: RunClosed) -> None:
         self.closed = event
+
+
+def signal_id(name: str, number: int) -> str:
+    """Give the id that a signal has among the calls."""
+    return f"signal:{name}-{number}"
+
+
+def _lost(state: CallState) -> bool:
+    """Whether it came to an end that a resumed run takes back."""
+    return state.failed and not state.ignored
+
+
+def _cut_short(state: CallState) -> bool:
+    """Whether it is a timer that the end of the run cancelled, rather than the code."""
+    outcome = state.outcome
+    return type(outcome) is TimerCancelled and outcome.reason != ""
 
 
 _HANDLERS: dict[type[Event], Any] = {
@@ -302,6 +414,12 @@ _HANDLERS: dict[type[Event], Any] = {
     TimerStarted: History._timer_started,  # noqa: SLF001
     TimerFired: History._timer_ended,  # noqa: SLF001
     TimerCancelled: History._timer_ended,  # noqa: SLF001
+    MarkerRecorded: History._marked,  # noqa: SLF001
+    MarkerFailed: History._marked,  # noqa: SLF001
+    ChildStarted: History._child_started,  # noqa: SLF001
+    SignalReceived: History._signal_received,  # noqa: SLF001
+    SignalSent: History._signal_sent,  # noqa: SLF001
+    RunContinued: History._continued,  # noqa: SLF001
     CancelRequested: History._cancel_requested,  # noqa: SLF001
     RunClosed: History._closed,  # noqa: SLF001
 }

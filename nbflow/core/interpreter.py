@@ -13,46 +13,53 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbflow.core.activity import Activity
-from nbflow.core.call import SUCCESSES, CallState
-from nbflow.core.describe import compare, error_of, same
+from nbflow.core.call import CallState
+from nbflow.core.describe import error_of
+from nbflow.core.driver import Driver
 from nbflow.core.edges import check_edge
 from nbflow.core.errors import FutureMisuse
-from nbflow.core.events import CallFailed, CallReused, CallSucceeded
+from nbflow.core.events import (
+    CallFailed,
+    CallReused,
+    CallSucceeded,
+    SignalReceived,
+    SignalSent,
+    TimerCancelled,
+    TimerFired,
+)
 from nbflow.core.future import Future, Gathered, call_id, current
 from nbflow.core.history import History
+from nbflow.core.language import Language
+from nbflow.core.markers import Marking
+from nbflow.core.naming import Naming
 from nbflow.core.payload import SCALARS, Fetch, Packed, Ref, Stored, is_plain, pack, unpack
+from nbflow.core.recall import Recall
+
+if TYPE_CHECKING:
+    from random import Random
 
 T = TypeVar("T")
 
+_GIVING = (
+    CallSucceeded,
+    CallReused,
+    CallFailed,
+    SignalReceived,
+    SignalSent,
+    TimerFired,
+    TimerCancelled,
+)
+"""The outcomes that have a result; of a failure that is ignored, None."""
 _AWAIT = (
-    "a workflow can await the futures of its own calls. Put other awaiting (network, sleep) into "
-    "an activity"
+    "a workflow can await the futures of its own calls, and nbflow.sleep(). Put other awaiting "
+    "into an activity"
 )
 
 
-class Driver(Protocol):
-    """What an interpreter needs from outside."""
-
-    def ask(self, state: CallState) -> None:
-        """Take a call that workflow code asks for; it may be known from the log already."""
-
-    def timer(self, state: CallState, seconds: float) -> None:
-        """Settle `state` after so many seconds."""
-
-    def cancel(self, state: CallState, reason: str) -> None:
-        """Give up a call or a timer."""
-
-    def block(self, state: CallState | None, position: int) -> None:
-        """Return once `state` is settled, or, with None, once more than `position` calls are."""
-
-    def visible(self) -> int:
-        """How many settled calls the code may see: those whose settling is in the log."""
-
-
-class Interpreter:
+class Interpreter(Marking, Language, Naming):
     """One execution of a workflow's code.
 
     Args:
@@ -60,6 +67,7 @@ class Interpreter:
         driver: What to do with new calls, and how to wait.
         fetch: Gives the bytes of a blob.
         run: The run's id, for messages.
+        strict: Whether all that the code asks for has to be as it was recorded.
     """
 
     __slots__ = (
@@ -67,17 +75,31 @@ class Interpreter:
         "_callbacks",
         "_counts",
         "_edges",
+        "_ids",
+        "_patches",
+        "_randoms",
         "_read",
         "_turn",
         "driver",
         "fetch",
+        "group",
         "history",
         "position",
+        "recall",
         "run",
     )
 
-    def __init__(self, history: History, driver: Driver, fetch: Fetch, run: str = "") -> None:
+    def __init__(
+        self,
+        history: History,
+        driver: Driver,
+        fetch: Fetch,
+        run: str = "",
+        *,
+        strict: bool = False,
+    ) -> None:
         self.history = history
+        self.recall = Recall(history, driver, run, strict=strict)
         self.driver = driver
         self.fetch = fetch
         self.run = run
@@ -88,6 +110,10 @@ class Interpreter:
         self._callbacks: dict[CallState, list[Callable[[], object]]] = {}
         self._turn = 0
         self._read: dict[str, None] = {}
+        self._randoms: dict[tuple[str, str], Random] = {}
+        self._patches: dict[str, bool] = {}
+        self._ids: dict[str, Future[Any]] = {}
+        self.group = ""
 
     # ------------------------------------------------------------------ running the code
 
@@ -99,6 +125,7 @@ class Interpreter:
         Raises:
             BaseException: What the code raised, or what a call failed with that nobody looked at.
         """
+        self.recall.begin(fn)
         token = current.set(self)
         try:
             result = fn(*args, **kwargs)
@@ -106,6 +133,10 @@ class Interpreter:
                 result = self._drive(result)
             stored = pack(result, "the workflow's result", self._result_ref)
             self._finish()
+        except Exception as error:
+            if self.recall.error is not None:
+                raise self.recall.error from (error if error is not self.recall.error else None)
+            raise
         finally:
             current.reset(token)
         return self._resolved(stored)
@@ -135,8 +166,7 @@ class Interpreter:
     def _result_ref(self, value: object) -> str | None:
         """Wait for each future in the workflow's result; the caller resolves them."""
         if isinstance(value, Gathered):
-            for future in value.futures:
-                self.value(future._state)  # noqa: SLF001 - the other half of Future
+            value.result()
             return None
         if isinstance(value, Future):
             self._own(value)
@@ -148,7 +178,7 @@ class Interpreter:
         """Replace references in the workflow's result by what they stand for."""
         if isinstance(stored, Ref):
             outcome = self.history.calls[stored.call].outcome
-            assert isinstance(outcome, CallSucceeded | CallReused)  # noqa: S101 - just waited for
+            assert isinstance(outcome, _GIVING)  # noqa: S101 - just waited for
             return outcome.result
         if isinstance(stored, Packed) and self._counts:
             return pack(self.unpack(stored), "the workflow's result")
@@ -156,24 +186,34 @@ class Interpreter:
 
     def _finish(self) -> None:
         """Wait for calls that nobody waited for. An error that nobody looked at fails the run."""
+        self.recall.end()
         for state in self._asked:
             if not 0 <= state.index < self.position:
                 self._until(state)
         for state in self.history.settled:
-            if type(state.outcome) is CallFailed and not state.seen and state.because is None:
+            if state.seen or state.because is not None:
+                continue
+            if type(state.outcome) is CallFailed and not state.outcome.ignored:
                 raise error_of(state)
 
     # ------------------------------------------------------------------ asking
 
     def call(
-        self, activity: Activity[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        activity: Activity[..., T],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        call: str = "",
     ) -> Future[T]:
-        """Ask for a call: the next one of that activity."""
+        """Ask for a call: the next one of that activity, unless it is given an id of its own."""
         if kwargs or not activity.low <= len(args) <= activity.high:
             activity.check(args, kwargs)
+            if activity.settings.idempotent and not call:
+                return self._one_call(activity, args, kwargs)
         name = activity.name
-        number = self._counts[name] = self._counts.get(name, 0) + 1
-        call = f"{name}-{number}"
+        if not call:
+            number = self._counts[name] = self._counts.get(name, 0) + 1
+            call = f"{name}-{number}"
         stored: tuple[Stored, ...] = args
         named: dict[str, Stored] | None = None
         deps: tuple[str, ...] = ()
@@ -188,15 +228,15 @@ class Interpreter:
         asked = CallState(
             call, name, stored, named, deps, self._turn, after, activity.digest, activity
         )
+        if self.group:
+            asked.group = self.group
         state = self.history.calls.get(call)
         if state is None:
             state = asked
-        elif type(state.outcome) in SUCCESSES or same(state, asked):
-            compare(self.run, state, asked)
-            state.activity = activity
-            asked = state
+        else:
+            asked = self.recall.known(state, asked)
         self._asked.append(state)
-        self.driver.ask(asked)
+        self.recall.ask(asked)
         return Future(state, self)
 
     def _packed(
@@ -239,18 +279,21 @@ class Interpreter:
             if value._interpreter is not self:  # noqa: SLF001 - the other half of Future
                 self._own(value)
             state = value._state  # noqa: SLF001
+            if not state.name:  # a signal or a timer: no call to depend on
+                return pack(self.value(state), f"argument {where!r} of {call}")
             self._check_edge(state, activity, where)
             deps.append(state.id)
             return Ref(state.id)
         if is_plain(value):
             return value  # type: ignore[no-any-return]
-        if kind is Gathered:
+        if isinstance(value, Gathered):
             value = value.futures
 
         def ref(item: object) -> str | None:
             found = call_id(item)
             if found is not None:
                 self._own(item)  # type: ignore[arg-type]
+                self.refuse_inside(item)  # type: ignore[arg-type]
                 deps.append(found)
             return found
 
@@ -271,7 +314,7 @@ class Interpreter:
         """Give the result of a call, waiting for it, or raise what it failed with."""
         self._until(state)
         self._mark(state)
-        if state.failed:
+        if state.failed and not state.ignored:
             raise error_of(state)
         return self._result(state)
 
@@ -296,7 +339,7 @@ class Interpreter:
         self, futures: Sequence[Future[Any]], return_when: str, timeout: float | None
     ) -> tuple[list[Future[Any]], list[Future[Any]]]:
         """See `nbflow.wait`."""
-        timer = self._timer(timeout) if timeout else None
+        timer = self._timer(timeout, "") if timeout else None
         while True:
             done = [f for f in futures if self._seen(f._state)]  # noqa: SLF001
             enough = len(done) == len(futures)
@@ -309,23 +352,26 @@ class Interpreter:
                 break
             self._step()
         if timer is not None and timer.outcome is None:
-            self.driver.cancel(timer, "no longer waited for")
-        self._read.update((f.call, None) for f in done)
+            self.driver.cancel(timer, "")
+        self._read.update((f.call, None) for f in done if f._state.name)  # noqa: SLF001
         return done, [f for f in futures if f not in set(done)]
 
     def as_completed(self, futures: Iterable[Future[T]]) -> Iterator[Future[T]]:
         """See `nbflow.as_completed`."""
         waiting = {f._state: f for f in futures}  # noqa: SLF001
-        for state in sorted((s for s in waiting if self._seen(s)), key=lambda s: s.index):
-            yield self._yielded(waiting.pop(state))
+        seen = 0  # the code may wait for others between two of these
         while waiting:
-            self._step()
-            state = self.history.settled[self.position - 1]
-            if state in waiting:
-                yield self._yielded(waiting.pop(state))
+            if seen == self.position:
+                self._step()
+            while seen < self.position:
+                state = self.history.settled[seen]
+                seen += 1
+                if state in waiting:
+                    yield self._yielded(waiting.pop(state))
 
     def _yielded(self, future: Future[T]) -> Future[T]:
-        self._read[future.call] = None
+        if future._state.name:  # noqa: SLF001 - the other half of Future
+            self._read[future.call] = None
         return future
 
     def _seen(self, state: CallState) -> bool:
@@ -336,9 +382,9 @@ class Interpreter:
         if current.get() is not self:
             self._outside(state)
             return
-        driver = self.driver
-        while not 0 <= state.index < driver.visible():
-            driver.block(state, self.position)
+        visible = self.driver.visible
+        while not 0 <= state.index < visible():
+            self.recall.block(state, self.position)
         if not self._callbacks:
             self.position = max(self.position, state.index + 1)
             return
@@ -356,30 +402,24 @@ class Interpreter:
     def _step(self) -> None:
         """See one more settled call, waiting for it."""
         while self.driver.visible() <= self.position:
-            self.driver.block(None, self.position)
+            self.recall.block(None, self.position)
         state = self.history.settled[self.position]
         self.position += 1
         for fn in self._callbacks.pop(state, ()):
             fn()
 
     def _mark(self, state: CallState) -> None:
-        self._read[state.id] = None
+        if state.name:  # a signal or a timer is no node that an edge could come from
+            self._read[state.id] = None
         state.seen = True
         if state.because is not None:
             state.because.seen = True
-
-    def _timer(self, seconds: float) -> CallState:
-        number = self._counts["timer"] = self._counts.get("timer", 0) + 1
-        name = f"timer-{number}"
-        state = self.history.calls.get(name) or CallState(name, "")
-        self.driver.timer(state, seconds)
-        return state
 
     def _result(self, state: CallState) -> Any:
         if state.live is not None:
             return state.live
         outcome = state.outcome
-        assert isinstance(outcome, CallSucceeded | CallReused)  # noqa: S101 - `failed` was seen
+        assert isinstance(outcome, _GIVING)  # noqa: S101 - `failed` was seen
         if type(outcome.result) in SCALARS:
             return outcome.result
         return self.unpack(outcome.result)

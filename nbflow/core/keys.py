@@ -18,6 +18,8 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from nbflow.core import tables
+from nbflow.core.redact import holds_secret, redact
+from nbflow.core.secret import Secret
 
 CodeOf = Callable[[object], str | None]
 """Gives what a function, class or module counts as, and None for anything else."""
@@ -93,6 +95,7 @@ _LEAVES: Final[dict[type, Callable[[Any], bytes]]] = {
     str: lambda v: token("str", _text(v)),
     bytes: lambda v: token("bytes", v),
     bytearray: lambda v: token("bytearray", bytes(v)),
+    Secret: lambda v: token("secret", _text(v.reference)),
     Stand: lambda v: token("stand", v.digest.encode()),
 }
 """What is written at once, by exact type: a subclass is another kind of value."""
@@ -257,14 +260,15 @@ def _line(error: BaseException) -> str:
 
 def _pieces(
     make: object,
-    args: object,
+    args: tuple[object, ...],
     state: object = None,
     items: Iterable[object] | None = None,
     pairs: Iterable[tuple[object, object]] | None = None,
     setter: object = None,
 ) -> Iterator[tuple[object, object]]:
     yield "", make
-    yield "", args
+    yield "", len(args)
+    yield from (("", arg) for arg in args)
     yield from _state(state)
     yield "", "items"
     for place, item in enumerate(items or ()):
@@ -292,6 +296,7 @@ def _state(state: object) -> Iterator[tuple[object, object]]:
 # ---------------------------------------------------------------- words
 
 _LONG: Final = 40
+_ENOUGH: Final = 10_000
 _FEW: Final = 6
 
 
@@ -303,12 +308,14 @@ def preview(value: object) -> str:
         ('[1, 2]', "'xxxx", 'range')
     """
     kind = type(value)
-    if kind in {type(None), bool, float, complex}:
+    if kind in {type(None), bool, float, complex, Secret}:
         return repr(value)
     if kind is int:
         return _cut(repr(value)) if abs(value) < 1 << 1000 else "a long int"  # type: ignore[arg-type]
-    if kind in {str, bytes}:
-        return _cut(repr(value[: _LONG + 1]))  # type: ignore[index]
+    if kind is str:
+        return _cut(repr(redact(value[:_ENOUGH])[: _LONG + 1]))  # type: ignore[index]
+    if kind is bytes:
+        return "bytes" if holds_secret(value) else _cut(repr(value[: _LONG + 1]))  # type: ignore[arg-type, index]
     if kind in {list, tuple, dict, set, frozenset}:
         return _collection(value)
     return tables.preview(value) or kind.__qualname__
@@ -325,7 +332,7 @@ def _collection(value: Any) -> str:
         return whole
     if any(type(item) is int and abs(item) >> 200 for item in inner):
         return whole
-    text = repr(value)
+    text = redact(repr(value))
     return text if len(text) <= _LONG else whole
 
 

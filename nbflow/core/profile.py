@@ -11,6 +11,7 @@ from nbflow.core.critical import before_each, cause_of
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
+    CallHeartbeat,
     CallReused,
     CallScheduled,
     CallStarted,
@@ -45,6 +46,9 @@ class Bar(NamedTuple):
         status: ``running``, ``done``, ``failed`` or ``cancelled``.
         deps: The calls whose results it took.
         after: The calls that the workflow's code had read just before it asked for this one.
+        details: What it said last by a heartbeat.
+        done: How much of `total` it said is done; None: it did not say.
+        total: How much there is to be done.
     """
 
     call: str
@@ -61,6 +65,9 @@ class Bar(NamedTuple):
     status: str = "running"
     deps: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    details: str = ""
+    done: float | None = None
+    total: float | None = None
 
     def seconds(self, now: float) -> float:
         """How long it ran, or has run by `now`."""
@@ -138,6 +145,7 @@ class Profile:
     _running: dict[str, int] = field(default_factory=dict, repr=False)
     _calls: dict[str, _Open] = field(default_factory=dict, repr=False)
     _done: dict[str, float] = field(default_factory=dict, repr=False)
+    _beats: dict[str, CallHeartbeat] = field(default_factory=dict, repr=False)
     _groups: dict[int, tuple[str, ...]] = field(default_factory=dict, repr=False)
     _dependents: defaultdict[str, list[str]] = field(
         default_factory=lambda: defaultdict(list), repr=False
@@ -272,7 +280,7 @@ class Profile:
         self._reported(event.call, event.attempt, event, "done")  # it has a report's fields
         self._reused(event)
 
-    def _reused(self, event: CallSucceeded | CallReused) -> None:
+    def _reused(self, event: CallSucceeded | CallReused | CallFailed) -> None:
         """Let those go on that wait for a call; one that did not run has no bar."""
         self._done[event.call] = event.at
         for other in self._dependents.pop(event.call, ()):
@@ -287,6 +295,8 @@ class Profile:
             self._ended(event.call, event.at, "failed")
         if event.retry_at is not None:
             self._calls[event.call].ready = event.retry_at
+        elif event.ignored:
+            self._reused(event)
 
     def _cancelled(self, event: CallCancelled) -> None:
         self._ended(event.call, event.at, "cancelled")
@@ -337,10 +347,21 @@ class Profile:
             known.deps,
             known.after,
         )
+        if self._beats and (beat := self._beats.pop(call, None)) is not None:
+            bars[index] = _told(bars[index], beat)
         self.changed.add(index)
+
+    def _beat(self, event: CallHeartbeat) -> None:
+        """Keep what an attempt said last, on its bar if it has one yet."""
+        self._beats[event.call] = event
+        index = self._running.get(event.call, -1)
+        if index >= 0:
+            self.bars[index] = _told(self.bars[index], event)
+            self.changed.add(index)
 
     def _ended(self, call: str, at: float, status: str) -> None:
         """End the bar of an attempt that did not report."""
+        self._beats.pop(call, None)
         index = self._running.pop(call, -1)
         if index >= 0:
             bar = self.bars[index]
@@ -351,6 +372,10 @@ class Profile:
         """End the bars of attempts that will never report."""
         for call in list(self._running):
             self._ended(call, at, "cancelled")
+
+
+def _told(bar: Bar, beat: CallHeartbeat) -> Bar:
+    return bar._replace(details=beat.details, done=beat.done, total=beat.total)
 
 
 _NO_BAR: Final = Bar("", "", 0, "", 0.0, 0.0)
@@ -364,6 +389,7 @@ _HANDLERS: Final[dict[type[Event], Any]] = {
     CallReused: Profile._reused,  # noqa: SLF001
     CallFailed: Profile._failed,  # noqa: SLF001
     CallCancelled: Profile._cancelled,  # noqa: SLF001
+    CallHeartbeat: Profile._beat,  # noqa: SLF001
 }
 
 

@@ -23,7 +23,7 @@ _PATTERNS: Final = re.compile(
     r"|\bgh[pousr]_[0-9A-Za-z]{36,}\b"
     r"|(?<=[Bb]earer )[0-9A-Za-z._~+/-]{16,}=*"
 )
-_HINTS: Final = ("AKIA", "ASIA", "LTAI", "earer ", "gh")
+_HINTS: Final = ("AKIA", "ASIA", "LTAI", "earer ", "ghp_", "gho_", "ghu_", "ghs_", "ghr_")
 
 
 def learn(name: str, value: str) -> None:
@@ -34,9 +34,10 @@ def learn(name: str, value: str) -> None:
     """
     forms = {value, urllib.parse.quote(value, safe=""), json.dumps(value)[1:-1], repr(value)[1:-1]}
     forms.update(line for line in value.splitlines() if len(line) >= _LINE)
-    fresh = {form for form in forms if len(form) >= _SHORTEST and _known.get(form) != name}
+    shown = f"[secret {name}]"
+    fresh = {form for form in forms if len(form) >= _SHORTEST and _known.get(form) != shown}
     if fresh:
-        _known.update(dict.fromkeys(fresh, f"[secret {name}]"))
+        _known.update(dict.fromkeys(fresh, shown))
         _compile()
 
 
@@ -62,6 +63,6 @@ def redact(text: str) -> str:
 
 def holds_secret(data: bytes) -> bool:
     """Whether bytes, such as a pickle, hold a secret in plain sight."""
-    return any(form.encode("utf-8", "surrogatepass") in data for form in _known) or (
+    return any(form.encode("utf-8", "surrogatepass") in data for form in tuple(_known)) or (
         _PATTERNS.search(data.decode("latin-1")) is not None
     )

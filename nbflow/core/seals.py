@@ -7,7 +7,6 @@ another place, by whoever can write to the file but does not have the key, is re
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
@@ -18,6 +17,7 @@ from nbflow.core.payload import Blob, Packed
 T = TypeVar("T")
 
 _MARKS = ('"$pickle"', '"$blob"', '"pickled"')
+LEFT_OUT = "it was left out when the run was exported"
 _KINDS = frozenset({Packed, Blob, Failure})
 
 
@@ -57,25 +57,61 @@ def claim(where: tuple[object, ...], value: Packed | Blob | Failure) -> bytes:
     else:
         data = value.data.encode() if isinstance(value.data, str) else value.data
         found = (value.codec, hashlib.sha256(data).hexdigest())
-    return json.dumps(["nbflow 1", *where, *found]).encode()
+    # Two different claims are never written alike: `ascii` quotes and escapes each part.
+    return ascii(("nbflow 1", *where, *found)).encode()
 
 
-def sealed(where: tuple[object, ...], value: T, seal: Seal) -> T:
+def sealed(where: tuple[object, ...], value: Any, seal: Seal) -> Any:
     """Give a value with its signature for a place. One that is refused gets none.
 
     So nothing becomes trusted by being handed on: from one call to the next, or to another run.
     """
     if not isinstance(value, Packed | Blob | Failure) or not is_pickled(value):
         return value
-    sig = "" if value.refused else seal.sign(claim(where, value))
+    sig = "" if value.refused or is_left_out(value) else seal.sign(claim(where, value))
+    if type(value) is Packed:  # the most frequent by far, and `replace` takes its time
+        return Packed(value.codec, value.data, value.refused, sig)
     return replace(value, sig=sig)
 
 
-def checked(where: tuple[object, ...], value: T, seal: Seal) -> T:
+def checked(where: tuple[object, ...], value: Any, seal: Seal) -> Any:
     """Give a value that was read from a place, allowed or refused as its signature says."""
     if not isinstance(value, Packed | Blob | Failure) or not is_pickled(value):
         return value
-    return replace(value, refused=seal.refusal(claim(where, value), value.sig))
+    if is_left_out(value):
+        return replace(value, refused=LEFT_OUT)
+    refused = seal.refusal(claim(where, value), value.sig)
+    if type(value) is Packed:
+        return Packed(value.codec, value.data, refused, value.sig)
+    return replace(value, refused=refused)
+
+
+def is_left_out(value: Packed | Blob | Failure) -> bool:
+    """Whether only the place of a pickle is there: exports leave pickles out."""
+    return isinstance(value, Packed) and not value.data
+
+
+def left_out(value: T) -> T:
+    """Give a value without what is pickled in it, to be shown to others."""
+    if isinstance(value, Failure):
+        return replace(value, pickled=None, refused="", sig="")
+    if isinstance(value, Packed) and is_pickled(value):
+        return replace(value, data=b"", refused=LEFT_OUT, sig="")
+    if isinstance(value, Blob) and is_pickled(value):
+        return replace(value, refused=LEFT_OUT, sig="")
+    return value
+
+
+def vouched(value: T) -> T:
+    """Give a value as one that may be loaded, because somebody who can know says so."""
+    if isinstance(value, Packed | Blob | Failure) and is_pickled(value):
+        return replace(value, refused=LEFT_OUT if is_left_out(value) else "")
+    return value
+
+
+def mapped(event: Any, fn: Callable[[Any], Any]) -> Any:
+    """Give an event with `fn` applied to each value that may be pickled."""
+    return _mapped(event, "", lambda _, value: fn(value))
 
 
 def with_seals(event: Any, run: str, seal: Seal) -> Any:

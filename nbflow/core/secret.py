@@ -40,7 +40,7 @@ class Secret:
     __slots__ = ("_kind", "_name")
 
     def __init__(self, reference: str) -> None:
-        kind, _, name = reference.partition(":") if isinstance(reference, str) else ("", "", "")
+        kind, _, name = str(reference).partition(":")
         if kind not in _KINDS or not _NAME.fullmatch(name):
             # The text itself may be the secret: it is not repeated.
             message = (
@@ -70,7 +70,7 @@ class Secret:
             value: The value, for instance from ``getpass.getpass()``.
         """
         made = cls(f"GIVEN:{name}")
-        if not isinstance(value, str) or not value:
+        if type(value) is not str or not value:
             message = f"the value of secret {name} is empty, or no text"
             raise DefinitionError(message)
         _given[made.reference] = value

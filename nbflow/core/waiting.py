@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from nbflow.core.errors import FutureMisuse
-from nbflow.core.future import Future, Gathered, current
+from nbflow.core.future import Future, Gathered, current, leaves
 from nbflow.core.interpreter import Interpreter
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ def wait(
     Example:
         >>> done, late = nbflow.wait([fast, slow], return_when="FIRST_COMPLETED")
     """
-    wanted = [part for future in _futures("wait", futures) for part in _parts(future)]
+    wanted = [part for future in _futures("wait", futures) for part in leaves(future)]
     if return_when not in {ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION}:
         message = (
             f"return_when is ALL_COMPLETED, FIRST_COMPLETED or FIRST_EXCEPTION, not {return_when!r}"
@@ -74,12 +74,8 @@ def as_completed(futures: Iterable[Future[T]]) -> Iterator[Future[T]]:
         >>> for future in nbflow.as_completed(parts):
         ...     print(future.result())
     """
-    wanted = _futures("as_completed", futures)
+    wanted = [part for future in _futures("as_completed", futures) for part in leaves(future)]
     return _interpreter("as_completed").as_completed(wanted)
-
-
-def _parts(future: Future[Any]) -> list[Future[Any]]:
-    return future.futures if isinstance(future, Gathered) else [future]
 
 
 def _futures(who: str, futures: Iterable[Future[T]]) -> list[Future[T]]:

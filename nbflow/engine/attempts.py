@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +44,11 @@ class Attempts:
         self._resolve = resolve
         self.open: dict[str, Job] = {}
         self._elsewhere: dict[str, Executor] = {}
-        """Where the open attempts are that are not with the run's own executor."""
+        """Where the open attempts are that are not with the run's own executor; once calls are
+        ordered, where all of them are."""
+        self._told: Callable[[str, Executor], object] | None = None
+        self.around: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
+        """Puts what is to be done before and after each attempt around a function."""
         self._codes: dict[Activity[..., Any], Code] = {}
 
     def launch(self, state: CallState, inbox: Inbox) -> None:
@@ -55,7 +61,7 @@ class Attempts:
         assert activity is not None  # noqa: S101 - only admitted calls become ready
         executor = self.own
         if activity.settings.executor is not None or activity.is_async:
-            executor = self._executor(activity)
+            executor = self.executor_of(activity)
             if executor is not self.own:
                 self._elsewhere[state.id] = executor
         job = self.open[state.id] = self._job(state, activity)
@@ -67,8 +73,34 @@ class Attempts:
             return False
         del self.open[job.call]
         if self._elsewhere:
-            self._elsewhere.pop(job.call, None)
+            self._left(job.call)
         return True
+
+    def ordered(self, told: Callable[[str, Executor], object]) -> Counter[int]:
+        """Tell of every attempt from now on where it was, once it is not open any more.
+
+        Returns:
+            How many are open now, by the identity of their executors.
+        """
+        self._told = told
+        for call in self.open:
+            self._elsewhere.setdefault(call, self.own)
+        return Counter(id(executor) for executor in self._elsewhere.values())
+
+    def placed(self, call: str) -> None:
+        """Take note of an attempt that was launched since calls are ordered."""
+        self._elsewhere.setdefault(call, self.own)
+
+    def place_of(self, call: str) -> Executor:
+        """Give where an open attempt is."""
+        return self._elsewhere.get(call, self.own)
+
+    def _left(self, call: str) -> Executor:
+        """Take note that an attempt is not open any more; give where it was."""
+        executor = self._elsewhere.pop(call, None) or self.own
+        if self._told is not None:
+            self._told(call, executor)
+        return executor
 
     def wants(self, job: Job) -> bool:
         """Whether this very attempt is open."""
@@ -85,7 +117,7 @@ class Attempts:
         if job is None:
             return True
         job.dropped = True
-        return self._elsewhere.pop(call, self.own).give_up(job)
+        return self._left(call).give_up(job)
 
     def drop_all(self) -> None:
         """Keep attempts that have not begun from doing so, in the place of those given up first."""
@@ -98,7 +130,8 @@ class Attempts:
         for call in list(self.open):
             self.give_up(call)
 
-    def _executor(self, activity: Activity[..., Any]) -> Executor:
+    def executor_of(self, activity: Activity[..., Any]) -> Executor:
+        """Give where the calls of an activity run."""
         wanted = activity.settings.executor
         if wanted is not None:
             return self._resolve(wanted)
@@ -110,13 +143,17 @@ class Attempts:
     def _job(self, state: CallState, activity: Activity[..., Any]) -> Job:
         code = self._codes.get(activity)
         if code is None:
-            code = self._codes[activity] = Code(activity.name, activity.fn)
+            fn = activity.fn if self.around is None else self.around(activity.fn)
+            code = self._codes[activity] = Code(activity.name, fn)
         args, plain = self._resolved(state)
         inputs = live = None
         if not plain and state.deps:
             calls = self._history.calls
             inputs = {dep: calls[dep].outcome.result for dep in state.deps}  # type: ignore[union-attr]
             live = {d: v for d in state.deps if (v := calls[d].live) is not None} or None
+        limit = activity.settings.limit
+        if limit is None and self._history.suspects and state.id in self._history.suspects:
+            limit = math.inf  # its start is told at once: it may kill the process soon after
         return Job(
             self._run,
             state.id,
@@ -127,7 +164,7 @@ class Attempts:
             state.kwargs,
             inputs,
             live,
-            activity.settings.timeout,
+            limit,
             self._fetch,
             plain,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from nbflow.engine.context import Beat
 from nbflow.engine.job import Answer, Job
 
 
@@ -31,6 +32,9 @@ class Inbox(Protocol):
             dropped: How many characters more it wrote that were not kept.
         """
 
+    def beat(self, job: Job, beat: Beat) -> None:
+        """Say that an attempt gave a sign of life, from a process other than this one."""
+
     def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:
         """Say how the attempt ended: exactly once, unless the job was given up before.
 
@@ -51,6 +55,9 @@ class Executor(Protocol):
         slots: How many attempts it runs at once.
         in_process: Whether activities run in this process, so that they can be handed values
             without copies.
+
+    One that does not pass on the signs of life of attempts, since it runs them where nobody hears
+    them, says so by an attribute ``hears`` that is False: heartbeats are then not waited for.
     """
 
     name: str

@@ -122,34 +122,7 @@ class Answer:
     """The result itself, where it is to be handed on in the same process."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What an activity can know of the attempt that runs it. See `nbflow.context`."""
-
-    run: str
-    call: str
-    attempt: int
-
-    @property
-    def idempotency_key(self) -> str:
-        """The same for every attempt of the call, in this kernel or a later one."""
-        return f"{self.run}/{self.call}"
-
-
 _context: ContextVar[Job | None] = ContextVar("nbflow_job", default=None)
-
-
-def context() -> Context:
-    """Tell the running activity which call it is.
-
-    Raises:
-        RuntimeError: Not called by an activity that a run is executing.
-    """
-    job = _context.get()
-    if job is None:
-        message = "nbflow.context() is for code of an activity that a run is executing"
-        raise RuntimeError(message)
-    return Context(job.run, job.call, job.attempt)
 
 
 def run_job(job: Job, worker: str, *, shared: bool = True) -> Answer:
@@ -275,7 +248,8 @@ def inlined(stored: Stored, job: Job) -> Stored:
     """Put the bytes of a blob in its place, for workers that have no store."""
     if isinstance(stored, Blob):
         data = job.fetch(stored.digest)
-        return Packed(stored.codec, data.decode() if stored.codec == "json" else data)
+        text = data.decode() if stored.codec == "json" else data
+        return Packed(stored.codec, text, stored.refused)
     return stored
 
 

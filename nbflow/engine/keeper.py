@@ -3,44 +3,49 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from nbflow.core import payload
 from nbflow.core.activity import Activity
 from nbflow.core.call import CallState
-from nbflow.core.errors import ActivityTimeout, NbflowError
+from nbflow.core.errors import NbflowError
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
     CallStarted,
     CallSucceeded,
     CallWrote,
+    MarkerFailed,
+    MarkerRecorded,
     Report,
     TimerCancelled,
     TimerFired,
     TimerStarted,
 )
 from nbflow.core.failure import Failure
+from nbflow.core.handling import judge
 from nbflow.core.history import History
 from nbflow.core.payload import Packed, Stored
 from nbflow.engine.attempts import Attempts, Resolve, retry_delay, verdict
+from nbflow.engine.family import Family
 from nbflow.engine.job import Answer, Job
 from nbflow.engine.journal import Journal
+from nbflow.engine.limits import START_TO_CLOSE
 from nbflow.engine.output import Scribe
-from nbflow.engine.owner import Owner
 from nbflow.engine.reuse import Found, Reuse
 from nbflow.engine.streams import rules
 from nbflow.engine.timekeeper import timekeeper
+from nbflow.engine.watched import TICK, Watched
 from nbflow.store.base import Store
 
-TICK = 0.05
-"""Seconds after which what nobody was in a hurry to say is written at the latest."""
+LOOK_AGAIN = 30.0
+"""Seconds after which a timer looks at the wall clock again, at the latest."""
 _new = tuple.__new__
 
 
-class Keeper(Owner):
+class Keeper(Family, Watched):
     """The owner of a run as far as its calls go, and the `Inbox` of its executors.
 
     Args:
@@ -65,6 +70,7 @@ class Keeper(Owner):
         self._scribe = Scribe(rules)
         self._texts = self._scribe.open
         self._stop: BaseException | None = None
+        self._launch: Callable[..., object] = self._attempts.launch
 
     # ------------------------------------------------------------ Inbox: the workers' threads
 
@@ -73,9 +79,21 @@ class Keeper(Owner):
         at = at or time.time()
         if job.timeout is not None:
             self.post(partial(self._began, job, worker, at))
+            if job.call in self.history.suspects:
+                self._written(job)
             return
         self._begun.append((job, worker, at))
         self._tick_soon()
+
+    def _written(self, job: Job) -> None:
+        """Return once it is in the log that an attempt has begun: what it does may be its end."""
+        state = self.history.calls[job.call]
+        while state.started is None and state.outcome is None and self._stop is None:
+            with self._lock:
+                pass
+            self._drain()
+        with self._lock:
+            pass  # whose turn it was has written it by now
 
     def wrote(self, job: Job, channel: str, text: str, dropped: int = 0) -> None:
         """Take what an attempt wrote: written at the next tick, or before its end is."""
@@ -146,7 +164,7 @@ class Keeper(Owner):
         if state.outcome is not None or state.id in self._attempts.open or self._stop is not None:
             return
         settings = self._activity(state).settings
-        if settings.cache and self._looks(state):
+        if settings.special and self._special(state, settings):
             return
         if (self.history.cut_off or settings.once) and self._held_back(state):
             return
@@ -155,14 +173,12 @@ class Keeper(Owner):
             timekeeper.after(max(0.0, state.retry_at - time.time()), again)
             return
         try:
-            self._attempts.launch(state, self)
+            self._launch(state, self)
             self._restless = True
             if not self._ticking:
                 self._tick_soon()
         except NbflowError as error:
-            # The caller is past writing this turn: what went wrong is news for the next one.
-            failure = Failure.of(error)
-            self._inbox.append(partial(self._failed, state, state.attempt + 1, failure, None))
+            self._not_launched(state, error)
 
     def _looks(self, state: CallState) -> bool:
         """Have a ready call looked up in the cache, unless that was done."""
@@ -209,8 +225,7 @@ class Keeper(Owner):
         if known is None or known.attempt != job.attempt:
             self._emit(CallStarted(self._next(), at, job.call, job.attempt, worker))
         if job.timeout is not None:
-            left = job.timeout - (time.time() - at)
-            timekeeper.after(max(0.0, left), partial(self.post, partial(self._expired, job)))
+            self._limit(job, at)
 
     def _ended(self, job: Job, answer: Answer) -> None:
         self._restless = True  # another attempt may begin in its place
@@ -225,7 +240,7 @@ class Keeper(Owner):
         if answer.error is not None:
             self._failed(state, job.attempt, answer.error, report)
             return
-        if answer.live is not None:
+        if answer.live is not None and not self._activity(state).settings.copy:
             state.live = answer.live
         journal = self._journal
         journal.seq = seq = journal.seq + 1
@@ -245,13 +260,22 @@ class Keeper(Owner):
         *,
         abandoned: bool = False,
         final: bool = False,
+        timeout: str = "",
     ) -> None:
-        delay = None if final else retry_delay(self._activity(state), error, attempt)
+        activity = self._activity(state)
+        delay = None if final else retry_delay(activity, error, attempt)
+        ignored = delay is None and not activity.settings.raises_on_failure
+        if self.rules.on_failure is not None and not final:
+            decision = judge(self.rules.on_failure, state, attempt, error, delay)
+            if self._decided(state, attempt, error, decision):
+                return
+            if decision.what != "none":
+                ignored = decision.what == "ignore"
+                delay = decision.wait if decision.what in {"retry_now", "retry_later"} else None
         now = time.time()
         retry_at = None if delay is None else now + delay
-        self._emit(
-            CallFailed(self._next(), now, state.id, attempt, error, retry_at, report, abandoned)
-        )
+        how = (abandoned, ignored, timeout)
+        self._emit(CallFailed(self._next(), now, state.id, attempt, error, retry_at, report, *how))
         if delay is not None:
             self.history.ready.append(state)  # `_start` sees that it is not due yet
 
@@ -265,14 +289,9 @@ class Keeper(Owner):
             self.history.ready.append(state)
 
     def _expired(self, job: Job) -> None:
-        if not self._attempts.wants(job):
-            return
-        self._write(self._scribe.last(job.call))
-        stopped = self._attempts.give_up(job.call)
-        what = "" if stopped else " It cannot be stopped where it runs: it is abandoned."
-        error = ActivityTimeout(f"{job.call} took longer than its {job.timeout:g} s.{what}")
-        state = self.history.calls[job.call]
-        self._failed(state, job.attempt, Failure.of(error), None, abandoned=not stopped)
+        if self._attempts.wants(job):
+            state = self.history.calls[job.call]
+            self._timed_out(state, job.attempt, START_TO_CLOSE, job.timeout or 0.0)
 
     def _write(self, events: Iterable[CallWrote]) -> None:
         for event in events:
@@ -284,21 +303,32 @@ class Keeper(Owner):
             return
         if known.retry_at is None:
             due = time.time() + seconds
-            self._emit(TimerStarted(self._next(), time.time(), state.id, due))
-        assert known.retry_at is not None  # noqa: S101 - set by the event
-        fire = partial(self.post, partial(self._fire, known))
-        timekeeper.after(max(0.0, known.retry_at - time.time()), fire)
+            event = TimerStarted(self._next(), time.time(), state.id, due, state.turn, state.after)
+            self._emit(event)
+        self._fire(known)
 
     def _fire(self, state: CallState) -> None:
-        if state.outcome is None:
+        """Fire a timer that is due. Else look again: the wall clock may be set meanwhile."""
+        if state.outcome is not None or state.retry_at is None:
+            return
+        left = state.retry_at - time.time()
+        if left <= 0:
             self._emit(TimerFired(seq=self._next(), at=time.time(), timer=state.id))
+            return
+        fire = partial(self.post, partial(self._fire, state))
+        timekeeper.after(min(left, LOOK_AGAIN), fire)
+
+    def _marked(self, state: CallState, event: MarkerRecorded | MarkerFailed) -> None:
+        self.history.calls.setdefault(event.name, state)
+        self._emit(event._replace(seq=self._next(), at=time.time()))
 
     def _cancel_call(self, call: str, reason: str) -> None:
         state = self.history.calls.get(call)
         if state is None or state.outcome is not None:
             return
         if not state.name:
-            self._emit(TimerCancelled(seq=self._next(), at=time.time(), timer=call))
+            if not call.startswith("signal"):  # those are waited for, and nothing is to be ended
+                self._emit(TimerCancelled(self._next(), time.time(), call, reason))
             return
         self._write(self._scribe.last(call))
         stopped = self._attempts.give_up(call)

@@ -15,16 +15,24 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
+from nbflow.core.activity import Activity
 from nbflow.core.call import CallState
-from nbflow.core.errors import Cancelled, InternalError, NbflowError
+from nbflow.core.child import WorkflowOptions
+from nbflow.core.errors import Cancelled, InternalError, NbflowError, RunError
 from nbflow.core.events import (
     CallSucceeded,
     CancelRequested,
+    MarkerFailed,
     RunClosed,
+    RunContinued,
     RunResumed,
+    SignalReceived,
+    SignalSent,
 )
 from nbflow.core.failure import Failure
 from nbflow.core.history import History
+from nbflow.core.markers import Marker
+from nbflow.core.options import PRIORITY_NOT_SET
 from nbflow.core.payload import Packed, Stored
 from nbflow.engine.attempts import Resolve
 from nbflow.engine.journal import Tail
@@ -52,7 +60,14 @@ class Live(Keeper):
         self._visible = len(history.settled)
         self._gate: SimpleQueue[None] = SimpleQueue()
         self._want: tuple[CallState | None, int] | None = None
-        self._halted = False
+        self._halted = self._listening = False
+        self.deliver: Callable[[str, SignalReceived], None] = self._to_nobody
+        self.fetch_mail: Callable[[], object] = _nothing
+        self.ending = False
+        self._bound = False
+        self.rules = WorkflowOptions()
+        self._outstanding: list[str] = []
+        self._ranked: dict[int, Activity[..., Any]] = {}
         self.over = threading.Event()
         self.on_over: list[Callable[[], object]] = []
 
@@ -62,6 +77,8 @@ class Live(Keeper):
         """Take a call: written and started at once if a worker could begin it, else soon."""
         if self._stop is not None:
             raise self._stop
+        if self._bound:
+            self._obey(state)
         for stored in state.args:
             if type(stored) is Packed:
                 state.args = tuple([self._spilled(a) for a in state.args])
@@ -75,9 +92,65 @@ class Live(Keeper):
         elif not self._flushing:
             self._soon(hurry=False)
 
+    def bind(self, rules: WorkflowOptions) -> None:
+        """Have the run obey the options of its workflow."""
+        self.rules = rules
+        ranked = rules.task_priority is not PRIORITY_NOT_SET
+        self._bound = ranked or rules.max_open_activity_count is not None
+
+    def _obey(self, state: CallState) -> None:
+        """Give a call the workflow's priority, and wait until there may be one more of them."""
+        rules, activity = self.rules, state.activity
+        if (
+            rules.task_priority is not PRIORITY_NOT_SET
+            and activity is not None
+            and activity.settings.task_priority is PRIORITY_NOT_SET
+        ):
+            key = id(activity)
+            if key not in self._ranked:
+                self._ranked[key] = activity.options(task_priority=rules.task_priority)
+                self._ranked[id(self._ranked[key])] = activity  # holds it, so ids stay apart
+            state.activity = self._ranked[key]
+        most = rules.max_open_activity_count
+        if most is not None:
+            while self._still_open() >= most:
+                self.block(None, self._visible)
+            self._outstanding.append(state.id)
+
+    def _still_open(self) -> int:
+        calls = self.history.calls
+        self._outstanding = [
+            call for call in self._outstanding if call not in calls or calls[call].index < 0
+        ]
+        return len(self._outstanding)
+
     def timer(self, state: CallState, seconds: float) -> None:
         """Settle `state` after so many seconds."""
         self.post(partial(self._timer, state, seconds))
+
+    def mark(self, state: CallState, marker: Marker) -> None:
+        """Make a marker's value here, in the workflow's thread, and have it written."""
+        if self._stop is not None:
+            raise self._stop
+        self.post(partial(self._marked, state, marker.event(put=self.store.put)))
+
+    def expect(self, state: CallState) -> None:  # noqa: ARG002 - whichever it is
+        """Look for signals that other processes have sent, from now on."""
+        if not self._listening:
+            self._listening = True
+            self.fetch_mail()
+
+    def send(self, state: CallState, event: SignalSent, told: SignalReceived) -> None:
+        """Send a signal from here, in the workflow's thread, and have it written."""
+        if self._stop is not None:
+            raise self._stop
+        outcome: SignalSent | MarkerFailed = event
+        try:
+            self.deliver(event.to, told._replace(result=self._spilled(told.result)))
+        except NbflowError as error:
+            of, failure = f"signal {event.signal}", Failure.of(error)
+            outcome = MarkerFailed(0, 0.0, event.name, failure, of, event.turn, event.after)
+        self.post(partial(self._sent, state, outcome))
 
     def cancel(self, state: CallState, reason: str) -> None:
         """Give up a call or a timer."""
@@ -94,6 +167,13 @@ class Live(Keeper):
         self._want = None
         if self._stop is not None:
             raise self._stop
+
+    def _to_nobody(self, run: str, told: SignalReceived) -> None:
+        if run == self.run:
+            self.signalled(told)
+            return
+        message = f"signal {told.name} cannot be sent to {run}: no store knows that run"
+        raise RunError(message)
 
     def visible(self) -> int:
         """How many settled calls are in the log."""
@@ -114,7 +194,16 @@ class Live(Keeper):
         self.post(partial(self._close, status, self._spilled(result), error, call))
         self.over.wait()
 
+    def go_on(self, event: RunContinued) -> None:
+        """Write that the run ends here and goes on in another, and return once that is done."""
+        self.post(partial(self._go_on, event))
+        self.over.wait()
+
     # ------------------------------------------------------------ anybody's thread
+
+    def surround(self, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        """Have something done around each attempt; to be called before the run begins."""
+        self._attempts.around = around
 
     def cancel_run(self, reason: str) -> None:
         """Give up every call and stop the workflow's code where it next waits or calls."""
@@ -185,6 +274,8 @@ class Live(Keeper):
                 self._start(ready.popleft())
             if self._inline is not None:
                 self._gate.put(None)  # the workflow's thread is the one to run them
+        if self._line is not None and self._line.pump() and self._inline is not None:
+            self._gate.put(None)
         want = self._want
         if want is not None and (self._stop is not None or self._satisfied(*want)):
             self._want = None
@@ -223,14 +314,35 @@ class Live(Keeper):
             for fn in self.on_over:
                 fn()
 
+    @property
+    def left(self) -> bool:
+        """Whether the run is driven here no more though it is not over."""
+        return self._halted
+
+    def abort(self, error: Failure, call: str) -> None:
+        """Fail the run, as its owner, and stop its code where it next waits."""
+        self._close("failed", None, error, call)
+        self._stop = Cancelled(f"{call} failed and the run was aborted")
+
+    def terminate(self) -> None:
+        """Close a run that is being cancelled without waiting for its code."""
+        self.post(partial(self._close, "cancelled"))
+
     def _cancel_run(self, reason: str) -> None:
         if self._stop is not None:
             return
+        self.ending = True
         self._emit(CancelRequested(seq=self._next(), at=time.time(), reason=reason))
         self._cancel_open(reason)
         self._stop = Cancelled(reason)
         grace = partial(self.post, partial(self._close, "cancelled"))
         timekeeper.after(_CANCEL_GRACE, grace)
+
+    def _go_on(self, event: RunContinued) -> None:
+        if self._stop is None:
+            self._cancel_open("the run goes on as new")
+            self._emit(event._replace(seq=self._next(), at=time.time()))
+        self._close("continued")
 
     def _close(
         self, status: str, result: Stored = None, error: Failure | None = None, call: str = ""
@@ -238,6 +350,11 @@ class Live(Keeper):
         if isinstance(self._stop, Cancelled):  # whatever its code made of that
             status, result, error, call = "cancelled", None, None, ""
         # What a failed workflow still had under way, nobody waits for any more.
+        self.ending = True
         self._cancel_open("the run failed")
         self._write(self._scribe.close())
         self._emit(RunClosed(self._next(), time.time(), status, result, error, call))
+
+
+def _nothing() -> None:
+    """Look nowhere."""

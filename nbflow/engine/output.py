@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from nbflow.core.events import CallWrote
+from nbflow.core.redact import redact
 from nbflow.engine.job import Job
 
 Piece = tuple[str, str]
@@ -281,7 +282,8 @@ class Scribe:
             yield _event(job, channel, text)
 
     def _events(self, job: Job, pieces: list[Piece]) -> Iterator[CallWrote]:
-        for channel, text in pieces:
+        for channel, written in pieces:
+            text = redact(written)
             kept = text[: max(0, self._rules().run - self._used)]
             self._used += len(kept)
             if len(kept) < len(text):

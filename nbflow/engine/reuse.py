@@ -7,12 +7,13 @@ here never fails a call: it is a miss that says so.
 
 from __future__ import annotations
 
-import concurrent.futures
 import logging
+import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from queue import SimpleQueue
 from typing import Any, Final
 
 from nbflow.core import payload
@@ -113,6 +114,9 @@ class Lookup:
         if row is None:
             notes = [Reason("note", note) for note in key.notes]
             return Found(key, None, (*self._compared(key, call), *notes))
+        if getattr(row.result, "refused", ""):
+            source = f"the result of {row.call} in {row.run} is kept, but is not this user's own"
+            return Found(key, None, (Reason("lost", source),), replace=True)
         if isinstance(row.result, Blob):
             try:
                 self._store.get(row.result.digest)
@@ -212,7 +216,10 @@ class Lookup:
             return None
         known = self._codes.get(id(thing))
         if known is None or known[0] is not thing:
-            found = code_of(thing)
+            try:
+                found = code_of(thing)
+            except Unkeyable as error:
+                raise Unkeyable(f"its code reaches {error.path}, and {error.reason}") from None
             if found is None:
                 return None
             known = self._codes[id(thing)] = thing, found
@@ -223,7 +230,7 @@ def _part(value: object) -> Part:
     return Part(digest_of(value), preview(value))
 
 
-def _masked(parts: dict[str, Part], hidden: frozenset[str]) -> dict[str, Part]:
+def _masked(parts: dict[str, Part], hidden: Collection[str]) -> dict[str, Part]:
     """Write nothing of what is not to be shown."""
     for name in hidden:
         for shown in (name, f"environment {name}"):
@@ -238,20 +245,53 @@ def _explained(error: Unkeyable, kind: str, name: str) -> Unkeyable:
 
 
 def _nearest(earlier: list[Earlier], key: Key, call: str) -> Key | None:
-    """Give the earlier call that has most in common; the latest one of those with its inputs."""
-    best: tuple[tuple[bool, int, bool, float], Key] | None = None
-    for row in earlier:
-        alike = row.inputs == key.inputs_digest
-        other = Key.of_json(key.activity, row.parts)
-        rank = (alike, 0 if alike else likeness(other, key), row.call == call, row.at)
-        if best is None or rank > best[0]:
-            best = rank, other
-    return best[1] if best is not None else None
+    """Give the latest earlier call of the same inputs, else the one that has most in common."""
+    alike = [row for row in earlier if row.inputs == key.inputs_digest]
+    if alike:
+        best = max(alike, key=lambda row: (row.call == call, row.at))
+        return Key.of_json(key.activity, best.parts)
+    others = [(row, Key.of_json(key.activity, row.parts)) for row in earlier]
+    return max(
+        others,
+        key=lambda other: (likeness(other[1], key), other[0].call == call, other[0].at),
+        default=(None, None),
+    )[1]
+
+
+class _Threads:
+    """Threads that end with the process.
+
+    A pool of the standard library takes nothing more once a script has come to its end, while
+    runs that it has started may still be under way.
+    """
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._number = 0
+
+    def do(self, what: Callable[[], None]) -> None:
+        """Have one of them do something; here and now if there can be no threads any more."""
+        try:
+            with self._lock:
+                while self._number < THREADS:
+                    name = f"nbflow-cache-{self._number + 1}"
+                    threading.Thread(target=self._run, name=name, daemon=True).start()
+                    self._number += 1
+        except RuntimeError:
+            if not self._number:
+                what()
+                return
+        self._work.put(what)
+
+    def _run(self) -> None:
+        while True:
+            self._work.get()()
 
 
 @cache
-def _threads() -> concurrent.futures.ThreadPoolExecutor:
-    return concurrent.futures.ThreadPoolExecutor(THREADS, thread_name_prefix="nbflow-cache")
+def _threads(pid: int) -> _Threads:  # noqa: ARG001 - a forked process has none of its parent's
+    return _Threads()
 
 
 Tell = Callable[[CallState, Found], None]
@@ -287,10 +327,7 @@ class Reuse:
             return False
         self._asked.add(state.id)
         anew = state.id in self.bypass
-        try:
-            _threads().submit(self._look, state, results, anew=anew)
-        except RuntimeError:
-            return False  # this process ends
+        _threads(os.getpid()).do(partial(self._look, state, results, anew=anew))
         return True
 
     def _look(self, state: CallState, results: Results, *, anew: bool) -> None:

@@ -66,6 +66,7 @@ class Child:
         known: Digests of the code that it has.
         place: Where it runs activities.
         rules: What it does with what they write; None: it was not told yet.
+        secrets: The values of secrets that it was told.
         killed: Whether `kill` was called.
         tickets: How many requests it was sent while it was busy.
         memory: Its peak memory in bytes, known once it has ended.
@@ -79,6 +80,7 @@ class Child:
         self.known: set[str] = set()
         self.place = here()
         self.rules: Rules | None = None
+        self.secrets: tuple[tuple[str, str], ...] = ()
         self.killed = False
         self.tickets = 0
         self.memory = 0

@@ -44,6 +44,8 @@ class Futures:
         self.pool = pool
         self.name = type(pool).__name__
         self.in_process = isinstance(pool, cf.ThreadPoolExecutor)
+        # A foreign process has no way to tell anything before its answer.
+        self.hears = self.in_process
         known = getattr(pool, "_max_workers", None)
         self.slots = slots or (known if isinstance(known, int) else os.cpu_count() or 1)
         # The Futures that are not done, given up or not, oldest first.

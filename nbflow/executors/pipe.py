@@ -53,6 +53,7 @@ class Request(NamedTuple):
         early: It was sent while another one runs. The worker may begin it only if its ticket is
             still there.
         rules: What becomes from now on of what activities write; None: as before.
+        secrets: The values of secrets, by reference; None: as before.
     """
 
     place: Place | None
@@ -64,6 +65,7 @@ class Request(NamedTuple):
     inputs: dict[str, Stored] | None
     early: bool
     rules: Rules | None = None
+    secrets: tuple[tuple[str, str], ...] | None = None
 
 
 class Channel:

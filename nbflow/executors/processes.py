@@ -23,13 +23,14 @@ from queue import SimpleQueue
 from nbflow.core.errors import DefinitionError, NbflowError, WorkerDied
 from nbflow.core.events import Report
 from nbflow.core.failure import Failure
+from nbflow.core.secret import known_values
 from nbflow.engine import streams
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Answer, Job, refused
 from nbflow.executors.child import Child, Gone, here
 from nbflow.executors.dispatch import Dispatch, Item
 from nbflow.executors.pipe import CODES, answer_of, early, request
-from nbflow.executors.voice import Ear, Said
+from nbflow.executors.voice import Ear
 
 SHORT_SECONDS = 0.005
 """Jobs are sent early while calls take less than this on average."""
@@ -144,13 +145,15 @@ class _Lane(threading.Thread):
             job.code.blob()  # first: no process is started for what cannot be sent
             child = self._ready()
             place = here(child.place)
-            rules = streams.rules()
+            rules, secrets = streams.rules(), known_values()
             message = request(
                 job,
                 child.known,
                 None if place is child.place else place,
                 None if rules is child.rules else rules.elsewhere(),
             )
+            if secrets != child.secrets:
+                message = message._replace(secrets=secrets)
         except BaseException as error:  # noqa: BLE001 - pickling runs code of the user's
             wanted, _ = self._dispatch.done(self, job, alive=False)
             self._bury_killed()
@@ -161,7 +164,7 @@ class _Lane(threading.Thread):
             if len(child.known) >= CODES:
                 child.known.clear()
             child.known.add(job.code.digest)
-        child.place, child.rules = place, rules
+        child.place, child.rules, child.secrets = place, rules, secrets
         with contextlib.suppress(Gone):  # waiting for the answer will tell how
             child.send(message)
         return True
@@ -192,6 +195,7 @@ class _Lane(threading.Thread):
             and self._dispatch.queued
             and here(child.place) is child.place
             and streams.rules() is child.rules
+            and known_values() == child.secrets
             and (job := self._dispatch.next_early(self, child.known)) is not None
         ):
             self._read_all = False
@@ -213,7 +217,7 @@ class _Lane(threading.Thread):
             _logger.exception("it could not be noted that %s began", job.call)
         ear: Ear | None = None
         try:
-            while type((message := child.receive())[0]) is Said:
+            while type((message := child.receive())[0]) is not int:
                 ear = ear or Ear(job, inbox)
                 ear.hear(message[0])
             answer, read = answer_of(message, self.worker)

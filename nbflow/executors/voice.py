@@ -11,14 +11,19 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from typing import NamedTuple
 
 from nbflow.engine import streams
+from nbflow.engine.context import Beat
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Job
 from nbflow.engine.output import Piece, Transcript
+from nbflow.engine.timekeeper import timekeeper
 from nbflow.executors.pipe import Channel
 
+BEAT_SECONDS = 0.03
+"""Seconds between two signs of life that a worker passes on."""
 _logger = logging.getLogger(__name__)
 
 
@@ -44,6 +49,7 @@ class Voice:
     Attributes:
         job: The job that runs. What is left of earlier ones is not listened to.
         words: A job and what it has written; None if none has written anything.
+        sign: A job and its latest sign of life, while that is held back.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -52,6 +58,9 @@ class Voice:
         self._channel = channel
         self._told = 0
         self._lock = threading.Lock()
+        self.sign: tuple[Job, Beat] | None = None
+        self._sent = 0.0
+        self._late = False
         self._holder = 0
         self._more = False
         if hasattr(os, "register_at_fork"):
@@ -59,7 +68,7 @@ class Voice:
 
     def _forget(self) -> None:
         """In a child that an activity has forked, there is nobody to tell."""
-        self.job = self.words = None
+        self.job = self.words = self.sign = None
         self._lock = threading.Lock()
 
     def wrote(self, job: Job, channel: str, text: str) -> None:
@@ -73,6 +82,28 @@ class Voice:
         words.write(channel, text)
         if "\n" in text and words.has_lines():
             self._send()
+
+    def beat(self, job: Job, beat: Beat) -> None:
+        """Pass on a sign of life, at most a few dozen a second: the latest of them."""
+        if job is not self.job:
+            return
+        wait = self._sent + BEAT_SECONDS - time.monotonic()
+        self.sign = (job, beat)
+        if wait <= 0:
+            self.pass_on()
+        elif not self._late:
+            self._late = True
+            timekeeper.after(wait, self.pass_on)
+
+    def pass_on(self) -> None:
+        """Send the latest sign of life that was held back."""
+        with self._lock:
+            self._late = False
+            entry, self.sign = self.sign, None
+            if entry is not None and entry[0] is self.job:
+                self._sent = time.monotonic()
+                with contextlib.suppress(OSError):  # the pool has closed
+                    self._channel.send((entry[1],))
 
     def flushed(self, job: Job) -> None:
         """Send what there is."""
@@ -117,10 +148,14 @@ class Ear:
         self._inbox = inbox
         self._unfinished: dict[str, str] = {}
 
-    def hear(self, said: Said) -> None:
-        """Pass on what the job has written."""
-        self._unfinished = said.unfinished
+    def hear(self, said: Said | Beat) -> None:
+        """Pass on what the job has written, or that it is alive."""
         try:
+            if type(said) is Beat:
+                self._inbox.beat(self._job, said)
+                return
+            assert type(said) is Said  # noqa: S101 - there is nothing else
+            self._unfinished = said.unfinished
             for channel, text in said.pieces:
                 self._inbox.wrote(self._job, channel, text)
             if said.dropped:

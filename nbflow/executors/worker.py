@@ -18,6 +18,7 @@ import socket
 import sys
 import threading
 
+from nbflow.core.secret import take_values
 from nbflow.engine import streams
 from nbflow.engine.job import run_job
 from nbflow.executors.pipe import CODES, Channel, Place, Request, Shipped, job_of, reply
@@ -112,6 +113,8 @@ class _Requests:
                 self._move(request.place)
                 if request.rules is not None:
                     streams.use(request.rules)
+                if request.secrets is not None:
+                    take_values(request.secrets)
                 return request
             self.read += 1
             with contextlib.suppress(BlockingIOError):
@@ -140,6 +143,8 @@ def _serve(channel: Channel, requests: _Requests, name: str) -> None:
             answer = run_job(job, name, shared=False)
             with contextlib.suppress(Exception):  # an activity may have put anything there
                 sys.stdout.flush()
+            if voice.sign is not None:
+                voice.pass_on()
             voice.job = None
             if voice.words is not None:
                 voice.end(job)

@@ -41,17 +41,9 @@ class Definitions:
         """Define an activity."""
         header = parse(line)
         flags = options.read(ACTIVITY, header.flags)
-        changes = {
-            "retry": options.retry(self.shell, flags.retry),
-            "timeout": flags.timeout,
-            "executor": options.place(self.shell, flags.executor),
-            "name": flags.name,
-            "version": flags.version,
-            "cache": flags.cache or None,
-            "cache_key": options.cache_key(self.shell, flags.cache_key),
-        }
+        changes = options.given(self.shell, flags)
         found = Cell("activity", line, body).define(self.shell, header)
-        made = _activity(found, {k: v for k, v in changes.items() if v is not None})
+        made = _activity(found, changes)
         self._bind(header.name or made.fn.__name__, made, header, body)
 
     def workflow(self, line: str, body: str) -> tuple[argparse.Namespace, Asked] | None:
@@ -109,7 +101,8 @@ def _workflow(found: Any, flags: argparse.Namespace) -> WorkflowFunction[..., An
     }
     try:
         made: WorkflowFunction[..., Any] = workflow(
-            **{k: v for k, v in changes.items() if v is not None}
+            **{k: v for k, v in changes.items() if v is not None},
+            lint=old is None and not flags.no_lint,  # a decorator has looked already
         )(fn)
     except DefinitionError as error:
         raise UsageError(f"%%workflow: {error}") from None

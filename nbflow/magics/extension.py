@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import nbflow
 from nbflow.magics import completion, verbs
+from nbflow.magics.determinism import Determinism
 from nbflow.magics.magics import NbflowMagics
 from nbflow.magics.notices import say
 from nbflow.magics.waiting import Waiter
@@ -23,12 +24,14 @@ class Extension:
         self._waiter = Waiter(shell)
         self._magics = NbflowMagics(shell, self._waiter)
         self._matcher = completion.matcher(shell)
+        self._determinism = Determinism(shell)
 
     def load(self) -> None:
         """Add it all, and say so on one line."""
         shell = self._shell
         shell.register_magics(self._magics)
         watchers.append(self._waiter)
+        self._determinism.load()
         shell.events.register("post_run_cell", self._waiter.end_of_cell)
         if shell.Completer is not None:
             shell.Completer.custom_matchers.append(self._matcher)
@@ -45,6 +48,7 @@ class Extension:
                 shell.magics_manager.magics[kind].pop(name, None)
         shell.magics_manager.registry.pop(type(self._magics).__name__, None)
         watchers.remove(self._waiter)
+        self._determinism.unload()
         shell.events.unregister("post_run_cell", self._waiter.end_of_cell)
         if self._matcher in getattr(shell.Completer, "custom_matchers", ()):
             shell.Completer.custom_matchers.remove(self._matcher)

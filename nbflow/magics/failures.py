@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import nbflow
 from nbflow.core.call import CallState
 from nbflow.core.describe import describe
-from nbflow.core.errors import RunCancelled
+from nbflow.core.errors import NondeterminismError, RunCancelled
 from nbflow.core.events import CallFailed
 from nbflow.core.failure import Failure, Frame
 from nbflow.core.history import History
@@ -104,6 +104,9 @@ class _Writer:
 
     def lines(self) -> Iterator[str]:
         yield from self._headline()
+        if isinstance(self.error, NondeterminismError):
+            yield from self._standing()  # it says itself where it was, and what to do
+            return
         for frame in _raised_in(self.error):
             if self._cell(frame.file):
                 yield from self._frame(frame)
@@ -126,9 +129,10 @@ class _Writer:
         first, *more = message.splitlines() or [""]
         colon = ": " if message else ""
         yield f"{_RED}{kind.rpartition('.')[2]}{_PLAIN}{colon}{_short(first)}"
-        yield from (f"  {_short(line)}" for line in more[: _MESSAGE - 1])
-        if len(more) >= _MESSAGE:
-            yield f"  … ({len(more) - _MESSAGE + 1} more lines)"
+        most = LINES if isinstance(self.error, NondeterminismError) else _MESSAGE
+        yield from (f"  {_short(line)}" for line in more[: most - 1])
+        if len(more) >= most:
+            yield f"  … ({len(more) - most + 1} more lines)"
 
     # ------------------------------------------------------------ frames
 

@@ -41,7 +41,53 @@ def activity_flags() -> MagicArgumentParser:
         "--cache", action="store_true", help="answer a call by an earlier result, if it is the same"
     )
     add("--cache-key", metavar="EXPR", help="what else it depends on: a nbflow.CacheKey, or a dict")
+    add("--task-list", metavar="NAME", help="where a service's workers look for its calls")
+    add("--task-priority", metavar="N", type=int, help="those with the highest number go first")
+    add(
+        "--no-raise",
+        action="store_true",
+        help="the result of a call that failed is None; its exception() tells why",
+    )
+    for name, what in _LIMITS:
+        add(f"--{name}-timeout", metavar="S", type=_seconds, help=what)
+    add("--idempotent", action="store_true", help="calls with equal arguments are one call")
+    add("--max-running", metavar="N", type=int, help="how many of its calls may run at once")
+    add("--copy", action="store_true", help="each consumer gets a copy of a large result")
+    add("--meta", metavar="EXPR", help="a dict for services and tools")
     return made
+
+
+_LIMITS = (
+    ("start-to-close", "the same as --timeout"),
+    ("schedule-to-start", "seconds within which a worker must have begun an attempt"),
+    ("schedule-to-close", "seconds that an attempt may take from when it could start"),
+    ("heartbeat", "seconds that may pass without nbflow.context().heartbeat()"),
+)
+
+
+def given(shell: InteractiveShell, flags: argparse.Namespace) -> dict[str, Any]:
+    """Give what the flags of ``%%activity`` say, by option; not those that were left out."""
+    found = {
+        "retry": retry(shell, flags.retry),
+        "timeout": flags.timeout,
+        "executor": place(shell, flags.executor),
+        "name": flags.name,
+        "version": flags.version,
+        "cache": flags.cache or None,
+        "cache_key": cache_key(shell, flags.cache_key),
+        "task_list": flags.task_list,
+        "task_priority": flags.task_priority,
+        "raises_on_failure": False if flags.no_raise else None,
+        "start_to_close_timeout": flags.start_to_close_timeout,
+        "schedule_to_start_timeout": flags.schedule_to_start_timeout,
+        "schedule_to_close_timeout": flags.schedule_to_close_timeout,
+        "heartbeat_timeout": flags.heartbeat_timeout,
+        "idempotent": flags.idempotent or None,
+        "max_running": flags.max_running,
+        "copy": flags.copy or None,
+        "meta": flags.meta and evaluated(shell, flags.meta, "--meta"),
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def workflow_flags() -> MagicArgumentParser:
@@ -51,6 +97,7 @@ def workflow_flags() -> MagicArgumentParser:
     add("--name", help="its name in logs and pictures; NAME by default")
     add("--version", help="told apart from other versions of the same name on a service")
     add("--task-list", help="where a service's deciders look for its runs")
+    add("--no-lint", action="store_true", help="do not look for what may differ on a resume")
     add("--run", action="store_true", help="start a run at once")
     add("--args", metavar="JSON", help="its arguments, as '{\"x\": 1}' or '[1]'; else the defaults")
     run_flags(made)

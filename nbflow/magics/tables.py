@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nbflow.store.base import RunRow
-from nbflow.viz.wording import clean, columns, cut, duration
+from nbflow.viz.wording import clean, columns, cut, duration, markup
 
 _CELL = 80
 
@@ -42,7 +41,7 @@ class Table:
 
     def _repr_html_(self) -> str:
         if not self.rows:
-            return f"<p>{html.escape(self.empty)}</p>"
+            return f"<p>{markup(self.empty)}</p>"
         rows = "".join(f"<tr>{_cells('td', row)}</tr>" for row in self.rows)
         return (
             f"<table><thead><tr>{_cells('th', self.head)}</tr></thead><tbody>{rows}</tbody></table>"
@@ -51,7 +50,7 @@ class Table:
 
 def _cells(tag: str, texts: tuple[str, ...]) -> str:
     style = ' style="text-align: left"'
-    return "".join(f"<{tag}{style}>{html.escape(cut(clean(t), _CELL))}</{tag}>" for t in texts)
+    return "".join(f"<{tag}{style}>{markup(cut(clean(t), _CELL))}</{tag}>" for t in texts)
 
 
 def of_runs(rows: Sequence[RunRow], store: str) -> Table:

@@ -6,6 +6,7 @@ import argparse
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from IPython.core.error import UsageError
@@ -14,7 +15,7 @@ from IPython.display import display
 import nbflow
 from nbflow import executors
 from nbflow.core.errors import NbflowError
-from nbflow.magics import caching, expressions, options, tables
+from nbflow.magics import caching, expressions, options, storing, tables
 from nbflow.magics.expressions import Asked
 from nbflow.magics.header import split_flags
 from nbflow.magics.notices import one_line, say
@@ -22,6 +23,7 @@ from nbflow.magics.tables import Table
 from nbflow.magics.waiting import Waiter
 from nbflow.running.config import DEFAULT_STORE, settings
 from nbflow.running.planning import Plan, plan
+from nbflow.running.replaying import Replay, replay
 from nbflow.running.run import Run
 from nbflow.running.why import Why
 from nbflow.viz.views import GraphView, ProfileView
@@ -29,6 +31,8 @@ from nbflow.viz.views import GraphView, ProfileView
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.core.magic_arguments import MagicArgumentParser
+
+    from nbflow.store.account import Account
 
 T = TypeVar("T")
 
@@ -136,6 +140,16 @@ def _profile(here: Here, text: str, _: argparse.Namespace) -> ProfileView:
     return here.run(text).profile
 
 
+def _replay(here: Here, text: str, _: argparse.Namespace) -> Replay:
+    if text.endswith((".jsonl", ".jsonl.gz")):
+        try:
+            return _usage(lambda: replay(Path(text)))
+        except OSError as error:
+            raise UsageError(one_line(error)) from None
+    run = here.run(text)
+    return _usage(lambda: replay(run))
+
+
 def _log(here: Here, text: str, flags: argparse.Namespace) -> None:
     run = here.run(text)
     found = _usage(lambda: run.output(flags.call))
@@ -168,6 +182,10 @@ def _executor(here: Here, text: str, flags: argparse.Namespace) -> None:
         _usage(lambda: nbflow.configure(on=on, **workers))
     others = ", ".join(name for name in executors.TABLE if name != settings.on)
     say(f"runs go to {place_text()}; there are also {others}")
+
+
+def _store(_: Here, text: str, flags: argparse.Namespace) -> Account:
+    return storing.do(text, flags)
 
 
 def _help(_: Here, text: str, __: argparse.Namespace) -> None:
@@ -245,6 +263,9 @@ VERBS: Final[dict[str, Verb]] = {
     "resume": Verb(_resume, "[RUN]", "go on with a run that failed or stopped", _reason),
     "dag": Verb(_dag, "[RUN]", "give its graph"),
     "profile": Verb(_profile, "[RUN]", "give its Gantt chart: what was slow"),
+    "replay": Verb(
+        _replay, "[RUN]", "hold today's code against what it asked for then, and run nothing"
+    ),
     "log": Verb(_log, "[RUN]", "print what its activities have printed and logged", _call),
     "why": Verb(_why, "[RUN]", "say why its calls ran, or what answered them", _of_call),
     "captured": Verb(_captured, "[RUN]", "list what it took from the notebook"),
@@ -253,6 +274,13 @@ VERBS: Final[dict[str, Verb]] = {
         _cache, "[list|size|clear]", "show or clear what is kept for later runs", caching.flags, ""
     ),
     "runs": Verb(_runs, "", "list the runs that are kept", _last, ""),
+    "store": Verb(
+        _store,
+        "VERB [WHERE]",
+        "check, compact, export, import, recover or trust logs",
+        storing.flags,
+        "",
+    ),
     "executor": Verb(_executor, "[NAME]", "show or set where runs go", _workers, "executor"),
     "help": Verb(_help, "[VERB]", "show this, or the flags of a verb", None, "verb"),
 }

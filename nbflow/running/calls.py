@@ -150,7 +150,8 @@ class CallView:
 
     def __repr__(self) -> str:
         """Give the call as written, and its status."""
-        return f"<{self.id} {describe(self._state)} {self.status}>"
+        how = f"{self.status}, from the cache" if self.cached else self.status
+        return f"<{self.id} {describe(self._state)} {how}>"
 
 
 class Calls(Mapping[str, CallView]):

@@ -13,6 +13,7 @@ from nbflow import executors
 from nbflow.core.errors import DefinitionError
 from nbflow.core.workflow import Place
 from nbflow.engine import streams
+from nbflow.engine.around import Middlewares
 from nbflow.engine.executor import Executor
 from nbflow.engine.output import Rules
 from nbflow.store.base import Durability, Store
@@ -36,6 +37,7 @@ class Settings:
     durability: Durability = "process"
     output: str = "auto"
     output_limits: tuple[int, int] = Rules()[2:]
+    middleware: Middlewares = Middlewares()
     _executors: dict[tuple[Any, ...], Executor] = field(default_factory=dict, repr=False)
     _stores: dict[tuple[str, Durability], Store] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -118,6 +120,7 @@ def configure(
     durability: Durability | None = None,
     output: Literal["auto", "both", "log", "stream"] | None = None,
     output_limits: tuple[int, int] | None = None,
+    middleware: Any = None,
     **options: Any,
 ) -> None:
     """Say what runs use from now on. What is not named stays as it is.
@@ -136,6 +139,11 @@ def configure(
             the panel shows; there, what worker threads write lands under whatever cell is newest.
         output_limits: How many characters of it the log keeps of an attempt, and of a run; by
             default 65,536 and 10,000,000.
+        middleware: What is called around each attempt of the runs that begin from now on, where
+            the attempt runs: ``{"before": [...], "after": [...]}`` of functions or of their dotted
+            names. Those before get the attempt's `nbflow.context`; those after also ``result=``
+            and ``error=``, one of them None. An error of theirs fails the attempt, as
+            `MiddlewareError`. ``{}`` takes them away.
         options: What the executor takes, such as ``max_workers``.
 
     Raises:
@@ -167,6 +175,8 @@ def configure(
         settings.output = output
     if output_limits is not None:
         settings.output_limits = output_limits
+    if middleware is not None:
+        settings.middleware = Middlewares.of(middleware)
     if output is not None or output_limits is not None:
         streams.use(settings.output_rules())  # runs that are under way obey it, too
 

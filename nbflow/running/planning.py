@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from nbflow.core.call import CallState
 from nbflow.core.capture import capture
 from nbflow.core.errors import Suspended
-from nbflow.core.events import Event, RunStarted
+from nbflow.core.events import Event, RunStarted, SignalReceived, SignalSent, TimerFired
 from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.interpreter import Interpreter
+from nbflow.core.markers import Marker
 from nbflow.core.payload import pack
 from nbflow.core.reasons import GROUPS
 from nbflow.core.workflow import Definition, Target
@@ -188,12 +189,29 @@ class _Trace:
         """Take a timer, which does not go off."""
         self.history.calls.setdefault(state.id, state)
 
+    def mark(self, state: CallState, marker: Marker) -> None:
+        """Take the new code of a patch; stop before a side effect, which would run something."""
+        if marker.make is not None:
+            raise Suspended
+        self.history.calls.setdefault(state.id, state)
+        self.history.apply(marker.event(len(self.events), time.time()))
+
+    def expect(self, state: CallState) -> None:
+        """Hear no signals: nobody sends one to a plan."""
+
+    def send(self, state: CallState, event: SignalSent, told: SignalReceived) -> None:  # noqa: ARG002
+        """Send nothing."""
+        self.history.calls.setdefault(state.id, state)
+        self.history.apply(event._replace(seq=len(self.events), at=time.time()))
+
     def cancel(self, state: CallState, reason: str) -> None:
         """Give up nothing: nothing was begun."""
 
     def block(self, state: CallState | None, position: int) -> None:  # noqa: ARG002 - never waits
-        """Stop the code: it needs a value."""
-        raise Suspended
+        """Stop the code: it needs a value. Only sleeping takes no time."""
+        if state is None or state.id not in self.history.calls or not state.id.startswith("timer-"):
+            raise Suspended
+        self.history.apply(TimerFired(len(self.events), time.time(), state.id))
 
     def visible(self) -> int:
         """How many calls are settled."""

@@ -14,6 +14,7 @@ from nbflow.running import session as _session
 from nbflow.running.acting import wake_panels
 from nbflow.running.calls import CallView
 from nbflow.running.leases import holder_of
+from nbflow.running.post import deliver, letter
 from nbflow.running.session import Anew, Session
 from nbflow.running.watching import watchers
 
@@ -52,6 +53,10 @@ class Resumable(Generic[T]):
         Raises:
             RunError: It is driven by another process, or by none.
         """
+        onward = self._history().continued
+        if onward is not None:
+            type(self)(onward.run, self._store).cancel(reason)  # type: ignore[call-arg]
+            return
         driver = self._session or _session.known(self.id, self._store)
         if driver is not None:
             driver.live.cancel_run(reason)
@@ -64,6 +69,41 @@ class Resumable(Generic[T]):
         )
         message = f"run {self.id} cannot be cancelled here: {who}"
         raise RunError(message)
+
+    def signal(
+        self,
+        name: str,
+        value: object = None,
+        *,
+        id: str = "",  # noqa: A002 - the field's natural name
+        propagate: bool = False,
+    ) -> None:
+        """Tell the run something, whichever process drives it, and also if none does just now.
+
+        Its code gets it by `nbflow.wait_signal` or `nbflow.signals`. Once this returns the signal
+        is on the disk, and it will arrive once.
+
+        Args:
+            name: Name of the signal.
+            value: What to tell.
+            id: Which signal it is: the run takes one of the same id once, so that whoever is not
+                sure can send it again.
+            propagate: Have it passed on to the child runs that are under way.
+
+        Raises:
+            RunError: The run is over.
+            Unserialisable: The value cannot be stored.
+            StoreError: It could not be written.
+
+        Example:
+            >>> run.signal("approved", True)
+        """
+        given: Any = name
+        if not isinstance(given, str) or not given.strip():
+            message = f"a signal has a name, as in run.signal('approved'), not {name!r:.60}"
+            raise RunError(message)
+        told = letter(self._store, name, value, id, propagate=propagate)
+        deliver(self._store, self.id, told)
 
     def resume(
         self,
@@ -170,6 +210,13 @@ class Resumable(Generic[T]):
         return name
 
     def _go_on(self, workflow: Target | None, on: Any, how: Anew) -> Self:
+        onward = self._history().continued
+        if onward is not None:
+            message = (
+                f"run {self.id} is over and goes on in {onward.run}, so only that one can be "
+                f"driven: nbflow.attach({onward.run!r})"
+            )
+            raise RunError(message)
         old, started = self._session, self._history().started
         target = workflow or self._latest_target()
         place = old.place if old is not None else _named_place(started)

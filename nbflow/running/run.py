@@ -24,6 +24,7 @@ from nbflow.engine.timekeeper import timekeeper
 from nbflow.running import session as _session
 from nbflow.running.acting import RunActions
 from nbflow.running.calls import Calls, CallView
+from nbflow.running.histories import RunHistory, export
 from nbflow.running.output import written
 from nbflow.running.resuming import Resumable
 from nbflow.running.tail import Tail
@@ -70,6 +71,12 @@ class Run(Resumable[T]):
         """Name of the workflow."""
         started = self._history().started
         return started.workflow if started else ""
+
+    @property
+    def onward(self) -> Run[T] | None:
+        """The run that this one goes on in, if its workflow continued as new; else None."""
+        event = self._history().continued
+        return None if event is None else Run(event.run, self._store)
 
     def done(self) -> bool:
         """Whether it is over, or at least no longer driven in this process."""
@@ -172,6 +179,31 @@ class Run(Resumable[T]):
         started = self._history().started
         return started.captured if started else ()
 
+    @property
+    def source(self) -> str:
+        """The workflow's source text when the run was started; "" where it was not to be had."""
+        started = self._history().started
+        return started.source if started else ""
+
+    def history(self) -> RunHistory:
+        """Give its log so far as a history, as `nbflow.load_history` does of a file."""
+        return RunHistory(self.id, tuple(self.events()), self._store.get)
+
+    def export_history(self, path: str | os.PathLike[str]) -> Path:
+        """Write its log into a file that `nbflow.load_history` reads, with the values in it.
+
+        Args:
+            path: The file, ``.jsonl`` or ``.jsonl.gz``. One that exists is replaced.
+
+        Raises:
+            ValueError: It has another extension.
+            OSError: The file cannot be written; one that was there is as it was.
+
+        Example:
+            >>> run.export_history("tests/histories/nightly.jsonl")
+        """
+        return export(path, self.id, self.events, self._store.get)
+
     def to_pandas(self) -> pd.DataFrame:
         """Give a DataFrame with a row an attempt. Needs pandas."""
         return self.profile.to_pandas()
@@ -210,7 +242,12 @@ class Run(Resumable[T]):
             RunCancelled: It was cancelled.
             Exception: What the workflow failed with, as itself.
         """
+        end = None if timeout is None else time.monotonic() + timeout
         self.wait(timeout)
+        onward = self._history().continued
+        if onward is not None:
+            left = None if end is None else max(0.0, end - time.monotonic())
+            return Run[T](onward.run, self._store).result(left)
         error = self.exception()
         if error is not None:
             raise error

@@ -6,7 +6,6 @@ import atexit
 import concurrent.futures
 import contextlib
 import contextvars
-import secrets
 import sys
 import threading
 import time
@@ -16,8 +15,10 @@ from functools import partial
 from typing import Any
 
 from nbflow.core.capture import Captured, capture
+from nbflow.core.child import CHILD
 from nbflow.core.errors import (
     Cancelled,
+    Continued,
     DefinitionError,
     NondeterminismError,
     RunError,
@@ -29,12 +30,20 @@ from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.interpreter import Interpreter
 from nbflow.core.payload import Stored, pack, spill
+from nbflow.core.payload import check as check_pickle
+from nbflow.core.redact import redact
 from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction
 from nbflow.engine import streams
+from nbflow.engine.around import Middlewares
 from nbflow.engine.live import Live
+from nbflow.running.children import Children
 from nbflow.running.config import MEMORY, settings
 from nbflow.running.leases import Held
+from nbflow.running.onward import continued, take_over
+from nbflow.running.origin import BY_HAND, Origin
+from nbflow.running.post import Mailbox, deliver
 from nbflow.store.base import Store
+from nbflow.store.ids import new_id
 
 MOST_RESUMES = 100
 """A run that was resumed so often is not resumed again unasked."""
@@ -95,16 +104,32 @@ class Session:
         self.frozen = frozen
         self.done: concurrent.futures.Future[None] = concurrent.futures.Future()
         self.error: BaseException | None = None
+        self.successor: Session | None = None
+        """The run that it goes on in, for whoever drives it on."""
+        self.chained = True
+        """Whether it begins that run itself."""
         self._held: Held | None = None
         self.history = History.of(store.events(run))
         own = settings.executor(place)
 
+        children = Children(self)
+
         def resolve(wanted: Any) -> Any:
-            return own if wanted is None else settings.executor(Place(wanted))
+            if wanted is None:
+                return own
+            return children if wanted == CHILD else settings.executor(Place(wanted))
 
         self.live = Live(store, run, self.history, resolve)
+        if settings.middleware != Middlewares():
+            self.live.surround(settings.middleware.around)
         self.live.on_over.append(self._settle)
         self.interpreter = Interpreter(self.history, self.live, store.get, run)
+        recall = self.interpreter.recall
+        recall.code, recall.captured = frozen.code, frozen.names
+        self.mailbox = Mailbox(self)
+        self.live.fetch_mail = self.mailbox.listen
+        self.live.deliver = partial(deliver, store)
+        self.live.bind(frozen.definition.settings)
         self.inline = own.name == "inline"
         sessions[run] = self
 
@@ -117,17 +142,39 @@ class Session:
         """
         self._held = Held(self.store, self.run, self._halt, force=force)
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Words that the run is found by."""
+        return self.history.started.tags if self.history.started is not None else ()
+
     def begin(self) -> None:
         """Run the workflow's code: in a thread of its own, or here if its calls are inline."""
-        streams.use(settings.output_rules())
-        streams.listen(self.run, self.live)
-        self.live.on_over.insert(0, partial(streams.unlisten, self.run))
         if self.inline:
-            self._drive()
+            session: Session | None = self
+            while session is not None:  # one after the other, not one within the other
+                session.chained = False
+                session.drive_here()
+                session = session.successor
             return
+        self._listen()
         run = contextvars.copy_context().run
         name = f"nbflow {self.run}"
         threading.Thread(target=run, args=(self._drive,), name=name, daemon=True).start()
+
+    def drive_here(self) -> bool:
+        """Run the workflow's code in this thread; tell whether the run was left before its end."""
+        self._listen()
+        self._drive()
+        return self.history.closed is None
+
+    def leave(self) -> None:
+        """Drive the run no longer, so that it can be resumed."""
+        self._halt(RunError(f"run {self.run} is left: the run that called it is driven no more"))
+
+    def _listen(self) -> None:
+        streams.use(settings.output_rules())
+        streams.listen(self.run, self.live)
+        self.live.on_over.insert(0, partial(streams.unlisten, self.run))
 
     def _drive(self) -> None:
         started = self.history.started
@@ -139,6 +186,8 @@ class Session:
             result = self.interpreter.execute(self.frozen.definition.fn, args, kwargs)
         except Cancelled:
             live.close("cancelled")
+        except Continued as new:
+            self._continue(new)
         except (NondeterminismError, StoreError) as error:
             self._halt(error)
         except BaseException as error:  # noqa: BLE001 - whatever user code raises fails the run
@@ -150,12 +199,32 @@ class Session:
                 self._halt(error)
         self._settle()
 
+    def _continue(self, new: Continued) -> None:
+        """End the run and go on in a new one, which is there before this one says so."""
+        try:
+            event = continued(self, new)
+            successor = take_over(self, event)
+            self.live.go_on(event)
+        except Exception as error:  # noqa: BLE001 - arguments that cannot be stored, or the store
+            self.live.close("failed", error=Failure.of(error))
+            return
+        closed = self.history.closed
+        if closed is None or closed.status != "continued":  # it was cancelled meanwhile
+            successor.live.close("cancelled")
+            successor.abandon()
+            return
+        if self.chained:
+            successor.begin()
+        else:
+            self.successor = successor
+
     def abandon(self) -> None:
         """Let go of a run that was not begun."""
         sessions.pop(self.run, None)
         if self._held is not None:
             self._held.release()
-        self.done.set_result(None)
+        if not self.done.done():  # it is, where the log has refused that the run goes on
+            self.done.set_result(None)
 
     def _origin(self, error: BaseException) -> str:
         """Give the call whose error reached the end of the code, or ""."""
@@ -171,26 +240,49 @@ class Session:
             self.error = self.live.stopped
         if self._held is not None:
             self._held.release()
+        self.mailbox.clear()
         if not self.done.done():
             # A cancel may have closed it at the same moment.
             with contextlib.suppress(concurrent.futures.InvalidStateError):
                 self.done.set_result(None)
 
 
-def start(target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Session:
-    """Create a run and begin it.
+def start(
+    target: Target,
+    place: Place,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    origin: Origin = BY_HAND,
+) -> Session:
+    """Create a run and begin it; see `create`."""
+    session = create(target, place, args, kwargs, origin, settings.open_store())
+    session.begin()
+    return session
+
+
+def create(
+    target: Target,
+    place: Place,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    origin: Origin,
+    store: Store,
+    frozen: Captured | None = None,
+) -> Session:
+    """Create a run, to be driven by this process.
 
     Raises:
         DefinitionError: `target` is no workflow, or the place makes no sense.
         TypeError: The arguments do not fit its signature.
         Unserialisable: An argument cannot be stored.
+        StoreConflict: There is a run of that id.
         StoreError: The run cannot be written. Nothing has run.
     """
-    frozen = capture(target)
+    frozen = frozen or capture(target)
     frozen.definition.check(args, kwargs)
     executor = settings.executor(place)
-    store = settings.open_store()
     name = frozen.definition.name
+    tags = frozen.definition.settings.tags if origin.tags is None else origin.tags
     event = RunStarted(
         seq=1,
         at=time.time(),
@@ -199,12 +291,19 @@ def start(target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str,
         kwargs={k: _stored(store, v, f"argument {k} of {name}") for k, v in kwargs.items()},
         on=executor.name,
         code=frozen.code,
-        source=frozen.source,
+        source=redact(frozen.source),
         captured=frozen.names,
+        seed=origin.run,
+        parent=origin.parent,
+        call=origin.call,
+        tags=tags,
+        continues=origin.continues,
     )
-    session = Session(_create(store, name, event), target, frozen, store, place)
+    if origin.run:
+        store.create(origin.run, event)
+    run = origin.run or _create(store, name, event)
+    session = Session(run, target, frozen, store, place)
     session.claim()
-    session.begin()
     return session
 
 
@@ -228,18 +327,33 @@ class Anew:
 
 
 def resume(run: str, target: Target, store: Store, place: Place, how: Anew) -> Session:
-    """Go on with a run where its log ends, with what `target` is now.
+    """Go on with a run where its log ends, with what `target` is now; see `reopen`."""
+    session = reopen(run, target, store, place, how)
+    session.begin()
+    return session
+
+
+def reopen(
+    run: str,
+    target: Target,
+    store: Store,
+    place: Place,
+    how: Anew,
+    frozen: Captured | None = None,
+) -> Session:
+    """Take a run to be driven by this process from where its log ends.
 
     Raises:
         RunError: It is being driven, by this process or another, or was resumed too often.
         DefinitionError: `target` is another workflow.
+        PickleRefused: It has pickled values that nothing shows to be this user's own.
         Unserialisable: A given result cannot be stored.
     """
     old = known(run, store)
     if old is not None and not old.done.done():
         message = f"run {run} is under way: wait for it, or cancel it first"
         raise RunError(message)
-    frozen = capture(target)
+    frozen = frozen or capture(target)
     given = {c: _stored(store, value, f"the result of {c}") for c, value in how.given.items()}
     session = Session(run, target, frozen, store, place)
     try:
@@ -249,7 +363,6 @@ def resume(run: str, target: Target, store: Store, place: Place, how: Anew) -> S
     except BaseException:
         session.abandon()
         raise
-    session.begin()
     return session
 
 
@@ -260,6 +373,11 @@ def _check(session: Session, name: str, how: Anew) -> None:
         found = started.workflow if started else "?"
         message = f"run {session.run} is one of workflow {found}, not of {name}"
         raise DefinitionError(message)
+    for call in session.history.calls.values():
+        for stored in (*call.args, *(call.kwargs or {}).values(), _result(call.outcome)):
+            check_pickle(getattr(stored, "refused", ""))
+    for stored in (*started.args, *started.kwargs.values()):
+        check_pickle(getattr(stored, "refused", ""))
     if session.history.resumed >= MOST_RESUMES and not how.force:
         message = (
             f"run {session.run} was resumed {session.history.resumed} times and is still not "
@@ -268,16 +386,19 @@ def _check(session: Session, name: str, how: Anew) -> None:
         raise RunError(message)
 
 
+def _result(outcome: object) -> object:
+    return getattr(outcome, "result", None)
+
+
 def _stored(store: Store, value: object, what: str) -> Stored:
     return spill(pack(value, what), store.put)
 
 
 def _create(store: Store, workflow: str, event: RunStarted) -> str:
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in workflow)
     while True:
-        run = f"{safe.strip('._-') or 'run'}-{secrets.token_hex(4)}"
+        run = new_id(workflow)
         try:
-            store.create(run, event)
+            store.create(run, event._replace(seed=run))
         except StoreConflict:
             continue
         return run

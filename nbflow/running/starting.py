@@ -10,6 +10,7 @@ from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction, defi
 from nbflow.running import session as _session
 from nbflow.running.config import settings
 from nbflow.running.listing import RunList, complete, standing
+from nbflow.running.origin import changed
 from nbflow.running.run import Run
 from nbflow.running.watching import watchers
 from nbflow.store.base import Store
@@ -25,10 +26,15 @@ class Launcher:
     """What workflows start runs by."""
 
     def start(
-        self, target: Target, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        target: Target,
+        place: Place,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        changes: dict[str, Any] | None = None,
     ) -> Run[Any]:
-        """Start a run and give its handle at once."""
-        session = _session.start(target, place, args, kwargs)
+        """Start a run and give its handle at once; `changes` are options in place of its own."""
+        session = _session.start(target, place, args, kwargs, changed(changes))
         run: Run[Any] = Run(session.run, session.store)
         for watcher in watchers:
             watcher.started(run)

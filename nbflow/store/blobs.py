@@ -30,16 +30,18 @@ class Blobs:
         path = self.file(name)
         with contextlib.suppress(OSError):
             os.utime(path)  # it is in use again: `SqliteCache.sweep` leaves young ones alone
-            return name
+            if path.read_bytes() == data:  # else it was damaged, and is written anew
+                return name
         temporary = path.with_name(f"{name}.{os.getpid()}.{threading.get_ident()}")
         try:
-            self.directory.mkdir(mode=0o700, exist_ok=True)
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            with open(temporary, "wb", opener=_private) as file:  # noqa: PTH123 - takes an opener
+            _make(self.directory)
+            _make(path.parent)
+            with open(temporary, "wb", opener=_private) as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
+            _sync(path.parent)
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -61,7 +63,7 @@ class Blobs:
 
     def file(self, digest: str) -> Path:
         """Give the file of a digest, which may come from anywhere."""
-        if not (isinstance(digest, str) and digest.isalnum() and digest.isascii()):
+        if not (digest.isalnum() and digest.isascii()):
             message = f"{digest!r:.60} is not the name of a blob"
             raise StoreError(message)
         return self.directory / digest[:2] / digest
@@ -73,3 +75,19 @@ class Blobs:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+def _make(directory: Path) -> None:
+    if not directory.exists():
+        directory.mkdir(mode=0o700, exist_ok=True)
+        _sync(directory.parent)
+
+
+def _sync(directory: Path) -> None:
+    """Put the names in a directory on the disk: syncing a file does not do that everywhere."""
+    with contextlib.suppress(OSError):  # not every system can
+        opened = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)

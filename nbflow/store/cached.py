@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
-from nbflow.core.events import Event, encode
+from nbflow.core.events import Event
+from nbflow.core.eventtext import encode
 from nbflow.core.payload import Blob, Stored, from_json, to_json
 
 GRACE: Final = 3600.0

@@ -13,6 +13,7 @@ from nbflow.core.events import Event, RunClosed, RunResumed, RunStarted
 from nbflow.store.base import RunRow
 from nbflow.store.cached import MemoryCache
 from nbflow.store.lease import Lease
+from nbflow.store.mail import MemoryMail
 
 
 class MemoryStore:
@@ -27,6 +28,7 @@ class MemoryStore:
         self._put_at: dict[str, float] = {}
         self._leases: dict[str, Lease] = {}
         self._lock = threading.Lock()
+        self.mail = MemoryMail()
         self.cache = MemoryCache(self._blobs, self._put_at, lambda: list(self._logs.values()))
 
     def create(self, run: str, event: RunStarted) -> None:

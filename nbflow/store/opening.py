@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
 import sys
 import urllib.parse
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from nbflow.core.errors import StoreUnusable
+from nbflow.core.errors import StoreError, StoreUnusable
 
 OLDEST: Final = (3, 35, 0)
 """The SQLite that is needed at least."""
@@ -20,11 +18,29 @@ NOTICE_SECONDS: Final = 2.0
 """After so long somebody who waits for another writer is told."""
 BUSY_SECONDS: Final = 30.0
 """After so long it is an error."""
-_CHECKPOINT: Final = 10_000
-"""Pages of 4 KiB that the write-ahead log may grow to before they are moved into the file."""
+_CHECKPOINT: Final = 16_000
+"""Pages of 2 KiB that the write-ahead log may grow to before they are moved into the file."""
 _NETWORK: Final = frozenset(
-    "9p afs beegfs ceph cifs fuse.gcsfuse fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs "
-    "glusterfs gpfs lustre ncpfs nfs nfs4 smb3 smbfs".split()
+    {
+        "9p",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "fuse.gcsfuse",
+        "fuse.glusterfs",
+        "fuse.rclone",
+        "fuse.s3fs",
+        "fuse.sshfs",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "smb3",
+        "smbfs",
+    }
 )
 _ESCAPES: Final = (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\"))
 
@@ -120,9 +136,9 @@ def _connect_readonly(file: Path, why: str) -> sqlite3.Connection:
     address = f"file:{urllib.parse.quote(str(file))}?mode=ro"
     latest = ""
     try:
-        db = _connect_uri(address)
+        db = connect_uri(address)
     except sqlite3.OperationalError:
-        db = _connect_uri(f"{address}&immutable=1")
+        db = connect_uri(f"{address}&immutable=1")
         wal = file.with_name(f"{file.name}-wal")
         if wal.exists() and wal.stat().st_size:
             latest = "; the latest events, which are not in the file itself yet, are missing"
@@ -134,7 +150,8 @@ def _connect_readonly(file: Path, why: str) -> sqlite3.Connection:
     return db
 
 
-def _connect_uri(address: str) -> sqlite3.Connection:
+def connect_uri(address: str) -> sqlite3.Connection:
+    """Open an SQLite file by its address, and see that it can be read."""
     db = sqlite3.connect(
         address, uri=True, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None
     )
@@ -183,43 +200,38 @@ def is_busy(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
 
 
-def tell_busy(file: Path, drivers: Iterable[int]) -> str:
-    """Say that somebody waits, and for whom as far as that can be known.
+def error_of(file: Path, what: str, error: sqlite3.Error, busy: str) -> StoreError:
+    """Give the error to raise for one of SQLite's.
 
     Args:
         file: The store's file.
-        drivers: The processes that drive runs of the store.
-
-    Returns:
-        Who it is, in words.
+        what: What could not be done with it.
+        error: What SQLite said.
+        busy: Who was in the way, as far as that was found out.
     """
-    others = [pid for pid in drivers if pid != os.getpid()]
-    holder = _lock_holder(file)
-    if holder:
-        who = f"process {holder}"
-    elif others:
-        who = f"likely process {', '.join(map(str, others))}"
-    else:
-        who = "another process"
-    warnings.warn(
-        f"{who} keeps the store {file.parent} locked; waiting for up to {BUSY_SECONDS:g} s",
-        RuntimeWarning,
-        stacklevel=2,
-    )
-    return who
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or "decode to UTF-8" in str(error):
+        message = (
+            f"{file} is not an SQLite file, or is damaged ({error}). Nothing in it was changed: "
+            "restore it from a copy, save what can be read with %nbflow store recover, or move it "
+            "away to begin anew"
+        )
+        return StoreUnusable(message)
+    if is_busy(error):
+        message = (
+            f"the store {file.parent} was kept locked for {BUSY_SECONDS:g} s by "
+            f"{busy or 'another process'}: end what writes to it, then resume the run"
+        )
+        return StoreError(message)
+    hint = ""
+    if name.startswith("SQLITE_FULL"):
+        hint = ": the disk is full. Make room, then resume the run"
+    return StoreError(f"the store {file.parent} cannot be {what}: {error} ({name}){hint}")
 
 
-def _lock_holder(file: Path) -> int:
-    """Give the process that holds a lock to write, from Linux's list of locks; 0 if unknown."""
-    inodes = set()
-    for name in (file.name, f"{file.name}-shm"):
-        with contextlib.suppress(OSError):
-            inodes.add(str(file.with_name(name).stat().st_ino))
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/locks").read_text().splitlines():
-            fields = line.split()
-            if "WRITE" in fields and fields[5].rpartition(":")[2] in inodes:
-                pid = int(fields[4])
-                if pid not in {os.getpid(), -1, 0}:
-                    return pid
-    return 0
+def prepare(directory: Path) -> None:
+    """Make the directory of a store, for its owner only, if there is none."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Only where there is nothing else: the directory may be somebody's project.
+    if not any(directory.iterdir()):
+        (directory / ".gitignore").write_text("*\n")

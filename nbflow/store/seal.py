@@ -134,28 +134,41 @@ class StoreSeal:
         self._path = str(directory)
         self._files = (directory, *files)
         self._open: str | None = None
+        self._key = b""
+        self._name = ""
 
     def sign(self, claim: bytes) -> str:
         """See `Seal.sign`: the key's name and the code, in hexadecimal."""
-        return f"{_name(key())}:{hmac.digest(key(), claim, 'sha256').hex()}"
+        if not self._key:
+            self._take_key()
+        return f"{self._name}:{hmac.digest(self._key, claim, 'sha256').hex()}"
+
+    def _take_key(self) -> None:
+        self._key = key()
+        self._name = _name_of(self._key)
 
     def refusal(self, claim: bytes, sig: str) -> str:
-        """See `Seal.refusal`. What is wrong with the directory is looked at once."""
+        """See `Seal.refusal`."""
+        try:
+            return self.exposed() or self._flaw(claim, sig)
+        except StoreError as error:
+            return str(error)
+
+    def exposed(self) -> str:
+        """Say that others can write to the store, if they can; it is looked at once."""
         if self._open is None:
             self._open = self._writable()
-        return self._open or self._flaw(claim, sig)
-
-    def fits(self, claim: bytes, sig: str) -> bool:
-        """Whether a signature of any of this user's is good, wherever the store is."""
-        return not self._flaw(claim, sig)
+        return self._open
 
     def _flaw(self, claim: bytes, sig: str) -> str:
-        if not isinstance(sig, str) or ":" not in sig:
+        if ":" not in str(sig):  # it comes from the file
             return self._foreign("it is not signed: an older nbflow or somebody else wrote it")
+        if not self._key:
+            self._take_key()
         whose, _, code = sig.partition(":")
-        if whose != _name(key()):
+        if whose != self._name:
             return self._foreign("another user signed it, or this one on another machine")
-        good = hmac.digest(key(), claim, "sha256").hex()
+        good = hmac.digest(self._key, claim, "sha256").hex()
         if not hmac.compare_digest(good.encode(), code.encode("utf-8", "replace")):
             return self._foreign("its signature does not fit: it was changed, or moved here")
         return ""
@@ -180,6 +193,5 @@ class StoreSeal:
         return ""
 
 
-@cache
-def _name(made: bytes) -> str:
+def _name_of(made: bytes) -> str:
     return hashlib.blake2b(made, digest_size=4, person=b"nbflow key").hexdigest()

@@ -12,25 +12,30 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from nbflow.core import payload
-from nbflow.core.errors import RunNotFound, StoreConflict, StoreError, StoreUnusable
-from nbflow.core.events import Event, RunClosed, RunResumed, RunStarted, decode, encode
+from nbflow.core.errors import PickleRefused, RunNotFound, StoreConflict, StoreError, StoreUnusable
+from nbflow.core.events import Event, RunClosed, RunResumed, RunStarted
+from nbflow.core.eventtext import decode, encode
+from nbflow.core.seals import pickles_in
 from nbflow.store.base import Durability, RunRow
+from nbflow.store.blobs import Blobs
 from nbflow.store.lease import Lease
-from nbflow.store.schema import SEQ_BITS, set_up, transaction
+from nbflow.store.mail import FileMail
+from nbflow.store.opening import error_of, open_file, prepare
+from nbflow.store.patience import Patience
+from nbflow.store.rescue import rescue
+from nbflow.store.schema import SEQ_BITS, checksum, set_up, transaction
+from nbflow.store.seal import StoreSeal
 from nbflow.store.sqlite_cache import SqliteCache
 
 _PAGE: Final = 200
-_BUSY_SECONDS: Final = 30.0
-_CHECKPOINT: Final = 10_000
-"""Pages of 4 KiB that the write-ahead log may grow to before they are moved into the file."""
 _LAST: Final = (1 << SEQ_BITS) - 1
-_INSERT: Final = "INSERT INTO log VALUES (?,?,?)"
+_INSERT: Final = "INSERT INTO log VALUES (?,?,?,?)"
 
 
 class SqliteStore:
@@ -42,6 +47,9 @@ class SqliteStore:
     Args:
         directory: Where to keep everything; made if it is missing.
         durability: ``"power"`` syncs every append.
+
+    What is pickled in it is signed by this user's key (`nbflow.store.seal`), and refused where
+    the signature is not good. Where nothing can be written it can be read, and says so.
 
     Raises:
         StoreUnusable: What is there is no nbflow store, or one of a newer nbflow.
@@ -61,12 +69,17 @@ class SqliteStore:
         self._ids: dict[str, int] = {}
         self._ends: dict[int, int] = {}
         self._closed = False
+        blobs = self.directory / "blobs"
+        self._blobs = Blobs(blobs, self.path)
+        self._seal = StoreSeal(self.directory, (self._file, blobs))
+        self.mail = FileMail(self.directory / "mail", lambda: self._seal)
         try:
-            self._prepare()
-            self._db = self._connect()
+            prepare(self.directory)
+            self._db, self.readonly, self.network = open_file(self._file, self._level)
             try:
-                set_up(self._db, self.path)
+                set_up(self._db, self.path, readonly=bool(self.readonly), wal=not self.network)
                 self._identity = self._found()
+                self._patience = Patience(self._db, self._file, network=bool(self.network))
             except BaseException:
                 self._db.close()
                 raise
@@ -75,21 +88,7 @@ class SqliteStore:
         except OSError as error:
             message = f"the store {self.path} cannot be opened: {error}"
             raise StoreError(message) from error
-        self.cache = SqliteCache(self._db, self._reading, self._writing, self.directory / "blobs")
-
-    def _prepare(self) -> None:
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Only where there is nothing else: the directory may be somebody's project.
-        if not any(self.directory.iterdir()):
-            (self.directory / ".gitignore").write_text("*\n")
-
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(
-            self._file, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
-        )
-        db.execute(f"PRAGMA synchronous={self._level}")
-        db.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
-        return db
+        self.cache = SqliteCache(self._db, self._reading, self._writing_cache, blobs, self._seal)
 
     def _found(self) -> tuple[int, int]:
         found = os.stat(self._file_name)  # noqa: PTH116 - at every append: a Path costs twice
@@ -98,7 +97,11 @@ class SqliteStore:
     # ------------------------------------------------------------ writing
 
     def create(self, run: str, event: RunStarted) -> None:
-        """See `Store.create`."""
+        """See `Store.create`. What could not be loaded again is refused before anything ran."""
+        text = encode([event], run, self._seal)
+        if pickles_in(event) and (why := self._seal.exposed()):
+            message = f"the run was not started, since its arguments hold a pickle: {why}"
+            raise PickleRefused(message)
         with self._writing(run), self._synced(), self._transaction():
             try:
                 cursor = self._db.execute(
@@ -110,12 +113,12 @@ class SqliteStore:
                 raise StoreConflict(message) from None
             row = cursor.lastrowid
             assert row is not None  # noqa: S101 - an INSERT has one
-            self._insert(row, event.seq, event.seq, encode([event]))
+            self._insert(row, event.seq, event.seq, text)
             self._ids[run] = row
 
     def append(self, run: str, events: Sequence[Event], *, sync: bool = False) -> None:
         """See `Store.append`."""
-        first, last, text = events[0], events[-1], encode(events)
+        first, last, text = events[0], events[-1], encode(events, run, self._seal)
         row = self._ids.get(run, 0)
         if (
             self._ends.get(row) != first.seq - 1
@@ -129,29 +132,38 @@ class SqliteStore:
         # here began with this same number, so the key alone refuses the row.
         self._check_process()
         with self._lock:
-            self._check_there()
+            self._check_there(run, text)
             self._ends[row] = -1
+            values = (row << SEQ_BITS | first.seq, last.seq, text, checksum(text))
             try:
-                self._db.execute(_INSERT, (row << SEQ_BITS | first.seq, last.seq, text))
+                self._db.execute(_INSERT, values)
             except sqlite3.Error as error:
-                raise self._refusal(run, error) from error
+                self._try_again(run, error, partial(self._db.execute, _INSERT, values))
             self._ends[row] = last.seq
 
     def _append_with_care(
         self, run: str, events: Sequence[Event], text: str, *, sync: bool
     ) -> None:
         first, last = events[0], events[-1]
-        with self._writing(run):
+        if sync and self.network:
+            message = (
+                f"the store {self.path} is on a network file system ({self.network}), where "
+                "nobody can promise that a once=True call begins at most once: it was not begun. "
+                "Use a store in a local directory"
+            )
+            raise StoreError(message)
+        with self._writing(run, text):
             row = self._id(run)
             if isinstance(last, RunClosed):
                 self._append_with_status(row, events, text, last.status, last.at)
             elif isinstance(first, RunResumed):
                 self._append_with_status(row, events, text, "running", None)
             elif sync:
-                with self._synced():
+                with self._synced(), self._transaction():
                     self._insert(row, first.seq, last.seq, text)
             else:
-                self._insert(row, first.seq, last.seq, text)
+                with self._transaction():
+                    self._insert(row, first.seq, last.seq, text)
 
     def _append_with_status(
         self, row: int, events: Sequence[Event], text: str, status: str, closed: float | None
@@ -167,47 +179,72 @@ class SqliteStore:
         self._ends[row] = -1
         key = row << SEQ_BITS
         cursor = self._db.execute(
-            "INSERT INTO log SELECT ?,?,? WHERE ? = 1 + coalesce((SELECT last FROM log "
+            "INSERT INTO log SELECT ?,?,?,? WHERE ? = 1 + coalesce((SELECT last FROM log "
             "WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1), 0)",
-            (key | first, last, text, first, key, key | _LAST),
+            (key | first, last, text, checksum(text), first, key, key | _LAST),
         )
         if cursor.rowcount != 1:
             message = f"event {first} is not the next one of the run"
             raise sqlite3.IntegrityError(message)
         self._ends[row] = last
 
+    def _try_again(self, run: str, error: sqlite3.Error, act: Callable[[], object]) -> None:
+        try:
+            self._patience.again(error, act)
+        except sqlite3.Error as final:
+            raise self._refusal(run, final) from final
+
     @contextlib.contextmanager
-    def _writing(self, run: str) -> Iterator[None]:
+    def _writing(self, run: str, text: str = "") -> Iterator[None]:
         with self._open():
-            self._check_there()
+            if self.readonly:
+                message = (
+                    f"the store {self.path} can be looked at only: {self.readonly}. Nothing was "
+                    "started: nbflow.configure(store=...) names another one"
+                )
+                raise StoreError(message)
+            self._check_there(run, text)
             try:
                 yield
             except sqlite3.Error as error:
                 raise self._refusal(run, error) from error
+
+    @contextlib.contextmanager
+    def _writing_cache(self, what: str) -> Iterator[None]:
+        with self._writing(what), self._patience.long():
+            yield
 
     def _refusal(self, run: str, error: sqlite3.Error) -> StoreError:
         if isinstance(error, sqlite3.IntegrityError):
             return StoreConflict(f"somebody else wrote to run {run}: it has one owner at a time")
         return self._error("written", error)
 
-    def _check_there(self) -> None:
+    def _check_there(self, run: str, text: str) -> None:
         # SQLite goes on writing to a file that was deleted or replaced, as if nothing were wrong.
         try:
             there = self._found() == self._identity
         except OSError:
             there = False
         if not there:
-            message = f"{self._file} was deleted or replaced while it was in use"
+            saved = rescue(self._db, self.directory, run, text)
+            message = f"{self._file} was deleted or replaced while it was in use{saved}"
             raise StoreError(message)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
-            with transaction(self._db):
+            with transaction(self._db, self._begin):
                 yield
         except BaseException:
             self._ends.clear()  # what they say may have been taken back
             raise
+
+    def _begin(self) -> None:
+        begin = partial(self._db.execute, "BEGIN IMMEDIATE")
+        try:
+            begin()
+        except sqlite3.OperationalError as error:
+            self._patience.again(error, begin)
 
     @contextlib.contextmanager
     def _synced(self) -> Iterator[None]:
@@ -233,7 +270,7 @@ class SqliteStore:
 
     def release(self, run: str, lease: Lease) -> None:
         """See `Store.release`."""
-        with self._writing(run):
+        with self._writing(run), self._transaction():
             self._db.execute(
                 "DELETE FROM lease WHERE run = ? AND token = ?", (self._id(run), lease.token)
             )
@@ -248,10 +285,8 @@ class SqliteStore:
         found = self._db.execute(
             "SELECT host, pid, born, token, since, seen FROM lease WHERE run = ?", (row,)
         ).fetchone()
-        if found is None:
-            return None
-        host, pid, born, token, since, seen = found
-        return Lease(host=host, pid=pid, born=born, token=token, since=since, seen=seen)
+        names = ("host", "pid", "born", "token", "since", "seen")
+        return None if found is None else Lease(**dict(zip(names, found, strict=True)))
 
     # ------------------------------------------------------------ reading
 
@@ -259,31 +294,37 @@ class SqliteStore:
         """See `Store.events`. Reads page by page, so that a long log needs no more memory."""
         with self._reading():
             row = self._id(run)
-        return self._pages(row, after)
+        return self._pages(run, row, after)
 
-    def _pages(self, row: int, after: int) -> Iterator[Event]:
+    def _pages(self, run: str, row: int, after: int) -> Iterator[Event]:
         key = row << SEQ_BITS
         while True:
             with self._reading():
                 page = self._db.execute(
-                    "SELECT last, events FROM log WHERE key >= coalesce((SELECT key FROM log "
+                    "SELECT last, events, sum FROM log WHERE key >= coalesce((SELECT key FROM log "
                     "WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1), ?) "
                     "AND key <= ? AND last > ? ORDER BY key LIMIT ?",
                     (key, key | (after + 1), key, key | _LAST, after, _PAGE),
                 ).fetchall()
             if not page:
                 return
-            for _, text in page:
-                for event in self._decoded(text):
+            for _, text, found in page:
+                for event in self._decoded(run, text, found):
                     if event.seq > after:
                         yield event
             after = page[-1][0]
 
-    def _decoded(self, text: str) -> list[Event]:
+    def _decoded(self, run: str, text: str, found: int | None) -> list[Event]:
         try:
-            return list(decode(text))
-        except (ValueError, TypeError, LookupError) as error:
-            message = f"a log in {self._file} is damaged: {type(error).__name__}: {error}"
+            if found is not None and found != checksum(text):
+                message = "its bytes are not those that were written"
+                raise ValueError(message)  # noqa: TRY301 - as what the decoder finds
+            return list(decode(text, run, self._seal))
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            message = (
+                f"the log of run {run} in {self._file} is damaged: {type(error).__name__}: {error}."
+                " %nbflow store check says how far, %nbflow store recover saves what can be read"
+            )
             raise StoreUnusable(message) from error
 
     def runs(self, limit: int | None = None) -> list[RunRow]:
@@ -313,7 +354,8 @@ class SqliteStore:
     def _reading(self) -> Iterator[None]:
         with self._open():
             try:
-                yield
+                with self._patience.long():
+                    yield
             except sqlite3.Error as error:
                 raise self._error("read", error) from error
 
@@ -331,47 +373,13 @@ class SqliteStore:
             message = "a store cannot be used in a forked process: open it there anew"
             raise StoreError(message)
 
-    # ------------------------------------------------------------ blobs
-
     def put(self, data: bytes) -> str:
         """See `Store.put`. The file is whole and on the disk before this returns."""
-        name = payload.digest(data)
-        path = self._blob(name)
-        with contextlib.suppress(OSError):
-            os.utime(path)  # it is in use again: `SqliteCache.sweep` leaves young ones alone
-            return name
-        temporary = path.with_name(f"{name}.{os.getpid()}.{threading.get_ident()}")
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            message = f"a value of {len(data)} bytes cannot be kept in {self.path}: {error}"
-            raise StoreError(message) from error
-        return name
+        return self._blobs.put(data)
 
     def get(self, digest: str) -> bytes:
         """See `Store.get`."""
-        try:
-            data = self._blob(digest).read_bytes()
-        except OSError as error:
-            message = f"blob {digest} is missing from {self.path}: {error}"
-            raise StoreError(message) from error
-        if payload.digest(data) != digest:
-            message = f"blob {digest} in {self.path} is damaged"
-            raise StoreError(message)
-        return data
-
-    def _blob(self, digest: str) -> Path:
-        if not (digest.isalnum() and digest.isascii()):
-            message = f"{digest!r} is not the name of a blob"
-            raise StoreError(message)
-        return self.directory / "blobs" / digest[:2] / digest
+        return self._blobs.get(digest)
 
     # ------------------------------------------------------------ end
 
@@ -384,15 +392,5 @@ class SqliteStore:
                 self._db.close()
 
     def _error(self, what: str, error: sqlite3.Error) -> StoreError:
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
-        if name in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
-            message = (
-                f"{self._file} is not an SQLite file, or is damaged ({error}). Nothing in it was "
-                "changed: move it away to begin anew, or restore it from a copy"
-            )
-            return StoreUnusable(message)
-        if name == "SQLITE_BUSY":
-            message = f"the store {self.path} was busy for {_BUSY_SECONDS:g} s: who writes to it?"
-            return StoreError(message)
-        message = f"the store {self.path} cannot be {what}: {error} ({name})"
-        return StoreError(message)
+        whom = self._patience.whom if hasattr(self, "_patience") else ""
+        return error_of(self._file, what, error, whom)

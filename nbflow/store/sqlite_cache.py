@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
+from nbflow.core.seals import Seal, checked, sealed
 from nbflow.store.cached import GRACE, CacheRow, Earlier, blobs_in, read_stored, write_stored
 from nbflow.store.schema import transaction
 
@@ -30,6 +31,7 @@ class SqliteCache:
         reading: Has the connection for oneself; what SQLite raises becomes a `StoreError`.
         writing: The same, for writing what the message of the error names.
         blobs: The directory of the blobs.
+        seal: Signs and checks what is pickled.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class SqliteCache:
         reading: Callable[[], AbstractContextManager[None]],
         writing: Callable[[str], AbstractContextManager[None]],
         blobs: Path,
+        seal: Seal,
     ) -> None:
         self._db = db
         self._reading = reading
         self._writing = writing
         self._blobs = blobs
+        self._seal = seal
 
     def get(self, key: str) -> CacheRow | None:
         """See `ResultCache.get`."""
@@ -52,9 +56,10 @@ class SqliteCache:
     def add(self, row: CacheRow, *, replace: bool = False) -> bool:
         """See `ResultCache.add`."""
         how = "REPLACE" if replace else "IGNORE"
+        result = sealed(place_of(row.key), row.result, self._seal)
         values = (
             *(row.key, row.activity, row.code, row.inputs, row.run, row.call, row.at),
-            *(row.run_ns, row.size, write_stored(row.result), row.parts),
+            *(row.run_ns, row.size, write_stored(result), row.parts),
         )
         with self._writing("the cache"):
             return self._db.execute(f"INSERT OR {how} {_INTO}", values).rowcount == 1
@@ -113,7 +118,16 @@ class SqliteCache:
             found = self._db.execute(statement, values).fetchall()
         names = _COLUMNS.split(", ")
         rows = [dict(zip(names, values, strict=True)) for values in found]
-        return [CacheRow(**{**row, "result": read_stored(row["result"])}) for row in rows]
+        return [self._row(row) for row in rows]
+
+    def _row(self, row: dict[str, Any]) -> CacheRow:
+        result = checked(place_of(row["key"]), read_stored(row["result"]), self._seal)
+        return CacheRow(**{**row, "result": result})
+
+
+def place_of(key: str) -> tuple[object, ...]:
+    """Give what the signature of a kept result is good for; see `nbflow.core.seals.claim`."""
+    return ("cache", key)
 
 
 def _deleted(path: Path, old: float) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nbflow.core.errors import StoreError
 from nbflow.core.payload import Fetch, Stored, pack, unpack
+from nbflow.engine.context import Beat
 from nbflow.engine.executor import Executor
 from nbflow.engine.job import Answer, Code, Job
 from nbflow.testing import samples
@@ -26,7 +27,9 @@ class Collector:
     Attributes:
         begun: Job, worker and time for each call of ``began``.
         answers: Job and answer for each call of ``ended``.
-        said: ``"began"``, ``"wrote"`` or ``"ended"`` with the job, for each call of these.
+        beats: Job and sign of life for each call of ``beat``.
+        said: ``"began"``, ``"wrote"``, ``"beat"`` or ``"ended"`` with the job, for each call of
+            these.
         texts: Job, channel and text for each call of ``wrote``.
         dropped: How many characters each job wrote that were not kept, by the job's identity.
 
@@ -43,6 +46,7 @@ class Collector:
         self.said: list[tuple[str, Job]] = []
         self.texts: list[tuple[Job, str, str]] = []
         self.dropped: dict[int, int] = {}
+        self.beats: list[tuple[Job, Beat]] = []
         self._change = threading.Condition()
 
     def began(self, job: Job, worker: str, at: float) -> None:
@@ -58,6 +62,13 @@ class Collector:
             self.texts.append((job, channel, text))
             self.said.append(("wrote", job))
             self.dropped[id(job)] = self.dropped.get(id(job), 0) + dropped
+            self._change.notify_all()
+
+    def beat(self, job: Job, beat: Beat) -> None:
+        """Keep a sign of life."""
+        with self._change:
+            self.beats.append((job, beat))
+            self.said.append(("beat", job))
             self._change.notify_all()
 
     def output(self, job: Job, channel: str = "stdout") -> str:
@@ -183,6 +194,9 @@ class Chain:
         """Take note of nothing."""
 
     def wrote(self, job: Job, channel: str, text: str, dropped: int = 0) -> None:
+        """Take note of nothing."""
+
+    def beat(self, job: Job, beat: Beat) -> None:
         """Take note of nothing."""
 
     def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:  # noqa: ARG002

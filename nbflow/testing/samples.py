@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from nbflow.engine.job import context
+from nbflow.engine.context import context
 from nbflow.testing.faults import Gate
 
 
@@ -53,6 +53,18 @@ VALUES: Final[tuple[object, ...]] = (
     list(range(20_000)),
 )
 """Values that have to arrive exactly as they were: same types, same structure."""
+
+
+def beat(times: int) -> int:
+    """Tell how far it is, so many times."""
+    for n in range(times):
+        context().progress(n + 1, times, "on it")
+    return times
+
+
+async def beat_async(times: int) -> int:
+    """Do the same in a coroutine."""
+    return beat(times)
 
 
 class Refused(Exception):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nbflow.engine import streams
+from nbflow.engine.executor import Executor
 from nbflow.engine.job import Job
 from nbflow.engine.output import Rules
 from nbflow.testing import samples
@@ -19,9 +20,11 @@ class Speaking(ABC):
 
     Attributes:
         inbox: Where the jobs of a test answer to.
+        executor: What is tested.
     """
 
     inbox: Collector
+    executor: Executor
     _before: Rules | None = None
 
     def listen(self) -> None:
@@ -62,6 +65,20 @@ class Speaking(ABC):
         job = self.submit(samples.speak_and_throw)
         true(isinstance(self.inbox.error(job), ValueError), "it should fail")
         equal(self.inbox.output(job), "before\n", "what it printed")
+
+    def test_a_sign_of_life_is_told_while_it_runs(self) -> None:
+        """Before the answer, the latest of them at least; unless the executor does not hear."""
+        if not getattr(self.executor, "hears", True):
+            return
+        for fn in (samples.beat, samples.beat_async):
+            job = self.submit(fn, 3)
+            equal(self.inbox.result(job), 3, "the result of an activity that tells how far it is")
+            told = [what for what, other in self.inbox.said if other is job]
+            true("beat" in told, "a sign of life should be told")
+            equal(told.index("ended"), len(told) - 1, "nothing should be told after the answer")
+            beats = [beat for other, beat in self.inbox.beats if other is job]
+            true(beats[-1].details == "on it", f"it should say what was said: {beats[-1]}")
+            equal(beats[-1].total, 3, "of how much it is done")
 
     def test_each_job_has_its_own_words(self) -> None:
         """Jobs side by side, or one after the other on one worker, are told apart."""

@@ -16,6 +16,8 @@ from nbflow.core.events import (
     CallSucceeded,
     CancelRequested,
     Event,
+    MarkerFailed,
+    MarkerRecorded,
     Report,
     RunClosed,
     RunResumed,
@@ -85,7 +87,13 @@ EVENTS: tuple[Event, ...] = (
     TimerFired(11, 120.0, "timer-1"),
     TimerCancelled(12, 121.0, "timer-2"),
     CancelRequested(13, 122.0, "enough"),
-    RunClosed(14, 123.0, "failed", None, Failure(kind="E", bases=("E",), message="m"), "g-1"),
+    CallMissed(14, 122.5, "k-1", "", ("never: argument x: <b>", "code: K: 5 -> 50")),
+    CallReused(15, 122.75, "k-2", "c0de", "run/é-1", Packed("json", "[1]"), 99.5, 2**40),
+    MarkerRecorded(
+        16, 122.8, "side_effect-1", Packed("pickle", b"\x80\x04N."), "roll", 2, ("f-1",)
+    ),
+    MarkerFailed(17, 122.9, "side_effect-2", Failure(kind="E", bases=("E",), message="m"), "roll"),
+    RunClosed(18, 123.0, "failed", None, Failure(kind="E", bases=("E",), message="m"), "g-1"),
 )
 """A log with an event of every kind. As a run it makes no sense."""
 

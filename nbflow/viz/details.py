@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from nbflow.core.call import CallState
 from nbflow.core.events import CallCancelled, CallFailed, CallMissed, CallReused, CallSucceeded
 from nbflow.core.failure import Failure
-from nbflow.core.graph import Graph
+from nbflow.core.graph import Graph, Node
 from nbflow.core.payload import Stored
 from nbflow.core.profile import Bar, Profile
 from nbflow.core.reasons import GROUPS, Reason
@@ -28,6 +28,7 @@ _NEIGHBOURS: Final = 5_000
 _NAME: Final = 60
 _ID: Final = 300
 _SOURCE: Final = 40_000
+_IGNORED: Final = ": its result is None, since raises_on_failure is False"
 
 
 class About(NamedTuple):
@@ -116,6 +117,7 @@ class Details:
         state = self._graph.history.calls[call]
         about, outcome = self._about(call), state.outcome
         failure = _failure(state)
+        progress = _progress(self._graph.node(call))
         return {
             "call": row,
             "id": clean(call, _ID),
@@ -133,7 +135,8 @@ class Details:
             "feeds": self._neighbours(self._graph.feeds(call)),
             "source": _source(about.source),
             "key": clean(f"{self._run}/{call}", _ID),
-            "why": clean(self._why(state), _ID),
+            "why": clean(self._why(state) or (progress if state.status == "running" else ""), _ID),
+            "progress": clean(progress, _ID),
         }
 
     def _neighbours(self, calls: Sequence[str]) -> list[int]:
@@ -197,8 +200,9 @@ class Details:
         if isinstance(outcome, CallCancelled):
             reason = f": {outcome.reason}" if outcome.reason else ""
             return f"cancelled{reason}{_abandoned(outcome)}"
-        if _abandoned(outcome):
-            return f"failed{_abandoned(outcome)}"
+        ending = _abandoned(outcome) + (_IGNORED if state.ignored else "")
+        if ending:
+            return f"failed{ending}"
         return self._tries.reason(state.id)
 
     def _waits_for(self, state: CallState) -> str:
@@ -246,3 +250,13 @@ def _source(text: str) -> str:
     """Give source text with its line breaks, and nothing else that acts."""
     lines = text[:_SOURCE].expandtabs(4).splitlines()
     return "\n".join(clean(line, 500) for line in lines) + ("\n…" if len(text) > _SOURCE else "")
+
+
+def _progress(node: Node) -> str:
+    """Say on one line what an attempt told last by a heartbeat: ``3 of 10 (30%): orders``."""
+    if node.done is None:
+        return node.details
+    amount = f"{node.done:,g}"
+    if node.total:
+        amount += f" of {node.total:,g} ({node.done / node.total:.0%})"
+    return f"{amount}: {node.details}" if node.details else amount

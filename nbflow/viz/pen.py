@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nbflow.viz.layered import Curve
 from nbflow.viz.palette import FAINT, INK, PAPER, RULE, STATUS_COLORS, icon
-from nbflow.viz.wording import clean, columns, cut
+from nbflow.viz.wording import clean, columns, cut, markup
 
 _FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 _MARGIN = 16.0
@@ -49,7 +48,7 @@ def document(fragments: Sequence[Fragment], title: str) -> str:
 
 def escape(text: str) -> str:
     """Make any text safe inside an element or a quoted attribute, and not too long for a hint."""
-    return html.escape(cut(clean(text), 160))
+    return markup(cut(clean(text), 160))
 
 
 def n(value: float) -> str:
@@ -88,7 +87,7 @@ def text(
     more += f' font-weight="{weight}"' if weight != 400 else ""
     return (
         f'<text x="{n(x)}" y="{n(y)}" font-size="{n(size)}" fill="{fill}"{more}>'
-        f"{html.escape(words)}</text>"
+        f"{markup(words)}</text>"
     )
 
 

@@ -14,6 +14,7 @@ from nbflow.core import payload
 from nbflow.core.errors import NbflowError, RunError
 from nbflow.core.failure import Failure
 from nbflow.core.payload import Blob, Packed, Ref, Stored
+from nbflow.core.redact import redact
 from nbflow.viz.wording import clean
 
 _RESULT: Final = 400
@@ -57,15 +58,19 @@ def value_of(stored: Stored) -> str:
     match stored:
         case Packed(codec="json", data=str() as data) if len(data) <= payload.BLOB_BYTES:
             try:
-                value = payload.unpack(stored, _Result, _no_blob)
+                value = payload.unpack(Packed("json", redact(data)), _Result, _no_blob)
             except (NbflowError, ValueError, RecursionError):
                 return f"a value of {_bytes(len(data))}"
+        case Packed(codec="pickle", data=b""):
+            return "a value that was left out"
         case Packed(codec="pickle", data=bytes() as data):
             return f"{_kind(data) or 'a value'}, {_bytes(len(data))} pickled"
         case Packed() | Blob():
             return f"a value of {_bytes(stored.size)}"
         case Ref():
             return clean(stored.call, _RESULT)
+        case str():
+            value = redact(stored)
         case _:
             value = stored
     return clean(_Short().repr(value), _RESULT)
@@ -76,7 +81,7 @@ def error_of(failure: Failure | None) -> str:
     if failure is None:
         return ""
     name = failure.kind.rpartition(".")[2]
-    message = failure.message.strip()
+    message = redact(failure.message.strip())
     lines = (f"{name}: {message}" if message else name)[:_ERROR].splitlines()
     return "\n".join(clean(line) for line in lines[:12])
 
@@ -89,7 +94,7 @@ def trace_of(failure: Failure | None) -> list[str]:
     for frame in failure.frames[-_FRAMES:]:
         lines.append(clean(f'File "{frame.file}", line {frame.line}, in {frame.function}'))
         if frame.source:
-            lines.append("  " + clean(frame.source))
+            lines.append("  " + clean(redact(frame.source)))
     return lines + error_of(failure).splitlines()
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
 import platform
 import time
@@ -25,7 +24,7 @@ from nbflow.viz.details import AboutCall, nothing
 from nbflow.viz.palette import LOOK
 from nbflow.viz.svg import run_svg
 from nbflow.viz.text import graph_text, profile_text
-from nbflow.viz.wording import clean, duration, many
+from nbflow.viz.wording import clean, duration, many, markup
 
 ALL: Final = 2_000
 """Up to so many calls all have their details in the page..."""
@@ -96,13 +95,13 @@ def report_html(run: str, events: Iterable[Event], about: AboutCall = nothing) -
     text = graph_text(graph, lines=200, profile=profile) + "\n\n" + profile_text(profile, lines=120)
     return _PAGE.format(
         policy=_policy(script),
-        version=html.escape(__version__),
-        title=html.escape(f"{name} · {clean(run, 120)}"),
+        version=markup(__version__),
+        title=markup(f"{name} · {clean(run, 120)}"),
         style=_style(),
-        heading=html.escape(name),
+        heading=markup(name),
         facts="".join(_facts(board)),
         picture=run_svg(graph, profile),
-        text=html.escape(text),
+        text=markup(text),
         written=_moment(time.time()),
         python=platform.python_version(),
         data=embedded(data),
@@ -158,7 +157,7 @@ def _facts(board: Board) -> Iterator[str]:
     }
     for name, words in facts.items():
         if words:
-            yield f"<div><dt>{name}</dt><dd>{html.escape(clean(words))}</dd></div>"
+            yield f"<div><dt>{name}</dt><dd>{markup(clean(words))}</dd></div>"
 
 
 def _moment(at: float) -> str:

@@ -138,7 +138,7 @@ def _seconds(node: Node) -> str:
 
 
 def _note(node: Node, data: Iterable[str], control: Iterable[str], room: int) -> str:
-    parts = []
+    parts = ["from the cache"] if node.cached else []
     if node.error and node.status != "skipped":
         parts.append(clean(node.error))
     if node.attempt > 1:

@@ -6,6 +6,7 @@ could do more than be read, so every one of them goes through `clean` first.
 
 from __future__ import annotations
 
+import html
 import unicodedata
 from typing import Final
 
@@ -21,6 +22,18 @@ def clean(text: str, limit: int = 300) -> str:
     """
     text = text[:limit] + "…" if len(text) > limit else text
     return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def markup(text: str) -> str:
+    """Make text safe within an element, or a quoted attribute, of HTML or SVG.
+
+    All HTML and SVG that nbflow writes is made with this one function.
+
+    Example:
+        >>> markup('<b onclick="x">')
+        '&lt;b onclick=&quot;x&quot;&gt;'
+    """
+    return html.escape(text, quote=True)
 
 
 def _visible(char: str) -> str:

@@ -230,17 +230,15 @@ class Notebook:
         (self.page.locator(part).first if part else self.page).screenshot(path=str(path))
 
 
-@pytest.fixture
-def notebook(lab: Lab, chromium: Any) -> Iterator[Callable[..., Notebook]]:
-    """Open a notebook with these cells; its kernel ends with the test.
-
-    It is shown in JupyterLab unless `view` says otherwise, with the kernel of this environment
-    unless `ipykernel` names one of the versions of `tests.kernels`.
-    """
+@contextlib.contextmanager
+def opening(lab: Lab, chromium: Any) -> Iterator[Callable[..., Notebook]]:
+    """Give what opens notebooks in a context of their own; their kernels end with it."""
     context = chromium.new_context(viewport={"width": 1200, "height": 1000})
+    names: set[str] = set()
 
     def make(*cells: str, view: str = LAB, ipykernel: str = "") -> Notebook:
         name = f"n{secrets.token_hex(4)}.ipynb"
+        names.add(name)
         spec = {"name": "python3", "display_name": "Python 3"}
         if ipykernel:
             spec = {"name": kernels.specify(ipykernel, lab.data), "display_name": ipykernel}
@@ -251,8 +249,22 @@ def notebook(lab: Lab, chromium: Any) -> Iterator[Callable[..., Notebook]]:
         nbformat.write(made, lab.root / name)
         return Notebook(context.new_page(), lab, name, view)
 
-    yield make
-    context.close()
-    for session in json.loads(lab.request("/api/sessions")):
-        with contextlib.suppress(OSError):
-            lab.request(f"/api/sessions/{session['id']}", "DELETE")
+    try:
+        yield make
+    finally:
+        context.close()
+        for session in json.loads(lab.request("/api/sessions")):
+            if any(session["path"].endswith(name) for name in names):
+                with contextlib.suppress(OSError):
+                    lab.request(f"/api/sessions/{session['id']}", "DELETE")
+
+
+@pytest.fixture
+def notebook(lab: Lab, chromium: Any) -> Iterator[Callable[..., Notebook]]:
+    """Open a notebook with these cells; its kernel ends with the test.
+
+    It is shown in JupyterLab unless `view` says otherwise, with the kernel of this environment
+    unless `ipykernel` names one of the versions of `tests.kernels`.
+    """
+    with opening(lab, chromium) as make:
+        yield make

@@ -7,7 +7,8 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbflow.core.events import KINDS, Event, RunClosed, TimerFired, decode, encode
+from nbflow.core.events import KINDS, Event, RunClosed, TimerFired
+from nbflow.core.eventtext import decode, encode
 from nbflow.testing.checks import exactly
 from tests import strategies
 

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbflow.core.errors import StoreConflict, StoreError, StoreUnusable
-from nbflow.core.events import CallStarted, Event, RunClosed, RunStarted, encode
+from nbflow.core.events import CallStarted, Event, RunClosed, RunStarted
+from nbflow.core.eventtext import encode
 from nbflow.store.base import Store
 from nbflow.store.memory import MemoryStore
 from nbflow.store.sqlite import SqliteStore

@@ -40,19 +40,39 @@ def _note() -> None:
     RAN.append((context.call, context.attempt))
 
 
+def total_of(values: tuple[int | None, ...]) -> int:
+    """Add up; what failed and is ignored counts as nothing."""
+    return sum(value or 0 for value in values)
+
+
 @nbflow.activity
 def add(*values: int) -> int:
     """Add up."""
     _note()
-    return sum(values) + 1
+    return total_of(values) + 1
 
 
 @nbflow.activity
 def fail(*values: int) -> int:
     """Fail, always."""
     _note()
-    message = f"refused {sum(values)}"
+    message = f"refused {total_of(values)}"
     raise ValueError(message)
+
+
+@nbflow.activity(raises_on_failure=False)
+def shrug(*values: int) -> int:
+    """Fail, always, and have None for a result."""
+    _note()
+    message = f"refused {total_of(values)}"
+    raise ValueError(message)
+
+
+@nbflow.activity(idempotent=True, task_priority=2, max_running=2)
+def single(*values: int) -> int:
+    """Be one call for equal arguments."""
+    _note()
+    return total_of(values) * 3
 
 
 @nbflow.activity(retry=nbflow.Retry(attempts=3, wait=0, jitter=0))
@@ -62,10 +82,16 @@ def flaky(*values: int) -> int:
     if nbflow.context().attempt < 3:
         message = "not yet"
         raise OSError(message)
-    return sum(values) * 2
+    return total_of(values) * 2
 
 
-ACTIVITIES: dict[str, Any] = {"add": add, "fail": fail, "flaky": flaky}
+ACTIVITIES: dict[str, Any] = {
+    "add": add,
+    "fail": fail,
+    "flaky": flaky,
+    "shrug": shrug,
+    "single": single,
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +113,7 @@ class Look:
 Step = Ask | Look
 indices = st.lists(st.integers(0, 6), max_size=3).map(tuple)
 steps = st.one_of(
-    st.builds(Ask, st.sampled_from(["add", "add", "add", "fail", "flaky"]), indices),
+    st.builds(Ask, st.sampled_from(["add", "add", *ACTIVITIES]), indices),
     st.builds(
         Look,
         st.sampled_from(["result", "exception", "all", "first", "error", "completed", "branch"]),
@@ -220,7 +246,8 @@ def test_a_log_cut_after_any_event_resumes_to_the_same_result(program: tuple[Ste
     value, events, _, _ = live(workflow)
     for cut in range(1, len(events)):
         before = History.of(events[:cut])
-        settled = {s.id for s in before.settled if isinstance(s.outcome, CallSucceeded)}
+        kept = (s for s in before.settled if isinstance(s.outcome, CallSucceeded) or s.ignored)
+        settled = {s.id for s in kept}
         store, run = restore(events[:cut])
         config.store = store
         RAN.clear()
@@ -272,12 +299,13 @@ def _carried_out(command: Schedule, before: History) -> list[Event]:
     total = 0
     for stored in state.args:
         outcome = before.calls[stored.call].outcome if isinstance(stored, Ref) else None
-        value: Any = outcome.result if isinstance(outcome, CallSucceeded) else stored
-        total += value
-    if state.name == "fail":
+        value: Any = outcome.result if outcome is not None else stored  # type: ignore[union-attr]
+        total += value or 0
+    if state.name in {"fail", "shrug"}:
         error = Failure.of(ValueError(f"refused {total}"))
-        return [scheduled, CallFailed(seq + 2, 0.0, state.id, 1, error)]
-    value = {"add": total + 1, "flaky": total * 2}[state.name]
+        ignored = state.name == "shrug"
+        return [scheduled, CallFailed(seq + 2, 0.0, state.id, 1, error, ignored=ignored)]
+    value = {"add": total + 1, "flaky": total * 2, "single": total * 3}[state.name]
     return [scheduled, CallSucceeded(seq + 2, 0.0, state.id, 1, value, "w", 0.0)]
 
 

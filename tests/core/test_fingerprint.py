@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from nbflow.core import fingerprint
 from nbflow.core.fingerprint import global_chains, imports, normal_form
 from nbflow.core.keys import Unkeyable
 from nbflow.core.reach import Reached, reach
@@ -34,6 +35,7 @@ def cell() -> Iterator[Cell]:
         linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
         space: dict[str, Any] = {"__name__": "__main__"}
         exec(compile(text, file, "exec"), space)
+        fingerprint._forms.clear()  # as in a kernel that has not seen any of it
         return reach(space[name])
 
     yield run
@@ -90,6 +92,14 @@ def test_what_counts_is_named(cell, old, new, changed):
     before, now = cell(BASE), cell(BASE.replace(old, new))
     assert before.digest != now.digest
     assert {n for n in before.parts if before.parts[n].digest != now.parts[n].digest} == changed
+
+
+def test_decorators_count_by_what_they_make(cell):
+    """One that gives the function back as it is changes nothing, whatever its arguments."""
+    mark = "def mark(n):\n    return lambda fn: fn\n@mark(1)\ndef f(x): return x\n"
+    assert cell(mark) == cell(mark.replace("@mark(1)", "@mark(2)"))
+    wrap = mark.replace("lambda fn: fn", "lambda fn: lambda x: fn(x + n)")
+    assert cell(wrap).digest != cell(wrap.replace("@mark(1)", "@mark(2)")).digest
 
 
 def test_names_that_change_places_count(cell):
@@ -347,6 +357,16 @@ def test_every_process_gives_the_same_digest():
         for seed in ("0", "1", "2")
     }
     assert len(found) == 1
+
+
+def test_imports_of_long_functions():
+    """Code with more constants and names than one byte counts has its imports read, too."""
+    lines = [f"    x{n} = y{n} + {n}.5" for n in range(300)]
+    text = "\n".join(["def f():", *lines, "    from os import path, sep", "    return z.a.b"])
+    space: dict[str, Any] = {}
+    exec(text, space)
+    assert imports(space["f"].__code__) == [("os", 0, ("path", "sep"))]
+    assert ("z", "a", "b") in global_chains(space["f"].__code__)
 
 
 def test_chains_and_imports_of_code():

@@ -318,7 +318,7 @@ def test_an_async_workflow_awaits_its_futures() -> None:
 def test_an_async_workflow_may_await_nothing_else() -> None:
     """Other awaiting is not replayable: it belongs into an activity, and the message says so."""
 
-    @nbflow.workflow
+    @nbflow.workflow(lint=False)
     async def flow() -> Any:
         await asyncio.sleep(0.001)
 
@@ -450,21 +450,6 @@ def test_keyword_names_of_the_log_are_refused() -> None:
 
     with pytest.raises(TypeError, match="keyword names that begin with"):
         nbflow.run(flow)
-
-
-def test_a_workflow_in_a_workflow_is_refused() -> None:
-    """Until there are child runs, a workflow that calls a workflow is told what to do instead."""
-
-    @nbflow.workflow
-    def inner() -> Any:
-        return give(1)
-
-    @nbflow.workflow
-    def outer() -> Any:
-        return inner()
-
-    with pytest.raises(nbflow.DefinitionError, match="cannot call a workflow yet"):
-        nbflow.run(outer)
 
 
 def test_a_failed_run_leaves_nothing_running() -> None:

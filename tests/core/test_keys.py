@@ -26,7 +26,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbflow.core.keys import Stand, Unkeyable, digest_of, preview
+from nbflow.core.keys import Stand, Unkeyable, digest_of, preview, token
 from nbflow.core.reach import code_of
 
 
@@ -264,6 +264,26 @@ def test_values_that_contain_themselves():
     tree["children"] = [{"parent": tree}, {"parent": tree}]
     assert key(one) == key(same)
     assert len({key(one), key(other), key(tree), key([1, [1]])}) == 4
+
+
+def test_what_is_shared_in_a_cycle_is_no_other_value():
+    """One part seen twice, or two equal parts: the same to whoever looks, cycles or not."""
+    shared: list[Any] = []
+    part = [shared]
+    shared += [part, [part]]
+    apart: list[Any] = []
+    apart += [[apart], [[apart]]]
+    assert key(shared) == key(apart)
+
+
+def test_text_cannot_pass_for_structure():
+    """A text that holds what digests are made of is a text."""
+    for one, other in (("a", "b"), (b"a", b"b")):
+        kind = type(one).__name__
+        rest = token(kind, b"b")
+        for inner in (rest, f"{kind}:b".encode(), b":1:b"):
+            joined: Any = one + inner.decode() if isinstance(one, str) else one + inner
+            assert key([one, other]) != key([joined])
 
 
 def test_attributes_have_no_order():

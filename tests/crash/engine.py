@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import traceback
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import nbflow
-from tests.crash import flow, mutants
-from tests.crash.ledger import Ledger, short
+from nbflow.core.events import RunResumed
+from tests.crash import flow, mishaps, mutants
+from tests.crash.ledger import Ledger, read, short
 from tests.crash.points import Points, PointStore, PointThreads, kill, point_files
 
 SLOTS = 3
@@ -27,7 +29,10 @@ class Spec:
         directory: Where the store and the ledger are.
         flow: Name of the workflow.
         kill_at: At which point it dies, from 1; 0: nowhere.
+        near: Only points with such a label count.
+        behind: It begins once so many effects have happened, or the run is over.
         force: Whether it takes the run over.
+        rerun: A call that it has run again, if the run has completed.
         mutant: Which promise of nbflow's it breaks; "" for none.
         durability: Of the store.
     """
@@ -35,8 +40,11 @@ class Spec:
     directory: str
     flow: str = "everything"
     kill_at: int = 0
+    near: str = ""
+    behind: int = 0
     force: bool = False
     mutant: str = ""
+    rerun: str = ""
     durability: str = "process"
 
 
@@ -44,27 +52,47 @@ def live(spec: Spec) -> int:
     """Do it, in this process, and give how it ended."""
     home = Path(spec.directory)
     ledger = flow.ledger = Ledger(home / "ledger")
+    _wait_for(home / "ledger", spec.behind)
     ledger.write("begun", spec.kill_at)
     try:
         return _drive(spec, ledger)
-    except (nbflow.RunError, nbflow.StoreError) as error:
+    except (nbflow.RunError, nbflow.StoreError, nbflow.PoisonActivity) as error:
         ledger.write("told", type(error).__name__, str(error))
         return TOLD
-    except BaseException:  # noqa: BLE001 - shown by the parent
+    except BaseException:  # shown by the parent
         (home / f"fault-{os.getpid()}").write_text(traceback.format_exc())
         return FAULT
 
 
+def _wait_for(path: Path, effects: int) -> None:
+    while effects:
+        kinds = [line.kind for line in read(path)]
+        if kinds.count("effect") >= effects or kinds[-1:] in (["value"], ["told"]):
+            return
+        os.sched_yield()
+
+
 def _drive(spec: Spec, ledger: Ledger) -> int:
-    points = flow.points = Points(spec.kill_at, kill(ledger.write))
+    points = flow.points = Points(spec.kill_at, kill(ledger.write), spec.near)
     point_files(points)
     kind = mutants.apply(spec.mutant, PointStore)
     store = kind(str(Path(spec.directory) / "store"), points, durability=spec.durability)
+    mishaps.store = store
     nbflow.configure(store=store)
-    run = _begin(store, flow.FLOWS[spec.flow], PointThreads(SLOTS, points), force=spec.force)
+    workflow = {**flow.FLOWS, **mishaps.FLOWS}[spec.flow]
+    begin = partial(_rerun, spec.rerun) if spec.rerun else _begin
+    run = begin(store, workflow, PointThreads(SLOTS, points), force=spec.force)
     ledger.write("started", run.id)
     ledger.write("value", short(run.result(_WAIT)))
     return DONE
+
+
+def _rerun(call: str, store: Any, workflow: Any, place: Any, *, force: bool) -> Any:
+    (row,) = store.runs()
+    run: Any = nbflow.attach(row.run, store)
+    if any(isinstance(event, RunResumed) for event in store.events(row.run)):
+        return _begin(store, workflow, place, force=force)
+    return run.rerun(call, workflow=workflow, on=place)
 
 
 def _begin(store: Any, workflow: Any, place: Any, *, force: bool) -> Any:

@@ -16,8 +16,9 @@ from tests.crash.points import NOWHERE, Points
 LARGE = 100_000
 """More than a value in the log may have: it becomes a blob."""
 MANY = 1000
-ledger: Ledger
 points: Points = NOWHERE
+ledger: Any = None
+"""Where effects are noted; a worker process opens the one that its environment names."""
 
 
 def made(inputs: tuple[Any, ...], size: int = 12) -> bytes:
@@ -25,9 +26,17 @@ def made(inputs: tuple[Any, ...], size: int = 12) -> bytes:
     told = nbflow.context()
     points.at("effect:before")
     value = os.urandom(size) + short(inputs).encode()
-    ledger.write("effect", told.call, told.attempt, told.idempotency_key, short(value))
+    effect(told.call, told.attempt, told.idempotency_key, short(value))
     points.at("effect:after")
     return value
+
+
+def effect(*what: Any) -> None:
+    """Do something that can be seen from outside."""
+    global ledger  # noqa: PLW0603 - one of each process
+    if ledger is None:
+        ledger = Ledger(os.environ["NBFLOW_TEST_LEDGER"])
+    ledger.write("effect", *what)
 
 
 def origin(value: Any) -> str:

@@ -36,7 +36,7 @@ class Ledger:
 
     def write(self, kind: str, *what: Any) -> None:
         """Append one line."""
-        line = json.dumps([os.getpid(), os.getppid(), os.getsid(0), kind, *what])
+        line = json.dumps([os.getpid(), os.getppid(), os.getsid(0), kind, what])
         data = line.encode() + b"\n"
         assert os.write(self._file, data) == len(data)
 
@@ -48,8 +48,8 @@ def read(path: Path) -> list[Line]:
     """Give all lines so far."""
     if not path.exists():
         return []
-    found = [json.loads(line) for line in path.read_bytes().splitlines()]
-    return [Line(pid, parent, session, kind, tuple(rest)) for pid, parent, session, kind, *rest in found]
+    lines = [Line(*json.loads(line)) for line in path.read_bytes().splitlines()]
+    return [line._replace(what=tuple(line.what)) for line in lines]
 
 
 def short(value: object) -> str:

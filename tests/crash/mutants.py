@@ -6,13 +6,17 @@ Each is made in the child process that runs it, for good.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
-from nbflow.core.call import SUCCESSES
+from nbflow.core import payload
+from nbflow.core.call import SUCCESSES, CallState
 from nbflow.core.errors import StoreConflict
-from nbflow.core.events import Event, RunResumed
+from nbflow.core.events import CallStarted, Event, RunResumed
 from nbflow.core.history import History
+from nbflow.engine.attempts import verdict
 from nbflow.engine.keeper import Keeper
 from nbflow.engine.live import Live
 from nbflow.store.lease import Lease
@@ -37,8 +41,22 @@ def seen_first(kind: type[Any]) -> type[Any]:
 
 
 def started_late(kind: type[Any]) -> type[Any]:
-    """Do not write that a ``once=True`` call begins before it does."""
-    Keeper._held_back = lambda *_: False  # type: ignore[method-assign]
+    """Write that a ``once=True`` call begins in the turn after it does."""
+    held_back = Keeper._held_back
+
+    def begin(self: Any, state: CallState) -> None:
+        if state.outcome is None and state.started is None:
+            seq, attempt = self._next(), state.attempt + 1
+            self._emit(CallStarted(seq, time.time(), state.id, attempt, ""))
+
+    def late(self: Any, state: CallState) -> bool:
+        once = self._activity(state).settings.once
+        if not once or verdict(state.id, self.history, once=True) or state.started is not None:
+            return held_back(self, state)
+        self._inbox.append(partial(begin, self, state))
+        return False
+
+    Keeper._held_back = late  # type: ignore[method-assign]
     return kind
 
 
@@ -82,6 +100,40 @@ def unheld(kind: type[Any]) -> type[Any]:
     return Unheld
 
 
+def blob_late(kind: type[Any]) -> type[Any]:
+    """Write the file of a large value after the event that names it."""
+
+    class BlobLate(kind):  # type: ignore[misc]
+        late: ClassVar[dict[str, bytes]] = {}
+
+        def put(self, data: bytes) -> str:
+            name = payload.digest(data)
+            self.late[name] = data
+            return name
+
+        def get(self, digest: str) -> bytes:
+            return self.late.get(digest) or bytes(super().get(digest))
+
+        def append(self, run: str, events: Sequence[Event], *, sync: bool = False) -> None:
+            super().append(run, events, sync=sync)
+            for event in events:
+                name = getattr(getattr(event, "result", None), "digest", "")
+                if name in self.late:
+                    super().put(self.late.pop(name))
+
+    return BlobLate
+
+
+def once_unsynced(kind: type[Any]) -> type[Any]:
+    """Do not sync that a ``once=True`` call begins."""
+
+    class OnceUnsynced(kind):  # type: ignore[misc]
+        def append(self, run: str, events: Sequence[Event], *, sync: bool = False) -> None:
+            super().append(run, events)
+
+    return OnceUnsynced
+
+
 def unsynced(kind: type[Any]) -> type[Any]:
     """Sync nothing where everything depends on it."""
 
@@ -100,6 +152,8 @@ MUTANTS: dict[str, Callable[[type[Any]], type[Any]]] = {
     "unfenced": unfenced,
     "unheld": unheld,
     "unsynced": unsynced,
+    "once-unsynced": once_unsynced,
+    "blob-late": blob_late,
 }
 
 

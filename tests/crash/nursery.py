@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,8 +29,40 @@ HUNG = -1000
 _PATIENCE = 40.0
 
 
-class Nursery:
-    """The parent's side."""
+class Nurseries:
+    """Several, each for one request at a time: a child that waits to be killed needs no processor.
+
+    Args:
+        number: How many.
+    """
+
+    def __init__(self, number: int = 2) -> None:
+        self.number = number
+        self._all = [_Nursery() for _ in range(number)]
+        self._free: SimpleQueue[_Nursery] = SimpleQueue()
+        for one in self._all:
+            self._free.put(one)
+
+    def run(self, *specs: Spec, kill_after: float | None = None) -> list[int]:
+        """Have children live at the same time, and give how each ended: status or -signal.
+
+        Args:
+            specs: What each one does.
+            kill_after: Kill them after so many seconds.
+        """
+        one = self._free.get()
+        try:
+            return one.run([asdict(spec) for spec in specs], kill_after)
+        finally:
+            self._free.put(one)
+
+    def close(self) -> None:
+        for one in self._all:
+            one.close()
+
+
+class _Nursery:
+    """The parent's side of one."""
 
     def __init__(self) -> None:
         # A session of its own: Ctrl-C in pytest ends it by its input, with all that it has.
@@ -41,14 +74,8 @@ class Nursery:
             start_new_session=True,
         )
 
-    def run(self, *specs: Spec, kill_after: float | None = None) -> list[int]:
-        """Have children live at the same time, and give how each ended: status or -signal.
-
-        Args:
-            specs: What each one does.
-            kill_after: Kill them after so many seconds.
-        """
-        request = json.dumps([[asdict(spec) for spec in specs], kill_after])
+    def run(self, specs: list[dict[str, Any]], kill_after: float | None) -> list[int]:
+        request = json.dumps([specs, kill_after])
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(request.encode() + b"\n")
@@ -72,14 +99,16 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(2, 1)  # what children print is no answer
-    with open(asked, "rb") as requests:
+    with os.fdopen(asked, "rb") as requests:
         for line in requests:
             specs, kill_after = json.loads(line)
             found = _tend(specs, kill_after, (asked, answered))
             os.write(answered, json.dumps(found).encode() + b"\n")
 
 
-def _tend(specs: Sequence[dict[str, Any]], kill_after: float | None, ours: Sequence[int]) -> list[int]:
+def _tend(
+    specs: Sequence[dict[str, Any]], kill_after: float | None, ours: Sequence[int]
+) -> list[int]:
     """Fork children, wait for them, and kill them when that is due."""
     start, go = os.pipe()  # closed when all are there, so that they begin together
     children: dict[int, int] = {}
@@ -96,7 +125,8 @@ def _tend(specs: Sequence[dict[str, Any]], kill_after: float | None, ours: Seque
         order.append(pid)
     os.close(start)
     os.close(go)
-    statuses = _wait(children, _PATIENCE if kill_after is None else kill_after, hung=kill_after is None)
+    hung = kill_after is None
+    statuses = _wait(children, _PATIENCE if kill_after is None else kill_after, hung=hung)
     return [statuses[pid] for pid in order]
 
 
@@ -105,7 +135,8 @@ def _wait(children: dict[int, int], seconds: float, *, hung: bool) -> dict[int, 
     end = time.monotonic() + seconds
     left, statuses, late = dict(children), dict[int, int](), set[int]()
     while left:
-        ended, _, _ = select.select(list(left), [], [], None if late else max(0.0, end - time.monotonic()))
+        rest = None if late else max(0.0, end - time.monotonic())
+        ended, _, _ = select.select(list(left), [], [], rest)
         if not ended:
             late.update(left.values())
             for pid in late:

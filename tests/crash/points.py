@@ -6,7 +6,7 @@ import itertools
 import os
 import signal
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from nbflow.core.events import Event, RunStarted
 from nbflow.engine.executor import Inbox
@@ -22,15 +22,19 @@ class Points:
     Args:
         kill_at: At the how-manieth, from 1; 0: at none.
         die: Is called there with the point's label.
+        near: Count only points whose label has this, and behind a colon that at its end.
     """
 
-    def __init__(self, kill_at: int, die: Callable[[str], object]) -> None:
+    def __init__(self, kill_at: int, die: Callable[[str], object], near: str = "") -> None:
         self._kill_at = kill_at
         self._die = die
+        self._what, _, self._side = near.partition(":")
         self._passed = itertools.count(1)
 
     def at(self, label: str) -> None:
         """Pass a point."""
+        if self._what not in label or not label.endswith(self._side):
+            return
         if next(self._passed) == self._kill_at:
             self._die(label)
 
@@ -74,7 +78,8 @@ class PointStore(SqliteStore):
         self._around("create", super().create)(run, event)
 
     def append(self, run: str, events: Sequence[Event], *, sync: bool = False) -> None:
-        label = f"append {type(events[-1]).__name__}"
+        kinds = sorted({type(event).__name__ for event in events})
+        label = f"append {'+'.join(kinds)}"
         self._around(label, super().append)(run, events, sync=sync)
 
     def hold(self, run: str, lease: Lease, *, force: bool = False) -> Lease | None:
@@ -96,11 +101,8 @@ class PointInbox:
         self.inbox = inbox
         self.points = points
 
-    def began(self, job: Job, worker: str, at: float) -> None:
-        self.inbox.began(job, worker, at)
-
-    def wrote(self, job: Job, channel: str, text: str, dropped: int = 0) -> None:
-        self.inbox.wrote(job, channel, text, dropped)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inbox, name)
 
     def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:
         self.points.at("answer:before")
@@ -117,7 +119,7 @@ class PointThreads(Threads):
 
     def submit(self, job: Job, inbox: Inbox, /) -> None:
         self.points.at("submit:before")
-        super().submit(job, PointInbox(inbox, self.points))
+        super().submit(job, cast("Inbox", PointInbox(inbox, self.points)))
         self.points.at("submit:after")
 
 

@@ -6,8 +6,11 @@ into the ledger meanwhile; the trial by the last log and the whole ledger.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 from nbflow.core.decide import Close, decide
 from nbflow.core.events import CallFailed, CallScheduled, CallStarted, RunClosed
@@ -16,7 +19,7 @@ from tests.crash.engine import SLOTS
 from tests.crash.ledger import Line, short
 from tests.crash.snapshot import Snapshot
 
-WAITING = 6
+WAITING = 9
 """Answers of short calls wait a moment for company: so many may be lost beside what is running."""
 
 
@@ -25,6 +28,8 @@ def judge_incarnation(before: Snapshot, after: Snapshot, lines: list[Line], pids
     assert {line.pid for line in lines} <= pids, "I10: a process of before is at work"
     assert after.events[: len(before.events)] == before.events, "the log was changed"
     assert [e.seq for e in after.events] == list(range(1, len(after.events) + 1)), "I6: not dense"
+    for event in (event for found in after.results.values() for event in found):
+        after.read(event.result)
     scheduled = {e.call for e in after.events if isinstance(e, CallScheduled)}
     begun = Counter(e.call for e in after.events if isinstance(e, CallStarted))
     for line in lines:
@@ -64,8 +69,10 @@ def judge_trial(end: Snapshot, ledger: list[Line], kills: int) -> None:
     effects = Counter(line.what[0] for line in ledger if line.kind == "effect")
     _judge_effects(end, effects, kills)
     _judge_values(end, ledger)
-    _judge_lineage(end)
-    (command,) = decide(_silent(end.history.started.workflow), end.events, 0.0, end.blob)  # type: ignore[union-attr]
+    judge_lineage(end)
+    assert end.history.started is not None
+    code = _silent(end.history.started.workflow)
+    (command,) = decide(code, end.events, 0.0, end.blob)
     assert command == Close(status="completed", result=end.closed.result), "I9: pure code differs"
 
 
@@ -99,7 +106,7 @@ def _judge_values(end: Snapshot, ledger: list[Line]) -> None:
     assert final == {short(end.read(end.closed.result))}, "I5: two results of the run"  # type: ignore[union-attr]
 
 
-def _judge_lineage(end: Snapshot) -> None:
+def judge_lineage(end: Snapshot) -> None:
     """Nobody computed with a value that is not in the log, or with other arguments than it says."""
     for call, state in end.history.calls.items():
         if state.name and call in end.results:
@@ -107,9 +114,9 @@ def _judge_lineage(end: Snapshot) -> None:
             assert flow.origin(end.value(call)) == short(inputs), f"{call} was made of other values"
 
 
-def _silent(name: str) -> object:
+def _silent(name: str) -> Callable[..., object]:
     """Give the workflow's code, for a process that writes no ledger."""
-    flow.ledger = _Silence()  # type: ignore[assignment]
+    flow.ledger = _Silence()
     return flow.FLOWS[name].fn
 
 
@@ -118,12 +125,24 @@ class _Silence:
         """Write nothing."""
 
 
-def gone(pids: set[int], seconds: float = 2.0) -> bool:
-    """Wait until processes are there no more; give False if one still is (I10)."""
-    from nbflow.store.lease import _runs
+def gone(pids: set[int], sessions: set[int], seconds: float = 2.0) -> bool:
+    """Wait until processes and all of their sessions are there no more (I10).
 
+    Returns:
+        False if one still is.
+    """
+    assert os.getsid(0) not in sessions
     end = time.monotonic() + seconds
-    while any(_runs(pid, 0) for pid in pids):
+    while any(_there(path, pids, sessions) for path in Path("/proc").glob("[0-9]*/stat")):
         if time.monotonic() > end:
             return False
     return True
+
+
+def _there(path: Path, pids: set[int], sessions: set[int]) -> bool:
+    try:
+        pid, _, rest = path.read_text(errors="replace").partition(" ")
+    except OSError:
+        return False
+    state, _, _, session = rest.rpartition(")")[2].split()[:4]  # see proc(5)
+    return state != "Z" and (int(pid) in pids or int(session) in sessions)

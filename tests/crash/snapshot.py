@@ -1,4 +1,4 @@
-"""What a dead process has left in its store, read from a copy so that the next one finds it as is."""
+"""What a dead process has left in its store, read from a copy: the next one finds it as it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from nbflow.core import payload
-from nbflow.core.events import CallReused, CallSucceeded, Event, RunClosed, decode
+from nbflow.core.events import CallReused, CallSucceeded, Event, RunClosed
+from nbflow.core.eventtext import decode
 from nbflow.core.history import History
 
 
@@ -57,7 +58,7 @@ class Snapshot:
                     shutil.copy(path, copy)
             db = sqlite3.connect(Path(copy) / "log.sqlite")
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-            if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'log'").fetchone() == (1,):
+            if db.execute("SELECT * FROM sqlite_master WHERE name = 'log'").fetchone():
                 self.runs = [name for (name,) in db.execute("SELECT name FROM run")]
                 rows = db.execute("SELECT events FROM log ORDER BY key")
                 self.events = [trusted(event) for (text,) in rows for event in decode(text)]
@@ -85,13 +86,15 @@ class Snapshot:
 
     def blob(self, name: str) -> bytes:
         """Give a blob, asserting that it is what it was."""
-        data = (self.store / "blobs" / name[:2] / name).read_bytes()
-        assert payload.digest(data) == name
+        path = self.store / "blobs" / name[:2] / name
+        assert path.exists(), f"I6: blob {name} is missing"
+        data = path.read_bytes()
+        assert payload.digest(data) == name, f"I6: blob {name} is damaged"
         return data
 
     def value(self, call: str) -> object:
         """Give the result of a call."""
-        return self.read(self.results[call][0].result)
+        return self.read(self.results[call][-1].result)
 
     def read(self, stored: payload.Stored) -> object:
         """Give the value of something stored."""

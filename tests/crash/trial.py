@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.crash.engine import DONE, FAULT, TOLD, Spec
 from tests.crash.ledger import Line, read
-from tests.crash.nursery import Nursery
+from tests.crash.nursery import Nurseries
 from tests.crash.rules import judge_incarnation, judge_trial
 from tests.crash.snapshot import Snapshot
 
 KILLED = -9
 
 
+def new_seed() -> int:
+    """Give a seed, and print it: NBFLOW_CRASH_SEED has a test repeat what it did."""
+    seed = int(os.environ.get("NBFLOW_CRASH_SEED") or secrets.randbits(32))
+    print(f"\nNBFLOW_CRASH_SEED={seed}")
+    return seed
+
+
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """How an incarnation dies: at a point, or after so many seconds; by default not at all."""
+    """How an incarnation dies: at a point, or after so many seconds; by default not at all.
+
+    Attributes:
+        at: At which point, from 1.
+        near: Of those with such a label, as in `Points`.
+        after: Seconds.
+    """
 
     at: int = 0
+    near: str = ""
     after: float | None = None
 
 
@@ -33,7 +49,7 @@ class Trial:
         kills: How many of them were killed.
     """
 
-    nursery: Nursery
+    nursery: Nurseries
     spec: Spec
     kills: int = 0
     last: Snapshot = field(init=False)
@@ -59,10 +75,11 @@ class Trial:
         """Give the labels of the points that somebody died at."""
         return [line.what[0] for line in self.ledger if line.kind == "killed"]
 
-    def incarnate(self, kill: Kill = Kill()) -> int:  # noqa: B008 - immutable
+    def incarnate(self, kill: Kill = Kill()) -> int:
         """Have one process start or resume the run, judge it, and give how it ended."""
-        (status,) = self.together(replace(self.spec, kill_at=kill.at), after=kill.after)
-        assert status in {DONE, KILLED}, status
+        spec = replace(self.spec, kill_at=kill.at, near=kill.near)
+        (status,) = self.together(spec, after=kill.after)
+        assert status in {DONE, KILLED}, f"it ended by {status}: {self.ledger[-1]}"
         return status
 
     def together(self, *specs: Spec, after: float | None = None) -> list[int]:
@@ -86,12 +103,13 @@ class Trial:
         Returns:
             Whether the last kill that was planned took place.
         """
-        killed = False
+        status, killed = KILLED, False
         for kill in kills:
-            killed = self.incarnate(kill) == KILLED
+            status = self.incarnate(kill)
+            killed = status == KILLED
             if not killed:
                 break
-        if killed:
+        if status == KILLED:
             assert self.incarnate() == DONE
         judge_trial(self.last, self.ledger, self.kills)
         return killed

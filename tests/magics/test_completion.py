@@ -33,7 +33,13 @@ def provisional():
 @pytest.mark.parametrize(
     ("code", "found"),
     [
-        ("%%activity f(x) --", ["--retry", "--timeout", "--executor", "--name", "--version"]),
+        (
+            "%%activity f(x) --",
+            ["--retry", "--timeout", "--executor", "--name", "--version", "--cache", "--cache-key"]
+            + ["--task-list", "--task-priority", "--no-raise", "--start-to-close-timeout"]
+            + ["--schedule-to-start-timeout", "--schedule-to-close-timeout", "--heartbeat-timeout"]
+            + ["--idempotent", "--max-running", "--copy", "--meta"],
+        ),
         ("%%activity f(x) -> int --re", ["--retry"]),
         ("%%activity f(x) --executor pro", ["processes"]),
         ("%%activity f(x) --executor ", list(executors.TABLE)),

@@ -113,7 +113,7 @@ def test_a_def_is_taken_as_it_stands(shell, line):
         (["%%activity f(x)", "# nothing"], "no code below"),
         (["%%workflow f"], "cell body is empty"),
         (["%%activity f(x)", "%%time", "x"], "one cell magic"),
-        (["%%activity f(x) --cache", "x"], "unrecognized arguments: --cache"),
+        (["%%activity f(x) --cash", "x"], "unrecognized arguments: --cash"),
         (["%%activity f(x) --executor thread", "x"], "Did you mean 'threads'?"),
         (["%%activity f(x) --timeout soon", "x"], "no number of seconds"),
         (["%%activity f(x) --retry lots", "x"], "NameError"),

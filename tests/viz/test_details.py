@@ -10,12 +10,15 @@ from nbflow.core import payload
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
+    CallHeartbeat,
     CallMissed,
     CallReused,
     CallScheduled,
+    CallStarted,
     CallSucceeded,
     Event,
     Report,
+    RunStarted,
 )
 from nbflow.core.failure import Failure, Frame
 from nbflow.core.payload import Ref
@@ -242,3 +245,38 @@ def test_a_detail_is_small_whatever_the_call():
     assert found["args"][-1] == ["…", "19,950 more arguments"]
     assert [attempt["attempt"] for attempt in found["attempts"]] == list(range(151, 201))
     assert found["attempts"][0]["error"].startswith("ValueError: éé")
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        (("orders", 3, 10), "3 of 10 (30%): orders"),
+        (("", 1500, None), "1,500"),
+        (("", 3, 0), "3"),
+        (("</script>\nrow 7", None, None), "</script>\\nrow 7"),
+    ],
+)
+def test_a_running_call_tells_how_far_it_is(told, said):
+    """What its latest attempt told last is one line, and says why nothing has come of it yet."""
+    log = [
+        RunStarted(1, 1000.0, "flow", (), {}),
+        CallScheduled(2, 1000.0, "fetch-1", "fetch"),
+        CallStarted(3, 1001.0, "fetch-1", 1, "thread-1"),
+    ]
+    assert detail(board_of(log), 0)["progress"] == ""
+    log += [CallHeartbeat(4, 1002.0, "fetch-1", 1, "old", 1, 10)]
+    log += [CallHeartbeat(5, 1003.0, "fetch-1", 1, *told)]
+    found = detail(board_of(log), 0)
+    assert (found["progress"], found["why"]) == (said, said)
+
+
+def test_a_failure_that_is_ignored_says_what_became_of_it():
+    """It is failed all the same, and those that take its result got None."""
+    log = [
+        RunStarted(1, 1000.0, "flow", (), {}),
+        CallScheduled(2, 1000.0, "fetch-1", "fetch"),
+        CallFailed(3, 1001.0, "fetch-1", 1, failure(), ignored=True),
+    ]
+    found = detail(board_of(log), 0)
+    assert found["status"] == "failed"
+    assert found["why"] == "failed: its result is None, since raises_on_failure is False"

@@ -1,0 +1,129 @@
+"""What a run has to do with others: the runs that it calls, and what it is told."""
+
+from __future__ import annotations
+
+import re
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from nbflow.core.errors import NbflowError
+from nbflow.core.events import (
+    CallCancelled,
+    CallFailed,
+    CallSucceeded,
+    ChildStarted,
+    MarkerFailed,
+    SignalReceived,
+    SignalSent,
+)
+from nbflow.core.failure import Failure
+from nbflow.core.payload import pack, spill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbflow.core.call import CallState
+    from nbflow.core.child import WorkflowOptions
+    from nbflow.core.handling import Decision
+    from nbflow.core.history import History
+    from nbflow.store.base import Store
+
+_GENERATION: Final = re.compile(r"~(\d+)$")
+
+
+class Family:
+    """The part of a run's owner that is about other runs."""
+
+    if TYPE_CHECKING:
+        run: str
+        history: History
+        _inbox: Any
+        _emit: Callable[..., None]
+        _next: Callable[[], int]
+
+        store: Store
+        rules: WorkflowOptions
+        deliver: Callable[[str, SignalReceived], None]
+
+        def abort(self, error: Failure, call: str) -> None: ...  # noqa: D102
+        def post(self, action: Callable[[], object]) -> None: ...  # noqa: D102
+
+    # ------------------------------------------------------------ children
+
+    def _unborn(self, state: CallState) -> bool:
+        """Have it written that a call is a run of its own, before that run is created."""
+        history = self.history
+        if state.id in history.children and state.id not in history.renewed:
+            return False
+        self._inbox.append(partial(self._bear, state))
+        return True
+
+    def _bear(self, state: CallState) -> None:
+        if state.outcome is None:
+            run = child_id(self.run, state.id, self.history.children.get(state.id, ""))
+            self._emit(ChildStarted(self._next(), time.time(), state.id, run))
+            self.history.ready.append(state)
+
+    # ------------------------------------------------------------ signals
+
+    def signalled(self, told: SignalReceived) -> None:
+        """Take a signal; one that was taken before is dropped. From any thread."""
+        self.post(partial(self._signalled, told))
+
+    def _signalled(self, told: SignalReceived) -> None:
+        history = self.history
+        if told.id and told.id in history.told:
+            return
+        number = history.signals.get(told.name, 0) + 1
+        self._emit(told._replace(seq=self._next(), at=time.time(), number=number))
+        if told.propagate:
+            for call, run in history.children.items():
+                if history.calls[call].outcome is None:
+                    self.deliver(run, told)
+
+    def _sent(self, state: CallState, event: SignalSent | MarkerFailed) -> None:
+        if state.outcome is None:
+            self.history.calls.setdefault(state.id, state)
+            self._emit(event._replace(seq=self._next(), at=time.time()))
+
+    # ------------------------------------------------------------ failures
+
+    def _decided(self, state: CallState, attempt: int, error: Failure, decision: Decision) -> bool:
+        """Do what a workflow has decided about a failed attempt, if that settles the call."""
+        now = time.time()
+        if decision.what == "handled":
+            try:
+                result = pack(decision.result, f"the result that was decided for {state.id}")
+                result = spill(result, self.store.put)
+            except NbflowError as unfit:
+                error = Failure.of(unfit)
+            else:
+                event = CallSucceeded(
+                    self._next(), now, state.id, attempt, result, "on_task_failure", now
+                )
+                self._emit(event)
+                return True
+        elif decision.what == "cancel":
+            self._emit(CallCancelled(self._next(), now, state.id, "on_task_failure"))
+            return True
+        elif decision.what != "abort":
+            return False
+        self._emit(CallFailed(self._next(), now, state.id, attempt, error))
+        if decision.what == "abort":
+            self.abort(error, state.id)
+        return True
+
+
+def child_id(parent: str, call: str, before: str) -> str:
+    """Give the id of a child run, which is the same whenever and wherever it is asked for.
+
+    Args:
+        parent: The run that calls it.
+        call: The call.
+        before: The run that the call was before it was asked to run again from the start.
+    """
+    if not before:
+        return f"{parent}/{call}"
+    last = _GENERATION.search(before)
+    return f"{parent}/{call}~{int(last[1]) + 1 if last else 2}"
