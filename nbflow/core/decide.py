@@ -149,7 +149,7 @@ def _no_blob(digest: str) -> bytes:
 
 
 def _whole(events: Iterable[Event]) -> Iterator[Event]:
-    """Give events, as long as none is missing before them: half a log would look like another run."""
+    """Give events, unless one is missing: half a log would look like that of another run."""
     last = 0
     for event in events:
         if event.seq != last + 1:

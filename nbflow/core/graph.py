@@ -112,7 +112,7 @@ class Graph:
 
     @property
     def status(self) -> str:
-        """The run's status: ``running completed failed cancelled``."""
+        """The run's status: ``running completed failed cancelled continued``."""
         return self.history.status
 
     @property

@@ -126,7 +126,7 @@ class History:
 
     @property
     def status(self) -> str:
-        """One of ``running completed failed cancelled``."""
+        """One of ``running completed failed cancelled continued``."""
         return self.closed.status if self.closed else "running"
 
     def apply(self, event: Event) -> None:

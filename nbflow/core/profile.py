@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, Self
 
+from nbflow.core.activitysummary import ActivitySummary, summary
 from nbflow.core.critical import before_each, cause_of
 from nbflow.core.events import (
     CallCancelled,
@@ -85,21 +86,6 @@ class Step:
 
     bar: Bar
     because: Because
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActivitySummary:
-    """All attempts of one activity. Times are seconds."""
-
-    activity: str
-    calls: int
-    attempts: int
-    failed: int
-    total: float
-    mean: float
-    longest: float
-    queued: float
-    cpu: float
 
 
 class _Open:
@@ -204,7 +190,7 @@ class Profile:
         groups: dict[str, list[Bar]] = defaultdict(list)
         for bar in self.bars:
             groups[bar.activity].append(bar)
-        found = [_summary(name, bars, self.latest) for name, bars in groups.items()]
+        found = [summary(name, bars, self.latest) for name, bars in groups.items()]
         return sorted(found, key=lambda s: (-s.total, s.activity))
 
     def critical_path(self) -> list[Step]:
@@ -391,18 +377,3 @@ _HANDLERS: Final[dict[type[Event], Any]] = {
     CallCancelled: Profile._cancelled,  # noqa: SLF001
     CallHeartbeat: Profile._beat,  # noqa: SLF001
 }
-
-
-def _summary(name: str, bars: list[Bar], now: float) -> ActivitySummary:
-    seconds = [bar.seconds(now) for bar in bars]
-    return ActivitySummary(
-        activity=name,
-        calls=len({bar.call for bar in bars}),
-        attempts=len(bars),
-        failed=sum(bar.status == "failed" for bar in bars),
-        total=sum(seconds),
-        mean=sum(seconds) / len(seconds),
-        longest=max(seconds),
-        queued=sum(bar.queued for bar in bars),
-        cpu=sum(bar.cpu for bar in bars),
-    )

@@ -85,7 +85,13 @@ class Children:
 
     def _driven(self, job: Job, inbox: Inbox, run: str) -> History | None:
         """Drive a child to its end, and give its history; None if it is not over."""
+        from nbflow.running.session import known  # noqa: PLC0415 - sessions have children
+
         while True:
+            driven = known(run, self._parent.store)
+            if driven is not None:  # an abandoned one, or one that is still being stopped
+                self._open[job] = driven
+                driven.done.result()
             history = self._known(run)
             if history is None or not _answers(history):
                 session = self._session(job, run, history)

@@ -37,7 +37,7 @@ class Settings:
     durability: Durability = "process"
     output: str = "auto"
     output_limits: tuple[int, int] = Rules()[2:]
-    middleware: Middlewares = Middlewares()
+    middleware: Middlewares = field(default_factory=Middlewares)
     _executors: dict[tuple[Any, ...], Executor] = field(default_factory=dict, repr=False)
     _stores: dict[tuple[str, Durability], Store] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -157,16 +157,8 @@ def configure(
     if durability not in {None, "process", "power"}:
         message = f"durability is {durability!r:.60}: it is 'process' or 'power'"
         raise DefinitionError(message)
-    place = settings.on if on is None else on
     if on is not None or options:
-        if not isinstance(place, str) and options:
-            message = "options are for executors by name, not for an object"
-            raise DefinitionError(message)
-        made = executors.make(place, **options)  # tells at once whether it can be
-        if isinstance(place, str):
-            made.close()
-        settings.on = place
-        settings.options = options if on is not None else {**settings.options, **options}
+        _set_place(on, options)
     if store is not None:
         settings.store = store
     if durability is not None:
@@ -179,6 +171,19 @@ def configure(
         settings.middleware = Middlewares.of(middleware)
     if output is not None or output_limits is not None:
         streams.use(settings.output_rules())  # runs that are under way obey it, too
+
+
+def _set_place(on: Any, options: dict[str, Any]) -> None:
+    """Set where calls run, once it is clear that they can."""
+    place = settings.on if on is None else on
+    if not isinstance(place, str) and options:
+        message = "options are for executors by name, not for an object"
+        raise DefinitionError(message)
+    made = executors.make(place, **options)
+    if isinstance(place, str):
+        made.close()
+    settings.on = place
+    settings.options = options if on is not None else {**settings.options, **options}
 
 
 def _check_output(output: str | None, limits: tuple[int, int] | None) -> None:

@@ -60,7 +60,7 @@ class Run(Resumable[T]):
 
     @property
     def status(self) -> str:
-        """``running``, ``completed``, ``failed`` or ``cancelled``.
+        """``running``, ``completed``, ``failed``, ``cancelled`` or ``continued``, see `onward`.
 
         A run whose driver has stopped without ending it is ``running`` in its log; `done` tells.
         """

@@ -21,7 +21,8 @@ class RunRow:
     Attributes:
         run: Its id.
         workflow: Name of its workflow.
-        status: ``running``, ``completed``, ``failed`` or ``cancelled``; in lists for people also
+        status: ``running``, ``completed``, ``failed``, ``cancelled`` or ``continued`` (in another
+            run); in lists for people also
             ``stopped``: not over, and driven by no process.
         on: Where its calls run.
         created: When it was created.

@@ -16,7 +16,7 @@ import nbflow
 from nbflow.core.decide import Close, decide
 from nbflow.core.events import CallFailed, CallHeartbeat, CallScheduled, CallStarted, CallSucceeded
 from nbflow.core.workflow import definition
-from nbflow.testing import Gate
+from nbflow.testing import FaultTable, Gate
 from nbflow.testing.checks import eventually
 from tests.contracts.conftest import SLOTS
 from tests.contracts.test_runs import WAIT, holder, of, start
@@ -507,3 +507,35 @@ def test_copy_isolates_a_large_result() -> None:
 
     assert flow.start(copy=True).result(timeout=WAIT) == [2, 2]
     assert flow.start(copy=False).result(timeout=WAIT) == [2, 3]
+
+
+# -------------------------------------------------------------------- resumed
+
+
+def test_a_resumed_run_keeps_a_failure_that_was_ignored(tmp_path: Path) -> None:
+    """Code has built upon its None, so it is not run again; by name it can be, and is told."""
+    faults = FaultTable(tmp_path / "faults", {"bad": [ValueError("no")], "late": [OSError("gone")]})
+
+    @nbflow.activity(raises_on_failure=False)
+    def bad() -> str:
+        faults.act("bad")
+        return "mended"
+
+    @nbflow.activity
+    def late(x: str | None) -> str | None:
+        faults.act("late")
+        return x
+
+    @nbflow.workflow
+    def flow() -> Any:
+        return late(bad()).result()
+
+    run = flow.start()
+    with pytest.raises(OSError, match="gone"):
+        run.result(timeout=WAIT)
+    resumed = run.resume(flow)
+    assert resumed.result(timeout=WAIT) is None
+    assert (faults.count("bad"), faults.count("late")) == (1, 2)
+    again = resumed.rerun("bad-1")
+    assert again.result(timeout=WAIT) == "mended"
+    assert (faults.count("bad"), faults.count("late")) == (2, 3)

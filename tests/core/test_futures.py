@@ -322,8 +322,9 @@ def test_an_async_workflow_may_await_nothing_else() -> None:
     async def flow() -> Any:
         await asyncio.sleep(0.001)
 
+    run: nbflow.Run[Any] = flow.start()
     with pytest.raises(FutureMisuse, match="into an activity"):
-        nbflow.run(flow)
+        run.result(30)
 
 
 def test_a_run_is_awaited_in_a_running_loop() -> None:

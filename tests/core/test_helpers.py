@@ -143,7 +143,7 @@ def test_bad_arguments_are_refused_in_workflows() -> None:
         found = []
         for use in (
             lambda: nbflow.side_effect(3),  # type: ignore[arg-type]
-            lambda: nbflow.side_effect(len, add(1)),  # type: ignore[arg-type]
+            lambda: nbflow.side_effect(len, add(1)),
             lambda: nbflow.patched(""),
             lambda: nbflow.random(3),  # type: ignore[arg-type]
         ):
@@ -222,7 +222,9 @@ def test_chance_is_another_in_each_run_and_the_same_in_each_replay() -> None:
     assert uuid.UUID(first[2]).version == 4
     events = list(run.events())
     assert resumed(events[:1], flow).result(WAIT) == first
-    noisy = [events[0]._replace(args=(5,))]
+    begun = events[0]
+    assert isinstance(begun, RunStarted)
+    noisy: list[Event] = [begun._replace(args=(5,))]
     assert resumed(noisy, flow).result(WAIT) == first
 
 
@@ -235,7 +237,9 @@ def test_a_log_without_a_seed_takes_the_id_of_the_run() -> None:
 
     run = flow()
     run.result(WAIT)
-    old = [next(iter(run.events()))._replace(seed="")]
+    begun = next(iter(run.events()))
+    assert isinstance(begun, RunStarted)
+    old: list[Event] = [begun._replace(seed="")]
     assert resumed(list(old), flow).result(WAIT) == resumed(list(old), flow).result(WAIT)
 
 
@@ -285,8 +289,8 @@ def test_async_workflows_await_a_sleep() -> None:
 
     @nbflow.workflow
     async def flow() -> list[Any]:
-        nothing = await nbflow.sleep(timedelta(milliseconds=10))
-        return [nothing, await add(1, 2)]
+        nothing: Any = nbflow.sleep(timedelta(milliseconds=10))
+        return [await nothing, await add(1, 2)]
 
     run = flow()
     assert run.result(WAIT) == [None, 3]

@@ -39,7 +39,7 @@ def found(fn: Any) -> dict[str, str]:
 
 
 @nbflow.activity
-def fetch(x: Any) -> float:
+def fetch(x: Any) -> Any:
     """Use all that an activity may use."""
     return time.time() + random.random() + len(os.environ) + x
 

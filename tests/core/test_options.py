@@ -245,3 +245,36 @@ def test_a_decided_run_keeps_to_the_limit_as_calls_end() -> None:
     assert scheduled() == []
     log.append(CallSucceeded(3, 0.0, "double-1", 1, 0, "w", 0.0))
     assert scheduled() == ["double-2"]
+
+
+def test_the_priority_of_one_call_goes_before_that_of_its_activity() -> None:
+    """By either name; None says that there is to be none."""
+
+    @nbflow.activity(task_priority=1)
+    def plain(x: int) -> int:
+        return x
+
+    @nbflow.activity
+    def own(task_priority: int) -> int:
+        return task_priority
+
+    @nbflow.workflow
+    def flow() -> None:
+        plain(0)
+        plain.submit(1, task_priority=5)
+        plain.submit(2, __priority=4)
+        plain.submit(3, task_priority=None)
+        own.submit(task_priority=9).result()
+
+    start = RunStarted(1, 0.0, "flow", (), {})
+    commands = decide(definition(flow).fn, [start], 0)
+    found = [(c.call, c.call.activity) for c in commands if isinstance(c, Schedule)]
+    ranks = {call.id: made.settings.task_priority for call, made in found if made is not None}
+    assert ranks == {
+        "plain-2": 5,
+        "plain-3": 4,
+        "plain-1": 1,
+        "plain-4": None,
+        "own-1": PRIORITY_NOT_SET,
+    }
+    assert [call.id for call, _ in found] == ["plain-2", "plain-3", "plain-1", "plain-4", "own-1"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.crash import mishaps
 from tests.crash.engine import DONE, TOLD
 from tests.crash.nursery import Nurseries

@@ -20,7 +20,7 @@ from nbflow.core.events import (
     TimerFired,
     TimerStarted,
 )
-from nbflow.engine.keeper import TICK
+from nbflow.engine.watched import TICK
 from nbflow.testing import Gate
 from nbflow.testing.checks import eventually
 from tests.engine.parts import ByHand, Watched

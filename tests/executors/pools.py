@@ -40,6 +40,10 @@ class Box:
             self.texts.append((job.key, channel, text, dropped))
             self._changed.notify_all()
 
+    def beat(self, job, beat):
+        with self._changed:
+            self.told.append(("beat", job.key))
+
     def ended(self, job, answer, *, more=False):
         with self._changed:
             self.answers[job.key] = answer

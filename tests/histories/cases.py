@@ -60,7 +60,7 @@ def branches(x: int) -> list[int]:
 @nbflow.workflow
 def completed(numbers: list[int]) -> list[str]:
     """Take a way that depends on the order in which calls end."""
-    order = []
+    order: list[str] = []
     for future in nbflow.as_completed([double(n) for n in numbers]):
         order.append(f"{future.call} {add(future, len(order)).result()}")
     return order

@@ -35,10 +35,13 @@ def provisional():
     [
         (
             "%%activity f(x) --",
-            ["--retry", "--timeout", "--executor", "--name", "--version", "--cache", "--cache-key"]
-            + ["--task-list", "--task-priority", "--no-raise", "--start-to-close-timeout"]
-            + ["--schedule-to-start-timeout", "--schedule-to-close-timeout", "--heartbeat-timeout"]
-            + ["--idempotent", "--max-running", "--copy", "--meta"],
+            [
+                *("--retry", "--timeout", "--executor", "--name", "--version", "--cache"),
+                *("--cache-key", "--task-list", "--task-priority", "--no-raise"),
+                *("--start-to-close-timeout", "--schedule-to-start-timeout"),
+                *("--schedule-to-close-timeout", "--heartbeat-timeout"),
+                *("--idempotent", "--max-running", "--copy", "--meta"),
+            ],
         ),
         ("%%activity f(x) -> int --re", ["--retry"]),
         ("%%activity f(x) --executor pro", ["processes"]),

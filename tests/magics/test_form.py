@@ -40,8 +40,9 @@ def test_a_form_is_displayed_with_what_is_saved_of_it(kernel):
     reply = kernel.run("form = w.form()\nform")
     style, widget, saved = (output["data"] for output in reply.outputs)
     assert "text/html" in style
-    assert kernel.run("print(form.widget.model_id)").text.strip() == (
-        widget["application/vnd.jupyter.widget-view+json"]["model_id"]
+    assert (
+        kernel.run("print(form.widget.model_id)").text.strip()
+        == (widget["application/vnd.jupyter.widget-view+json"]["model_id"])
     )
     assert "x: a whole number *" in saved["text/plain"]
     shown = reply.outputs[2]["transient"]["display_id"]

@@ -7,9 +7,9 @@ import threading
 import pytest
 
 import nbflow
-from nbflow.running.planning import Plan
 from nbflow.magics.tables import Table
 from nbflow.magics.verbs import VERBS
+from nbflow.running.planning import Plan
 from nbflow.viz.views import GraphView, ProfileView
 from nbflow.viz.wording import TIMES
 

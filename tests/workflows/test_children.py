@@ -11,7 +11,7 @@ import pytest
 import nbflow
 from nbflow.core.child import MOST_DEEP
 from nbflow.core.decide import Close, Schedule, decide
-from nbflow.core.events import ChildStarted, Event, RunClosed, RunStarted
+from nbflow.core.events import ChildStarted, Event, RunClosed, RunResumed, RunStarted
 from nbflow.core.workflow import definition
 from nbflow.running.config import settings
 from nbflow.store.memory import MemoryStore
@@ -326,7 +326,7 @@ def test_a_cancelled_parent_cancels_its_children(place: str, tmp_path: Path) -> 
 
 
 def test_an_abandoned_child_goes_on(place: str, tmp_path: Path) -> None:
-    """With parent_close="abandon" a child outlives its parent, and completes."""
+    """With parent_close="abandon" a child outlives its parent, and is found by a resumed one."""
     if place == "inline":
         pytest.skip("a cell that runs inline cannot cancel it")
     go = tmp_path / "go"
@@ -352,8 +352,11 @@ def test_an_abandoned_child_goes_on(place: str, tmp_path: Path) -> None:
     handle.cancel("enough")
     handle.wait(timeout=60)
     assert handle.status == "cancelled"
+    handle.resume(parent)
     go.touch()
     assert child.result(timeout=60) == 1
+    assert handle.result(timeout=60) == 1
+    assert not [e for e in child.events() if isinstance(e, RunResumed)]
 
 
 def _until(condition: Any) -> None:

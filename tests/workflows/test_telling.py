@@ -178,7 +178,6 @@ def test_a_signal_as_an_argument_or_a_result_is_its_value() -> None:
 
 def test_a_signal_or_a_timer_is_no_node_of_the_graph() -> None:
     """Edges come from calls only, whatever the code has waited for before."""
-
     handle = run(_after_others)
     assert handle.result() == 3
     assert {(e.source, e.target) for e in handle.graph.edges} == {("inc-1", "inc-2")}
