@@ -38,9 +38,10 @@ def script(cwd: Path, *arguments: str) -> str:
 
 def shape(output: str) -> list[str]:
     """Give the lines of an output without what time decides: durations, bars, the path."""
-    lines = [line for line in output.splitlines() if not re.search("[│└─█]|^ +0 |^critical", line)]
+    lines = [line for line in output.splitlines() if not re.search("[│└─█]|^ +0 |^work", line)]
     numbers = re.compile(r"[\d.]+ ?(?:ms|s|%|workers?)(?!\w)")
-    return [re.sub(r"\s+", " ", numbers.sub("N", line)).strip() for line in lines]
+    marked = re.compile(r"(?<=N) \*")  # what is on the critical path
+    return [marked.sub("", re.sub(r"\s+", " ", numbers.sub("N", line)).strip()) for line in lines]
 
 
 # ------------------------------------------------------------------ README

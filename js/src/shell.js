@@ -124,6 +124,7 @@ export class View {
       h("div", "nbf-toolbar", {}, this.chips = h("div", "nbf-chips"), this.buildTabs()),
       this.note = h("div", "nbf-note"), this.page = h("div", "nbf-page", { role: "tabpanel" }), this.aside,
       this.result = h("div", "nbf-result"), this.status = h("span", "nbf-hidden", { role: "status", "aria-live": "polite" }), this.tip.box);
+    this.root.addEventListener("keydown", keepKeys);
     this.el.append(this.root);
   }
 
@@ -242,6 +243,13 @@ export class View {
     this.store.views.delete(this);
     this.root.remove();
   }
+}
+
+/** Keys pressed here are not for the notebook, where letters delete cells and Enter edits them. */
+function keepKeys(event) {
+  const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
+  if (ctrlKey || metaKey || altKey || key === "Tab" || key === "Escape" || (key === "Enter" && shiftKey)) return;
+  event.stopPropagation();
 }
 
 /** Show a run on a page: gives what takes it off again. */

@@ -275,6 +275,7 @@ class ExecutorContract(Speaking):
         equal(late.entered(), 0, "how often the job ran that was given up")
         true(all(other is not job for other, _ in self.inbox.answers), "it should not be answered")
         self.inbox.wait([self.submit(samples.double, 1)])
+        never(late.entered, "that a job runs which was given up")
 
     def test_a_running_job_can_be_given_up(self) -> None:
         """Its answer is dropped. It is stopped for certain, or left behind; others can run."""

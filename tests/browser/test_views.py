@@ -45,12 +45,14 @@ run = shop(["eu", "us", "ap"])
 run.result()
 """
 FACTS = """
-path = [span.call for span in run.profile.critical_path]
-ran = {c.id: c.ended - c.started for c in run.calls}
+path = [span.bar.call for span in run.profile.critical_path()]
+ran = {bar.call: bar.ended - bar.started for bar in run.profile.bars}
 print({"path": path, "ran": sorted(ran, key=ran.get, reverse=True)})
 """
-DETAIL = "(document.querySelector('.nbf-detail')?.checkVisibility() ? document.querySelector('.nbf-detail') : null)"
-NAMED = "[...document.querySelectorAll('.nbf-calls .nbf-row[data-call]')].map((row) => row.children[0].innerText)"
+DETAIL = """(document.querySelector('.nbf-detail')?.checkVisibility()
+    ? document.querySelector('.nbf-detail') : null)"""
+NAMED = """[...document.querySelectorAll('.nbf-calls .nbf-row[data-call]')]
+    .map((row) => row.children[0].innerText)"""
 COLOR = """([x, y]) => {
     const canvas = document.querySelector('canvas.nbf-chart');
     const { left, top, width } = canvas.getBoundingClientRect(), ratio = canvas.width / width;
@@ -60,7 +62,9 @@ COLOR = """([x, y]) => {
 KEYED = """() => Object.fromEntries([...document.querySelectorAll('.nbf-legend .nbf-key')]
     .filter((key) => key.querySelector('i').style.background)
     .map((key) => [key.innerText, getComputedStyle(key.querySelector('i')).backgroundColor]))"""
-HEARD = "[...document.querySelectorAll('.nbf-graph-tab [role=status]')].map((e) => e.innerText).join()"
+HEARD = (
+    "[...document.querySelectorAll('.nbf-graph-tab [role=status]')].map((e) => e.innerText).join()"
+)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +78,7 @@ def shown(lab: Lab, chromium: Any) -> Iterator[Notebook]:
 
 @pytest.fixture
 def panel(shown: Notebook) -> Notebook:
-    """Show the run in a new view."""
+    """Show the run in a new view, by calls."""
     shown.run_cells(2, 1)
     shown.wait_for("document.querySelectorAll('section.nbf').length === 1")
     shown.wait_for("document.querySelectorAll('.nbf-node[data-status=done]').length === 7")
@@ -134,7 +138,7 @@ def bars(book: Notebook) -> dict[str, tuple[float, float]]:
 
 
 def test_a_click_on_a_bar_tells_of_that_call(panel):
-    """The bar of a call has its activity's colour; a click on it shows that call, in the graph too."""
+    """A bar has its activity's colour; a click on it shows that call, in the graph too."""
     tab(panel, "Gantt")
     panel.wait_for("document.querySelector('canvas.nbf-chart')?.width > 100")
     found = bars(panel)
@@ -174,7 +178,8 @@ def test_calls_are_found_by_name_and_status(panel):
 
 def test_the_critical_path_can_be_marked(panel):
     """The button marks the calls that the profile names, and takes the marks off again."""
-    marked = "() => [...document.querySelectorAll('.nbf-node.nbf-critical')].map((e) => e.dataset.name).sort()"
+    marked = """() => [...document.querySelectorAll('.nbf-node.nbf-critical')]
+        .map((e) => e.dataset.name).sort()"""
     toggle = panel.page.locator(".nbf-graph-tab .nbf-tool:text-is('Critical path')")
     assert panel.page.evaluate(marked) == []
     toggle.click()
@@ -247,7 +252,8 @@ def test_the_keyboard_reaches_all_and_the_notebook_keeps_out(panel):
             press(key)
     assert panel.page.evaluate(f"() => {cells}") == before
     assert panel.page.locator("section.nbf").count() == 1
-    kinds = "window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((c) => c.cell_type)"
+    kinds = """window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells
+        .map((c) => c.cell_type)"""
     assert set(panel.page.evaluate(f"() => {kinds}")) == {"code"}
 
 
@@ -256,7 +262,9 @@ def test_a_second_view_and_a_reload_show_the_same(panel):
     said = """() => [...document.querySelectorAll('section.nbf')].map((panel) => [
         panel.querySelector('.nbf-header').innerText, panel.querySelector('.nbf-chips').innerText,
         panel.querySelector('.nbf-result').innerText, panel.querySelector('.nbf-page').innerText,
-        [...panel.querySelectorAll('.nbf-node')].map((e) => [e.dataset.name, e.dataset.status, e.getAttribute('transform')].join()).sort().join()])"""
+        [...panel.querySelectorAll('.nbf-node')]
+            .map((e) => [e.dataset.name, e.dataset.status, e.getAttribute('transform')].join())
+            .sort().join()])"""
     panel.add("run")
     panel.run_cells(3, 1)
     panel.wait_for("document.querySelectorAll('.nbf-node[data-status=done]').length === 14")
@@ -278,19 +286,16 @@ def test_a_second_view_and_a_reload_show_the_same(panel):
     panel.wait_for("document.querySelectorAll('section.nbf').length === 1")
 
 
-def test_groups_open_and_close(shown):
+def test_groups_open_and_close(panel):
     """A box that stands for an activity opens into its calls by a click, and closes again."""
-    many = "big = nbflow.workflow(lambda n: total(*[clean([i]) for i in range(n)]), name='big')(30)\nbig.result()\nbig"
-    shown.page.evaluate("(source) => window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells[2].setSource(source)", many)
-    shown.run_cells(2, 1)
-    shown.wait_for("document.querySelector('section.nbf')?.dataset.status === 'completed'")
-    shown.page.click(".nbf-graph-tab button:text-is('groups')")
-    shown.wait_for("document.querySelectorAll('.nbf-node').length === 2")
-    assert "30" in shown.page.inner_text(".nbf-graph")
-    box(shown, "clean").click()
-    shown.wait_for("document.querySelectorAll('.nbf-node[data-name^=clean-]').length === 30")
-    box(shown, "clean-7").click()
-    told(shown, "clean-7", "[6]")
-    shown.page.click(".nbf-unfolded")
-    shown.wait_for("document.querySelectorAll('.nbf-node').length === 2")
-    shown.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells[2].setSource('run')")
+    panel.page.click(".nbf-graph-tab button:text-is('groups')")
+    panel.wait_for("document.querySelectorAll('.nbf-node').length === 3")
+    box(panel, "clean").click()
+    panel.wait_for("document.querySelectorAll('.nbf-node[data-name^=clean-]').length === 3")
+    assert panel.page.locator(".nbf-node").count() == 5
+    box(panel, "clean-2").click()
+    told(panel, "clean-2", "['us', 'us', 'us']")
+    panel.page.click(".nbf-unfolded")
+    panel.wait_for("document.querySelectorAll('.nbf-node').length === 3")
+    panel.page.click(".nbf-graph-tab button:text-is('calls')")
+    panel.wait_for("document.querySelectorAll('.nbf-node').length === 7")

@@ -92,7 +92,7 @@ class FakeChild:
     def __init__(self):
         self.name, self.pid, self.memory = "process-1", 1, 0
         self.known, self.place = set(), here()
-        self.rules = streams.rules()
+        self.rules, self.secrets = streams.rules(), ()
         self.killed = False
         self.begun = False
         self.tickets = 0
