@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -11,6 +12,9 @@ import pytest
 import nbflow
 from nbflow.running import config
 from nbflow.running.session import sessions
+
+# A shell that starts this in the background has it ignore interrupts, and all its children, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,6 +32,7 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("NBFLOW_WAIT", raising=False)
     before = (config.settings.on, config.settings.options, config.settings.store)
     output = (config.settings.output, config.settings.output_limits)
+    ways = (config.settings.durability, config.settings.middleware)
     nbflow.configure(on="threads", store=":memory:", max_workers=4)
     yield
     for session in list(sessions.values()):
@@ -36,3 +41,4 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     config.settings.close()
     config.settings.on, config.settings.options, config.settings.store = before
     config.settings.output, config.settings.output_limits = output
+    config.settings.durability, config.settings.middleware = ways
