@@ -17,6 +17,12 @@ from nbflow.running.session import sessions
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what needs a browser last: its driver keeps an event loop running in this thread."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_key() -> Iterator[None]:
     """Keep the key by which stores are signed out of the home of whoever runs the tests."""

@@ -222,7 +222,10 @@ def _many(make: Callable[[Iterable[Any]], Any], of: Kind) -> Kind:
     def read(text: str) -> Any:
         if text.lstrip()[:1] in {"[", "(", "{"} or of is ANY or of.control == "many":
             return take(literal(text))
-        items = next(csv.reader([text.replace("\n", ",")], skipinitialspace=True), [])
+        try:
+            items = next(csv.reader([",".join(text.splitlines())], skipinitialspace=True), [])
+        except csv.Error as error:
+            raise ValueError(str(error)) from None
         kept = [item.strip() for item in items]
         return make(_each(kept[:-1] if kept[-1:] == [""] else kept, of.read))
 
