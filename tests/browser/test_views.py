@@ -6,6 +6,7 @@ One notebook serves all tests here; each shows the run anew, in a view that nobo
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -147,7 +148,9 @@ def test_a_click_on_a_bar_tells_of_that_call(panel):
     panel.page.mouse.move(5, 5)
     for call in ("fetch-3", "fetch-2"):
         color = panel.page.evaluate(COLOR, list(found["fetch-3"]))
-        assert f"rgb({', '.join(map(str, color))})" == key["fetch"]
+        wanted = [int(part) for part in re.findall(r"\d+", key["fetch"])]
+        near = [abs(a - b) < 12 for a, b in zip(color, wanted, strict=False)]
+        assert all(near), (color, wanted)  # an edge of the bar may be mixed with the page
         panel.page.mouse.click(*found[call])
         told(panel, call, {"fetch-3": "'ap'", "fetch-2": "'us'"}[call])
         panel.page.mouse.move(5, 5)
@@ -236,8 +239,10 @@ def test_the_keyboard_reaches_all_and_the_notebook_keeps_out(panel):
     press("ArrowDown")
     press("ArrowUp")
     press("ArrowDown")
+    panel.wait_for(
+        "document.querySelector('.nbf-node.nbf-focused')?.dataset.name.startsWith('clean-')"
+    )
     focused = panel.page.get_attribute(".nbf-node.nbf-focused", "data-name")
-    assert focused.startswith("clean-")
     press("Enter")
     panel.wait_for(f"{DETAIL}?.querySelector('.nbf-detail-name').innerText === '{focused}'")
     for key in ("a", "b", "d", "d", "x", "m", "v", "y", "Shift+M"):
