@@ -68,7 +68,9 @@ def test_whatever_point_it_dies_at_the_run_comes_to_its_end(
     died = sweep(nursery, tmp_path)
     print(f"\n{died.total()} points: {dict(died)}")
     assert died.total() > 150
-    for label in {*LABELS} - {"release"}:  # that one races with the end of the process
+    # Those two change places with their neighbours from one process to the next, so that a sweep
+    # may step over them; they are aimed at by name below.
+    for label in {*LABELS} - {"release", "put"}:
         assert any(where.startswith(label) for where in died), label
 
 
