@@ -9,6 +9,7 @@ what it needs is settled: so the order of asking is that of the log, in a replay
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -24,7 +25,7 @@ SEPARATOR: Final = "/"
 """Stands between the names of groups in `CallScheduled.group`, outermost first."""
 
 
-class Canvas:
+class Canvas(ABC):
     """What groups, chains and late groups have in common. Not to be made itself."""
 
     kind = "canvas"
@@ -58,10 +59,11 @@ class Canvas:
         """Do as `submit` does."""
         return self.submit()
 
+    @abstractmethod
     def _begin(
         self, interpreter: Interpreter, extra: tuple[Any, ...], *, raises: bool
     ) -> CanvasFuture:
-        raise NotImplementedError
+        """Ask for what can be asked for at once; `extra` are results handed on by a chain."""
 
     def _says(self, *, inherited: bool) -> bool:
         """Tell whether a failure of it counts, given what the composition around it says."""

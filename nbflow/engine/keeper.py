@@ -42,6 +42,8 @@ from nbflow.store.base import Store
 
 LOOK_AGAIN = 30.0
 """Seconds after which a timer looks at the wall clock again, at the latest."""
+_ANNOUNCED = 0.2
+"""Seconds that an attempt waits for its start to be written, where that matters."""
 _new = tuple.__new__
 
 
@@ -86,14 +88,18 @@ class Keeper(Family, Watched):
         self._tick_soon()
 
     def _written(self, job: Job) -> None:
-        """Return once it is in the log that an attempt has begun: what it does may be its end."""
-        state = self.history.calls[job.call]
-        while state.started is None and state.outcome is None and self._stop is None:
-            with self._lock:
-                pass
+        """Return once it is in the log that an attempt has begun: what it does may be its end.
+
+        Not for ever: an executor that runs a job within `submit` is called by the very owner that
+        has to write it, and an attempt that was given up meanwhile is never written.
+        """
+        state, end = self.history.calls[job.call], time.monotonic() + _ANNOUNCED
+        while state.started is None and self._attempts.wants(job) and time.monotonic() < end:
+            if self._lock.acquire(timeout=_ANNOUNCED / 10):
+                self._lock.release()
             self._drain()
-        with self._lock:
-            pass  # whose turn it was has written it by now
+        if self._lock.acquire(timeout=_ANNOUNCED):
+            self._lock.release()  # whose turn it was has written it by now
 
     def wrote(self, job: Job, channel: str, text: str, dropped: int = 0) -> None:
         """Take what an attempt wrote: written at the next tick, or before its end is."""
