@@ -153,6 +153,7 @@ class Notebook:
         self.view = view
         self.path = lab.root / name
         self.errors: list[str] = []
+        self.timeouts = pytest.importorskip("playwright.sync_api").TimeoutError
         page.on("pageerror", lambda error: self._failed(str(error)))
         self.open()
 
@@ -161,12 +162,30 @@ class Notebook:
             self.errors.append(error)
 
     def open(self, path: Path | None = None) -> None:
-        """Open the page, or open it anew or that of another file, and wait for the kernel."""
+        """Open the page, or open it anew or that of another file, and wait for the kernel.
+
+        A front end now and then misses the first status of a kernel that it has just
+        started, and shows it as starting for ever; a reload asks again, as a person does.
+        """
         self.path = path or self.path
         url = f"{self.lab.url}/{self.view}/{self.path.name}?reset&token={self.lab.token}"
-        self.page.goto(url, wait_until="domcontentloaded")
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-        self.wait_for(f"{KERNEL}?.status === 'idle'", 60)
+        for attempt in range(3):
+            self.page.goto(url, wait_until="domcontentloaded")
+            self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+            try:
+                self.wait_for(f"{KERNEL}?.status === 'idle'", 30)
+            except self.timeouts:
+                if attempt == 2:
+                    pytest.fail(self.story())
+            else:
+                break
+
+    def story(self) -> str:
+        """Say what the front end and the server know of the kernel."""
+        status = self.page.evaluate(f"() => [{KERNEL}?.status, {KERNEL}?.connectionStatus]")
+        sessions = self.lab.request("/api/sessions").decode()
+        log = (self.lab.root / "jupyter.log").read_text()[-3000:]
+        return f"The kernel is not idle, but {status}.\n{sessions}\n{log}"
 
     def wait_for(self, condition: str, seconds: float = 20) -> None:
         """Wait until a JavaScript expression is true."""
