@@ -76,6 +76,10 @@ class Attempts:
             self._left(job.call)
         return True
 
+    def own_open(self) -> int:
+        """Give how many attempts are with the run's own executor, as long as none are ordered."""
+        return len(self.open) - len(self._elsewhere)
+
     def ordered(self, told: Callable[[str, Executor], object]) -> Counter[int]:
         """Tell of every attempt from now on where it was, once it is not open any more.
 

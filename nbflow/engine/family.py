@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +18,7 @@ from nbflow.core.events import (
 )
 from nbflow.core.failure import Failure
 from nbflow.core.payload import pack, spill
+from nbflow.engine.clock import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ class Family:
     def _bear(self, state: CallState) -> None:
         if state.outcome is None:
             run = child_id(self.run, state.id, self.history.children.get(state.id, ""))
-            self._emit(ChildStarted(self._next(), time.time(), state.id, run))
+            self._emit(ChildStarted(self._next(), clock.time(), state.id, run))
             self.history.ready.append(state)
 
     # ------------------------------------------------------------ signals
@@ -76,7 +76,7 @@ class Family:
         if told.id and told.id in history.told:
             return
         number = history.signals.get(told.name, 0) + 1
-        self._emit(told._replace(seq=self._next(), at=time.time(), number=number))
+        self._emit(told._replace(seq=self._next(), at=clock.time(), number=number))
         if told.propagate:
             for call, run in history.children.items():
                 if history.calls[call].outcome is None:
@@ -85,13 +85,13 @@ class Family:
     def _sent(self, state: CallState, event: SignalSent | MarkerFailed) -> None:
         if state.outcome is None:
             self.history.calls.setdefault(state.id, state)
-            self._emit(event._replace(seq=self._next(), at=time.time()))
+            self._emit(event._replace(seq=self._next(), at=clock.time()))
 
     # ------------------------------------------------------------ failures
 
     def _decided(self, state: CallState, attempt: int, error: Failure, decision: Decision) -> bool:
         """Do what a workflow has decided about a failed attempt, if that settles the call."""
-        now = time.time()
+        now = clock.time()
         if decision.what == "handled":
             try:
                 result = pack(decision.result, f"the result that was decided for {state.id}")

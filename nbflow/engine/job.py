@@ -34,6 +34,8 @@ _new = tuple.__new__
 _BRIEF = 20_000
 """Nanoseconds up to which an attempt's processor time is taken to be its run time."""
 _PEAK_SECONDS = 0.001
+_ITERATORS = frozenset({"builtins", "itertools"})
+"""Where Python's own iterators are from; a class of somebody's may be both, as `io.BytesIO` is."""
 _peak = 0
 _peak_at = -1.0
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -209,8 +211,12 @@ def answer(job: Job, value: object, worker: str, times: Times, *, shared: bool) 
 
 def _storable(value: object) -> object:
     """Refuse what pickles but cannot be a result, saying what to do."""
-    if inspect.isgenerator(value) or inspect.isasyncgen(value):
-        message = "the result is a generator, which can be read only once: return list(...)"
+    kind = type(value)
+    generator = inspect.isgenerator(value) or inspect.isasyncgen(value)
+    # Some can be pickled, but whoever reads one uses it up for the others.
+    if generator or (hasattr(kind, "__next__") and kind.__module__ in _ITERATORS):
+        what = "a generator" if generator else f"an iterator ({kind.__name__})"
+        message = f"the result is {what}, which can be read only once: return list(...)"
         raise Unserialisable(message)
     return value
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -29,12 +30,14 @@ from nbflow.core.handling import judge
 from nbflow.core.history import History
 from nbflow.core.payload import Packed, Stored
 from nbflow.engine.attempts import Attempts, Resolve, retry_delay, verdict
+from nbflow.engine.clock import clock
 from nbflow.engine.family import Family
 from nbflow.engine.job import Answer, Job
 from nbflow.engine.journal import Journal
 from nbflow.engine.limits import START_TO_CLOSE
 from nbflow.engine.output import Scribe
 from nbflow.engine.reuse import Found, Reuse
+from nbflow.engine.sizes import NO_LIMIT, check_size
 from nbflow.engine.streams import rules
 from nbflow.engine.timekeeper import timekeeper
 from nbflow.engine.watched import TICK, Watched
@@ -44,6 +47,11 @@ LOOK_AGAIN = 30.0
 """Seconds after which a timer looks at the wall clock again, at the latest."""
 _ANNOUNCED = 0.2
 """Seconds that an attempt waits for its start to be written, where that matters."""
+_WINDOW = 1_000
+"""So many attempts are with the run's own executor at most, or four for each of its workers.
+
+More would only queue there: a call that waits here is one small object less for each of a million.
+"""
 _new = tuple.__new__
 
 
@@ -73,12 +81,16 @@ class Keeper(Family, Watched):
         self._texts = self._scribe.open
         self._stop: BaseException | None = None
         self._launch: Callable[..., object] = self._attempts.launch
+        self._held: deque[CallState] = deque()
+        self.largest: float = NO_LIMIT
+        """Bytes that a result may have."""
+        self._window = max(_WINDOW, 4 * self._attempts.own.slots)
 
     # ------------------------------------------------------------ Inbox: the workers' threads
 
     def began(self, job: Job, worker: str, at: float) -> None:
         """Note that an attempt runs: written at the next tick, if it still runs then."""
-        at = at or time.time()
+        at = at or clock.time()
         if job.timeout is not None:
             self.post(partial(self._began, job, worker, at))
             if job.call in self.history.suspects:
@@ -113,6 +125,8 @@ class Keeper(Family, Watched):
         """Take an answer. Large results go to the store here, outside the owner's turn."""
         if type(answer.result) is Packed:
             try:
+                if (notice := check_size(job.call, answer.result, self.largest)) is not None:
+                    self.wrote(job, "log:WARNING", notice)
                 answer.result = self._spilled(answer.result)
             except Exception as error:  # noqa: BLE001 - a store must not cost a worker
                 answer.result, answer.error = None, Failure.of(error)
@@ -163,7 +177,7 @@ class Keeper(Family, Watched):
         state = history.admit(asked)
         if not state.recorded:
             journal.seq = seq = journal.seq + 1
-            journal.batch.append(history.record(state, seq, time.time()))
+            journal.batch.append(history.record(state, seq, clock.time()))
 
     def _start(self, state: CallState) -> None:
         """Hand a ready call to its executor, or wait until its back-off is over."""
@@ -176,8 +190,29 @@ class Keeper(Family, Watched):
             return
         if state.retry_at is not None:
             again = partial(self.post, partial(self._retry, state, state.attempt))
-            timekeeper.after(max(0.0, state.retry_at - time.time()), again)
+            clock.after(max(0.0, state.retry_at - clock.time()), again)
             return
+        if len(self._attempts.open) >= self._window and self._waits_here(state):
+            self._held.append(state)
+            return
+        self._hand_over(state)
+
+    def _waits_here(self, state: CallState) -> bool:
+        """Whether a call would only queue where it runs."""
+        attempts = self._attempts
+        full = self._line is None and attempts.own_open() >= self._window
+        return full and attempts.executor_of(self._activity(state)) is attempts.own
+
+    def _release(self) -> bool:
+        """Hand over calls that waited here, as far as there is room; give whether any was."""
+        before = len(self._held)
+        while self._held and (self._line is not None or self._attempts.own_open() < self._window):
+            state = self._held.popleft()
+            if state.outcome is None and state.id not in self._attempts.open:
+                self._hand_over(state)
+        return len(self._held) < before
+
+    def _hand_over(self, state: CallState) -> None:
         try:
             self._launch(state, self)
             self._restless = True
@@ -198,7 +233,7 @@ class Keeper(Family, Watched):
         """Settle a call by the result that was found for it, or let it run."""
         if state.outcome is not None or self._stop is not None:
             return
-        self._emit(found.event(self._next(), time.time(), state.id))
+        self._emit(found.event(self._next(), clock.time(), state.id))
         if found.row is None:
             if found.key is not None:
                 self._keys[state.id] = found
@@ -221,12 +256,14 @@ class Keeper(Family, Watched):
         """Write that a ``once=True`` call begins; it does so when that is on the disk."""
         if state.outcome is None and state.started is None:
             self._journal.sync = True
-            self._emit(CallStarted(self._next(), time.time(), state.id, state.attempt + 1, ""))
+            self._emit(CallStarted(self._next(), clock.time(), state.id, state.attempt + 1, ""))
             self.history.ready.append(state)
 
     def _began(self, job: Job, worker: str, at: float) -> None:
         if not self._attempts.wants(job):
             return
+        if clock.local is not None:
+            at = clock.local(at)
         known = self.history.calls[job.call].started
         if known is None or known.attempt != job.attempt:
             self._emit(CallStarted(self._next(), at, job.call, job.attempt, worker))
@@ -243,6 +280,8 @@ class Keeper(Family, Watched):
             self._write(self._scribe.last(job.call))
         state = self.history.calls[job.call]
         report = answer.report
+        if clock.local is not None:
+            report = report._replace(started=clock.local(report.started))
         if answer.error is not None:
             self._failed(state, job.attempt, answer.error, report)
             return
@@ -250,7 +289,7 @@ class Keeper(Family, Watched):
             state.live = answer.live
         journal = self._journal
         journal.seq = seq = journal.seq + 1
-        fields = (seq, time.time(), job.call, job.attempt, answer.result, *report)
+        fields = (seq, clock.time(), job.call, job.attempt, answer.result, *report)
         event = _new(CallSucceeded, fields)
         journal.batch.append(event)
         self.history.succeed(state, event)
@@ -278,7 +317,7 @@ class Keeper(Family, Watched):
             if decision.what != "none":
                 ignored = decision.what == "ignore"
                 delay = decision.wait if decision.what in {"retry_now", "retry_later"} else None
-        now = time.time()
+        now = clock.time()
         retry_at = None if delay is None else now + delay
         how = (abandoned, ignored, timeout)
         self._emit(CallFailed(self._next(), now, state.id, attempt, error, retry_at, report, *how))
@@ -308,8 +347,8 @@ class Keeper(Family, Watched):
         if known.outcome is not None:
             return
         if known.retry_at is None:
-            due = time.time() + seconds
-            event = TimerStarted(self._next(), time.time(), state.id, due, state.turn, state.after)
+            due = clock.time() + seconds
+            event = TimerStarted(self._next(), clock.time(), state.id, due, state.turn, state.after)
             self._emit(event)
         self._fire(known)
 
@@ -317,16 +356,17 @@ class Keeper(Family, Watched):
         """Fire a timer that is due. Else look again: the wall clock may be set meanwhile."""
         if state.outcome is not None or state.retry_at is None:
             return
-        left = state.retry_at - time.time()
+        left = state.retry_at - clock.time()
         if left <= 0:
-            self._emit(TimerFired(seq=self._next(), at=time.time(), timer=state.id))
+            self._emit(TimerFired(seq=self._next(), at=clock.time(), timer=state.id))
             return
         fire = partial(self.post, partial(self._fire, state))
-        timekeeper.after(min(left, LOOK_AGAIN), fire)
+        # The machine's clock may be set meanwhile; one of a test is not.
+        clock.after(left if clock.local else min(left, LOOK_AGAIN), fire)
 
     def _marked(self, state: CallState, event: MarkerRecorded | MarkerFailed) -> None:
         self.history.calls.setdefault(event.name, state)
-        self._emit(event._replace(seq=self._next(), at=time.time()))
+        self._emit(event._replace(seq=self._next(), at=clock.time()))
 
     def _cancel_call(self, call: str, reason: str) -> None:
         state = self.history.calls.get(call)
@@ -334,13 +374,13 @@ class Keeper(Family, Watched):
             return
         if not state.name:
             if not call.startswith("signal"):  # those are waited for, and nothing is to be ended
-                self._emit(TimerCancelled(self._next(), time.time(), call, reason))
+                self._emit(TimerCancelled(self._next(), clock.time(), call, reason))
             return
         self._write(self._scribe.last(call))
         stopped = self._attempts.give_up(call)
         self._emit(
             CallCancelled(
-                seq=self._next(), at=time.time(), call=call, reason=reason, abandoned=not stopped
+                seq=self._next(), at=clock.time(), call=call, reason=reason, abandoned=not stopped
             )
         )
 

@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 from nbflow.core.call import CallState
 from nbflow.core.events import CallHeartbeat
 from nbflow.core.options import Options
+from nbflow.engine.clock import clock
 from nbflow.engine.context import Beat
 from nbflow.engine.job import Job
-from nbflow.engine.timekeeper import timekeeper
 
 EVERY: Final = 1.0
 """Seconds between two heartbeats of one attempt in the log, at the least."""
@@ -64,7 +64,7 @@ class Limits:
             (SCHEDULE_TO_CLOSE, settings.schedule_to_close_timeout),
         ):
             if seconds is not None:
-                timekeeper.after(seconds, partial(self._late, state, attempt, kind, seconds))
+                clock.after(seconds, partial(self._late, state, attempt, kind, seconds))
 
     def began(self, state: CallState, job: Job, settings: Options, *, hears: bool) -> None:
         """Take note that an attempt runs; with `hears`, wait for its heartbeats."""
@@ -73,13 +73,13 @@ class Limits:
         self._began[state.id] = job.attempt
         seconds = settings.heartbeat_timeout
         if seconds is not None and hears:
-            self._beats[state.id] = time.monotonic()
-            timekeeper.after(seconds, partial(self._late, state, job.attempt, HEARTBEAT, seconds))
+            self._beats[state.id] = clock.monotonic()
+            clock.after(seconds, partial(self._late, state, job.attempt, HEARTBEAT, seconds))
 
     def heard(self, call: str) -> None:
         """Take note of a heartbeat. From any thread."""
         if call in self._beats:
-            self._beats[call] = time.monotonic()
+            self._beats[call] = clock.monotonic()
 
     def passed(self, state: CallState, attempt: int, kind: str, seconds: float) -> bool:
         """Whether a limit is passed indeed; where it may be later, look again then."""
@@ -88,9 +88,9 @@ class Limits:
         if kind == SCHEDULE_TO_START:
             return self._began.get(state.id) != attempt
         if kind == HEARTBEAT:
-            left = self._beats.get(state.id, 0.0) + seconds - time.monotonic()
+            left = self._beats.get(state.id, 0.0) + seconds - clock.monotonic()
             if left > 0:
-                timekeeper.after(left, partial(self._late, state, attempt, kind, seconds))
+                clock.after(left, partial(self._late, state, attempt, kind, seconds))
                 return False
         return True
 
@@ -117,7 +117,7 @@ class Pulse:
             Seconds until it is to be written; None if one that it takes the place of will be.
         """
         known = job.call in self._latest
-        self._latest[job.call] = _Sign(job, beat, time.time())
+        self._latest[job.call] = _Sign(job, beat, clock.time())
         if known:
             return None
         return max(0.0, self._written.get(job.call, -EVERY) + EVERY - time.monotonic())

@@ -9,7 +9,6 @@ has built upon, can be missing from the log.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
@@ -35,6 +34,7 @@ from nbflow.core.markers import Marker
 from nbflow.core.options import PRIORITY_NOT_SET
 from nbflow.core.payload import Packed, Stored
 from nbflow.engine.attempts import Resolve
+from nbflow.engine.clock import clock
 from nbflow.engine.journal import Tail
 from nbflow.engine.keeper import Keeper
 from nbflow.engine.owner import TURN_ITEMS
@@ -223,7 +223,7 @@ class Live(Keeper):
         Raises:
             StoreError: It could not be written: perhaps somebody else drives the run.
         """
-        now = time.time()
+        now = clock.time()
         self._reuse.bypass = frozenset(event.allowed)
         with self._lock:
             self._emit(event._replace(seq=self._next(), at=now))
@@ -268,20 +268,27 @@ class Live(Keeper):
         if self._reuse.fresh:
             self._reuse.keep()
         self._visible = len(self.history.settled)
-        ready = self.history.ready
-        if ready:
-            while ready:
-                self._start(ready.popleft())
-            if self._inline is not None:
-                self._gate.put(None)  # the workflow's thread is the one to run them
-        if self._line is not None and self._line.pump() and self._inline is not None:
-            self._gate.put(None)
+        if self.history.ready or self._held or self._line is not None:
+            self._set_out()
         want = self._want
         if want is not None and (self._stop is not None or self._satisfied(*want)):
             self._want = None
             self._gate.put(None)
         if self.history.closed is not None:
             self._tell_over()
+
+    def _set_out(self) -> None:
+        """Start what is ready, as far as there is room for it."""
+        ready = self.history.ready
+        begun = bool(ready)
+        while ready:
+            self._start(ready.popleft())
+        if self._held:
+            begun |= self._release()
+        if self._line is not None:
+            begun |= self._line.pump()
+        if begun and self._inline is not None:
+            self._gate.put(None)  # the workflow's thread is the one to run them
 
     def watch(self, tail: Tail) -> None:
         """Give the events that are written from now on to `tail` as well."""
@@ -304,6 +311,7 @@ class Live(Keeper):
         self._inbox.clear()
         self._attempts.give_up_all()
         self.history.ready.clear()
+        self._held.clear()
         self._want = None
         self._gate.put(None)
         self._tell_over()
@@ -332,7 +340,7 @@ class Live(Keeper):
         if self._stop is not None:
             return
         self.ending = True
-        self._emit(CancelRequested(seq=self._next(), at=time.time(), reason=reason))
+        self._emit(CancelRequested(seq=self._next(), at=clock.time(), reason=reason))
         self._cancel_open(reason)
         self._stop = Cancelled(reason)
         grace = partial(self.post, partial(self._close, "cancelled"))
@@ -341,7 +349,7 @@ class Live(Keeper):
     def _go_on(self, event: RunContinued) -> None:
         if self._stop is None:
             self._cancel_open("the run goes on as new")
-            self._emit(event._replace(seq=self._next(), at=time.time()))
+            self._emit(event._replace(seq=self._next(), at=clock.time()))
         self._close("continued")
 
     def _close(
@@ -353,7 +361,7 @@ class Live(Keeper):
         self.ending = True
         self._cancel_open("the run failed")
         self._write(self._scribe.close())
-        self._emit(RunClosed(self._next(), time.time(), status, result, error, call))
+        self._emit(RunClosed(self._next(), clock.time(), status, result, error, call))
 
 
 def _nothing() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from nbflow.core.child import CHILD
 from nbflow.core.errors import ActivityTimeout, NbflowError
 from nbflow.core.failure import Failure
 from nbflow.core.options import PRIORITY_NOT_SET, Options
+from nbflow.engine.clock import clock
 from nbflow.engine.limits import WORDS, Limits, Pulse
 from nbflow.engine.line import Line
 from nbflow.engine.owner import Owner
@@ -45,7 +45,6 @@ class Watched(Owner):
         @staticmethod
         def _activity(state: CallState) -> Activity[..., Any]: ...
         def _looks(self, state: CallState) -> bool: ...
-        def _unborn(self, state: CallState) -> bool: ...
         def _unborn(self, state: CallState) -> bool: ...
         def _expired(self, job: Job) -> None: ...
         def _tick_soon(self) -> None: ...
@@ -133,8 +132,8 @@ class Watched(Owner):
         """Have an attempt that has begun end in time."""
         state = self.history.calls[job.call]
         if job.timeout is not None and job.timeout < math.inf:
-            left = job.timeout - (time.time() - at)
-            timekeeper.after(max(0.0, left), partial(self.post, partial(self._expired, job)))
+            left = job.timeout - (clock.time() - at)
+            clock.after(max(0.0, left), partial(self.post, partial(self._expired, job)))
         if self._limits is not None:
             hears = getattr(self._attempts.place_of(job.call), "hears", True)
             self._limits.began(state, job, self._activity(state).settings, hears=hears)
