@@ -40,7 +40,7 @@ demo: $(DEMO_VENV)/.stamp ## run a small workflow and write its report, demo.htm
 	$(DEMO_VENV)/bin/python examples/demo.py --html demo.html
 
 test: setup ## run the tests (options for pytest: make test ARGS='-k graph')
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup $(ARGS)
 
 torture: setup ## kill runs in thousands of ways (six minutes)
 	$(VENV)/bin/python -m pytest -s -m torture $(ARGS) tests/crash

@@ -90,12 +90,12 @@ def once(calls: int, sink: Counted | None) -> Took:
     return took
 
 
-def measure(calls: int, rounds: int) -> None:
-    """Run both kinds in turns and print what they took."""
+def rounds(calls: int, count: int) -> tuple[dict[str, list[Took]], list[Counted]]:
+    """Run both kinds in turns; give what they took, and what the followers told."""
     once(min(calls, 500), Counted())
     found: dict[str, list[Took]] = {"alone": [], "watched": []}
     sinks: list[Counted] = []
-    for number in range(rounds):
+    for number in range(count):
         order = ("alone", "watched") if number % 2 else ("watched", "alone")
         for kind in order:
             sink = Counted() if kind == "watched" else None
@@ -105,7 +105,7 @@ def measure(calls: int, rounds: int) -> None:
         last = {kind: took[-1] for kind, took in found.items()}
         each = ", ".join(f"{k} {t.wall:.2f} s ({t.cpu:.2f} s CPU)" for k, t in last.items())
         print(f"round {number + 1}: {each}", flush=True)
-    report(found, sinks)
+    return found, sinks
 
 
 def report(found: dict[str, list[Took]], sinks: list[Counted]) -> None:
@@ -139,7 +139,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = ":memory:" if chosen.memory else str(Path(folder) / "runs.db")
         nbflow.configure(on="threads", max_workers=WORKERS, store=store)
-        measure(chosen.calls, chosen.rounds)
+        report(*rounds(chosen.calls, chosen.rounds))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,20 @@ from nbflow.running.session import sessions
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what needs a browser last: its driver keeps an event loop running in this thread."""
+    """Run what needs a browser last: its driver keeps an event loop running in this thread.
+
+    Where tests run in several processes, those of a file that needs a browser stay together.
+    """
+    for item in items:
+        if item.get_closest_marker("browser") is not None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")
+def pytest_browser_last(items: list[pytest.Item]) -> None:
+    """Sort them so, after whoever shuffles them."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 

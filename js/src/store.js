@@ -143,7 +143,7 @@ export class Store {
   /** Lines of the log at their places: they may come twice, when asked for and by themselves. */
   lines({ from = 0, lines, cut = 0 }) {
     const { log } = this, skip = from - log.first;
-    if (!log.lines.length || skip < 0) Object.assign(log, { lines: [...lines], first: from });
+    if (!log.lines.length || skip < 0) Object.assign(log, { lines: [...lines], first: from, partial: from > cut });
     else if (skip <= log.lines.length) log.lines.splice(skip, lines.length, ...lines);
     else return this.askLog();
     if (log.lines.length > LINES * 1.1) log.first += log.lines.splice(0, log.lines.length - LINES).length;
@@ -198,8 +198,11 @@ export class Store {
   /** Ask for the details of a call; they come into `details`. */
   askDetail(call) { this.question(`detail ${call}`, { kind: "detail", call }); }
 
-  /** Ask for the lines of the log that are not here; they come into `log`. */
-  askLog() { this.question("log", { kind: "log", from: this.log.first + this.log.lines.length }); }
+  /** Ask for the lines of the log that are not here, those before the first as well; they come into `log`. */
+  askLog() {
+    const { lines, first, partial } = this.log;
+    this.question("log", { kind: "log", from: partial ? 0 : first + lines.length });
+  }
 
   /** See the graph otherwise: {mode: "calls" | "groups", open: [activity number, ...]}. */
   arrange(view) {
@@ -263,7 +266,7 @@ export class Store {
   get now() {
     const { ended } = this.state.head;
     if (!this.running && ended != null) return ended;
-    return this.state.now + (this.live ? clock() - this.heard : 0);
+    return this.state.now + (this.live && !this.state.head.reading ? clock() - this.heard : 0);
   }
 
   get status() {

@@ -1,6 +1,6 @@
 // Made-up runs for tests: the rows of a pool of workers, and a model that answers as a kernel would.
 
-export const STATUSES = ["waiting", "queued", "running", "retrying", "done", "failed", "skipped", "cancelled"];
+export const STATUSES = ["waiting", "queued", "running", "retrying", "done", "failed", "skipped", "cancelled", "cached"];
 const S = Object.fromEntries(STATUSES.map((status, i) => [status, i]));
 const NONE = 0xffffffff;
 
@@ -12,7 +12,8 @@ export const LOOK = {
     retrying: [[[0.42, 0.2], [0.2, 0.42], [-0.2, 0.42], [-0.46, 0.1], [-0.4, -0.26], [-0.1, -0.46], [0.26, -0.4], [0.46, -0.1]], [[0.5, -0.5], [0.46, -0.1], [0.08, -0.12]]],
     done: [[[-0.48, 0.02], [-0.12, 0.4], [0.5, -0.36]]], failed: [[[-0.38, -0.38], [0.38, 0.38]], [[-0.38, 0.38], [0.38, -0.38]]],
     skipped: [[[-0.48, -0.4], [-0.08, 0], [-0.48, 0.4]], [[0.06, -0.4], [0.46, 0], [0.06, 0.4]]],
-    cancelled: [[[-0.36, -0.36], [0.36, -0.36], [0.36, 0.36], [-0.36, 0.36], [-0.36, -0.36]]] },
+    cancelled: [[[-0.36, -0.36], [0.36, -0.36], [0.36, 0.36], [-0.36, 0.36], [-0.36, -0.36]]],
+    cached: [[[-0.42, -0.2], [0.42, -0.2]], [[-0.42, 0.2], [0.42, 0.2]]] },
   dashed: ["waiting", "queued", "skipped", "cancelled"],
   activities: ["#0072b2", "#cc79a7", "#8a8a2e", "#6a51a3", "#3f9fa8", "#882255", "#88aadd", "#a0703c", "#6b7680"],
   statuses: STATUSES,

@@ -204,6 +204,18 @@ describe("a store", () => {
     expect(model.sentOf("log")).toEqual([{ kind: "log", from: 3 }]);
   });
 
+  test("asks for lines of the log that were told before it was there", () => {
+    const { model, store } = open(), line = (n) => [n, 0, 1, "stdout", `line ${n}`];
+    model.tell(delta(2, { log: { from: 2, lines: [line(2)], cut: 0 } }));
+    store.askLog();
+    expect(model.sentOf("log")).toEqual([{ kind: "log", from: 0 }]);
+    model.tell({ kind: "log", from: 0, lines: [line(0), line(1), line(2)], cut: 0 });
+    expect(store.log.lines.map(([n]) => n)).toEqual([0, 1, 2]);
+    vi.advanceTimersByTime(2000);
+    store.askLog();
+    expect(model.sentOf("log").at(-1)).toEqual({ kind: "log", from: 3 });
+  });
+
   test("knows no message but those that it should", () => {
     const { model, store } = open();
     for (const message of [null, undefined, {}, { kind: "toString" }, { kind: "__proto__" }]) model.tell(message);

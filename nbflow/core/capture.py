@@ -37,6 +37,8 @@ class Captured:
         large: Names of values above a megabyte, with their size in bytes.
         code: Digest of all of its code.
         source: The workflow's own source text, "" where it is not to be had.
+        target: The workflow itself, as whoever defined it has it, but frozen.
+        files: The files, or cells, that its code of the notebook is in.
     """
 
     definition: Definition
@@ -45,6 +47,8 @@ class Captured:
     large: dict[str, int]
     code: str
     source: str
+    target: Any
+    files: tuple[str, ...]
 
 
 def capture(target: object) -> Captured:
@@ -60,6 +64,8 @@ def capture(target: object) -> Captured:
         large=snapshot.large,
         code=snapshot.digest_of(frozen),
         source=_source(target),
+        target=frozen,
+        files=tuple(snapshot.files),
     )
 
 
@@ -86,6 +92,7 @@ class _Snapshot:
     names: dict[str, str] = field(default_factory=dict)
     shared: list[str] = field(default_factory=list)
     large: dict[str, int] = field(default_factory=dict)
+    files: dict[str, None] = field(default_factory=dict)
     _memo: dict[int, Any] = field(default_factory=dict)
     _keep: list[Any] = field(default_factory=list)
     _spaces: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -149,6 +156,7 @@ class _Snapshot:
             self._memo[id(fn)] = fn
             return fn
         self.names.setdefault(name, "function")
+        self.files[fn.__code__.co_filename] = None
         space = self._spaces.setdefault(
             id(fn.__globals__),
             {"__name__": fn.__globals__.get("__name__", "__main__"), "__builtins__": builtins},

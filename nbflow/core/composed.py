@@ -207,7 +207,7 @@ def _error(member: Future[Any]) -> BaseException | None:
     if isinstance(member, CanvasFuture):
         return member.error() if member.bubbles else None
     state = member._state  # noqa: SLF001 - the other half of Future
-    return error_of(state) if state.failed else None
+    return error_of(state) if state.failed and not state.ignored else None
 
 
 def _forgive(member: Future[Any]) -> None:

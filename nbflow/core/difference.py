@@ -67,7 +67,7 @@ class Difference:
         calls = number.isdigit() and name not in {"timer", "side_effect"} and bool(self.what)
         call = repr(self.call) if calls else "..."
         again = f"nbflow.attach({run!r}).rerun({call})"
-        return "\n".join([*lines, "Nothing was executed. You can", *_ways(again)])
+        return "\n".join([*lines, "Nothing was executed. You can", *_ways(run, again)])
 
 
 def _cause(text: str) -> str:
@@ -79,8 +79,10 @@ def _bracket(text: str) -> str:
     return f"  [{text}]" if text else ""
 
 
-def _ways(again: str) -> Iterator[str]:
-    yield "  - restore the code that the run was started with (run.source) and resume it;"
+def _ways(run: str, again: str) -> Iterator[str]:
+    recorded = f"nbflow.attach({run!r}).resume(code='recorded')"
+    yield "  - go on with the code that the run was started with, which is shown by run.source:"
+    yield f"    {recorded}, where it is a notebook's;"
     yield f"  - give up what depends on it, by {again}, or start a new run;"
     yield '  - keep both ways in the code: if nbflow.patched("what changed"): ... else: ...'
 

@@ -32,6 +32,9 @@ class Driver(Protocol):
     def cancel(self, state: CallState, reason: str) -> None:
         """Give up a call or a timer."""
 
+    def answer(self, *, refused: bool) -> None:
+        """Learn what the code makes of the request to cancel the run, which it has now heard."""
+
     def block(self, state: CallState | None, position: int) -> None:
         """Return once `state` is settled, or, with None, once more than `position` calls are."""
 

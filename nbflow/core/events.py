@@ -95,6 +95,9 @@ class RunStarted(NamedTuple):
         call: The call of the parent that this run is.
         tags: Words that it is found by.
         continues: The run that it goes on from, see `RunContinued`.
+        program: Its code, pickled; or text that says why it is not kept; None in older logs. See
+            `nbflow.core.recorded`.
+        python: The kind of Python that this was pickled by.
     """
 
     seq: int
@@ -112,6 +115,8 @@ class RunStarted(NamedTuple):
     call: str = ""
     tags: tuple[str, ...] = ()
     continues: str = ""
+    program: Stored = None
+    python: str = ""
 
 
 class RunResumed(NamedTuple):
@@ -122,6 +127,7 @@ class RunResumed(NamedTuple):
         again: Calls that run anew though they may have succeeded, in call order.
         allowed: Those of them that somebody asked for by name: they may run once more even if
             they are ``once=True`` and had begun, or had been running when the process died.
+        code: With which code: ``new``, as it was then, or ``recorded``, that of `RunStarted`.
     """
 
     seq: int
@@ -129,6 +135,7 @@ class RunResumed(NamedTuple):
     reason: str = ""
     again: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
+    code: str = "new"
 
 
 class CallScheduled(NamedTuple):
@@ -484,6 +491,14 @@ class CancelRequested(NamedTuple):
     reason: str = ""
 
 
+class CancelRefused(NamedTuple):
+    """The workflow's code was asked whether the run may be cancelled, and refused."""
+
+    seq: int
+    at: float
+    reason: str = ""
+
+
 class RunClosed(NamedTuple):
     """The run ended.
 
@@ -524,6 +539,7 @@ Event = (
     | SignalSent
     | RunContinued
     | CancelRequested
+    | CancelRefused
     | RunClosed
 )
 """Something that happened. Every kind begins with `seq` and `at`."""

@@ -19,6 +19,7 @@ from nbflow.core.events import (
     CallScheduled,
     CallStarted,
     CallSucceeded,
+    CancelRefused,
     CancelRequested,
     ChildStarted,
     Event,
@@ -46,7 +47,8 @@ class History:
             asked for them. Whoever starts them takes them from here.
         started: The event that created the run.
         closed: The event that ended it.
-        cancelling: The request to cancel it.
+        cancelling: The request to cancel it, unless the code has refused that.
+        cancel_at: How many calls were settled when that came.
         last: The seq of the last event applied.
         cut_off: How often each call was running when the process that drove the run was lost.
         suspects: The calls that were open when the run was last resumed: one of them may have
@@ -66,6 +68,7 @@ class History:
 
     __slots__ = (
         "calls",
+        "cancel_at",
         "cancelling",
         "children",
         "closed",
@@ -94,6 +97,7 @@ class History:
         self.resumed = 0
         self.closed: RunClosed | None = None
         self.cancelling: CancelRequested | None = None
+        self.cancel_at = 0
         self.last = 0
         self.cut_off: dict[str, int] = {}
         self.tried: set[str] = set()
@@ -198,6 +202,7 @@ class History:
         self.resumed += 1
         # A failure in a run that was not over had its consequences: the code may have seen it.
         over = self.closed is not None or self.cancelling is not None
+        self._drop_clean_up()
         self.closed = self.cancelling = None
         anew = set(event.again)
         lost = {s for s in self.settled if over and _lost(s)}
@@ -225,6 +230,17 @@ class History:
             self.cut_off.pop(call, None)
             self.tried.discard(call)
         self._reconnect()
+
+    def _drop_clean_up(self) -> None:
+        """Forget what the code asked for after a cancel: if it comes to that again, it is new."""
+        if self.cancelling is None:
+            return
+        seq = self.cancelling.seq
+        self.forgot = min(self.forgot or seq, seq)
+        late = {call for call, at in self.recorded.items() if at > seq}
+        for call in late:
+            del self.calls[call], self.recorded[call]
+        self.settled = [state for state in self.settled if state.id not in late]
 
     def _forget(self, state: CallState, anew: set[str]) -> None:
         """Note the first outcome that is taken back, and what is no longer asked for."""
@@ -380,7 +396,11 @@ class History:
         self.continued = event
 
     def _cancel_requested(self, event: CancelRequested) -> None:
+        self.cancel_at = len(self.settled)
         self.cancelling = event
+
+    def _cancel_refused(self, event: CancelRefused) -> None:  # noqa: ARG002 - that it is enough
+        self.cancelling = None
 
     def _closed(self, event: RunClosed) -> None:
         self.closed = event
@@ -421,5 +441,6 @@ _HANDLERS: dict[type[Event], Any] = {
     SignalSent: History._signal_sent,  # noqa: SLF001
     RunContinued: History._continued,  # noqa: SLF001
     CancelRequested: History._cancel_requested,  # noqa: SLF001
+    CancelRefused: History._cancel_refused,  # noqa: SLF001
     RunClosed: History._closed,  # noqa: SLF001
 }

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbflow.core.activity import Activity
 from nbflow.core.call import CallState
+from nbflow.core.asking import Asking
 from nbflow.core.describe import error_of
 from nbflow.core.driver import Driver
-from nbflow.core.edges import check_edge
 from nbflow.core.errors import FutureMisuse
 from nbflow.core.events import (
     CallFailed,
@@ -34,7 +34,6 @@ from nbflow.core.future import Future, Gathered, call_id, current
 from nbflow.core.history import History
 from nbflow.core.language import Language
 from nbflow.core.markers import Marking
-from nbflow.core.naming import Naming
 from nbflow.core.payload import SCALARS, Fetch, Packed, Ref, Stored, is_plain, pack, unpack
 from nbflow.core.recall import Recall
 
@@ -59,7 +58,7 @@ _AWAIT = (
 )
 
 
-class Interpreter(Marking, Language, Naming):
+class Interpreter(Marking, Language, Asking):
     """One execution of a workflow's code.
 
     Args:
@@ -195,118 +194,6 @@ class Interpreter(Marking, Language, Naming):
                 continue
             if type(state.outcome) is CallFailed and not state.outcome.ignored:
                 raise error_of(state)
-
-    # ------------------------------------------------------------------ asking
-
-    def call(
-        self,
-        activity: Activity[..., T],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        call: str = "",
-    ) -> Future[T]:
-        """Ask for a call: the next one of that activity, unless it is given an id of its own."""
-        if kwargs or not activity.low <= len(args) <= activity.high:
-            activity.check(args, kwargs)
-            if activity.settings.idempotent and not call:
-                return self._one_call(activity, args, kwargs)
-        name = activity.name
-        if not call:
-            number = self._counts[name] = self._counts.get(name, 0) + 1
-            call = f"{name}-{number}"
-        stored: tuple[Stored, ...] = args
-        named: dict[str, Stored] | None = None
-        deps: tuple[str, ...] = ()
-        for value in args:
-            if not is_plain(value):
-                stored, deps = self._packed(activity, args, call)
-                break
-        if kwargs:
-            named, more = self._packed_by_name(activity, kwargs, call)
-            deps += more
-        after = self._new_turn() if self._read else ()
-        asked = CallState(
-            call, name, stored, named, deps, self._turn, after, activity.digest, activity
-        )
-        if self.group:
-            asked.group = self.group
-        state = self.history.calls.get(call)
-        if state is None:
-            state = asked
-        else:
-            asked = self.recall.known(state, asked)
-        self._asked.append(state)
-        self.recall.ask(asked)
-        return Future(state, self)
-
-    def _packed(
-        self, activity: Activity[..., Any], args: tuple[Any, ...], call: str
-    ) -> tuple[tuple[Stored, ...], tuple[str, ...]]:
-        """Give the stored form of positional arguments, and the calls they refer to."""
-        deps: list[str] = []
-        stored = [self._pack(value, activity, call, n, deps) for n, value in enumerate(args)]
-        return tuple(stored), tuple(deps)
-
-    def _packed_by_name(
-        self, activity: Activity[..., Any], kwargs: dict[str, Any], call: str
-    ) -> tuple[dict[str, Stored], tuple[str, ...]]:
-        deps: list[str] = []
-        return {k: self._pack(v, activity, call, k, deps) for k, v in kwargs.items()}, tuple(deps)
-
-    def _check_edge(self, state: CallState, activity: Activity[..., Any], where: int | str) -> None:
-        """Compare annotations along each kind of edge once."""
-        source = state.activity
-        if source is not None and (edge := (source, activity, where)) not in self._edges:
-            self._edges.add(edge)
-            check_edge(source, activity, where)
-
-    def _new_turn(self) -> tuple[str, ...]:
-        """Note that the code has read results since it last asked: control edges begin here."""
-        self._turn += 1
-        after, self._read = tuple(self._read), {}
-        return after
-
-    def _pack(
-        self,
-        value: Any,
-        activity: Activity[..., Any],
-        call: str,
-        where: int | str,
-        deps: list[str],
-    ) -> Stored:
-        kind = type(value)
-        if kind is Future:
-            if value._interpreter is not self:  # noqa: SLF001 - the other half of Future
-                self._own(value)
-            state = value._state  # noqa: SLF001
-            if not state.name:  # a signal or a timer: no call to depend on
-                return pack(self.value(state), f"argument {where!r} of {call}")
-            self._check_edge(state, activity, where)
-            deps.append(state.id)
-            return Ref(state.id)
-        if is_plain(value):
-            return value  # type: ignore[no-any-return]
-        if isinstance(value, Gathered):
-            value = value.futures
-
-        def ref(item: object) -> str | None:
-            found = call_id(item)
-            if found is not None:
-                self._own(item)  # type: ignore[arg-type]
-                self.refuse_inside(item)  # type: ignore[arg-type]
-                deps.append(found)
-            return found
-
-        return pack(value, f"argument {where!r} of {call}", ref)
-
-    def _own(self, future: Future[Any]) -> None:
-        other = future._interpreter  # noqa: SLF001 - the other half of Future
-        if other is not self:
-            message = (
-                f"the Future of {future.call} belongs to run {other.run}, not to {self.run}: "
-                "hand its value over with run.result()"
-            )
-            raise FutureMisuse(message)
 
     # ------------------------------------------------------------------ seeing
 

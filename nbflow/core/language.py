@@ -43,7 +43,7 @@ class Language:
         _read: dict[str, None]
 
         def _step(self) -> None: ...
-        def _timer(self, seconds: float, text: str) -> CallState: ...
+        def timer(self, seconds: float, text: str) -> CallState: ...  # noqa: D102
         def unpack(self, stored: Stored) -> Any: ...  # noqa: D102
         def standing(self) -> tuple[int, tuple[str, ...]]: ...  # noqa: D102
 
@@ -132,7 +132,7 @@ class Language:
         if id is not None and f"timer:{id}" in self._counts:
             message = f"timer {id!r} is started already: each timer of a run needs its own id"
             raise DefinitionError(message)
-        state = self._timer(seconds, f"nbflow.start_timer({seconds:g})")
+        state = self.timer(seconds, f"nbflow.start_timer({seconds:g})")
         self._counts[f"timer:{id or state.id}"] = int(state.id.rpartition("-")[2])
         return Future(state, self._code())
 
@@ -145,7 +145,7 @@ class Language:
             raise DefinitionError(message)
         state = self.history.calls.get(f"timer-{number}")
         if state is None or not 0 <= state.index < self.position:
-            self.driver.cancel(state or CallState(f"timer-{number}", ""), "")
+            self.recall.give_up(state or CallState(f"timer-{number}", ""), "")
 
     # ------------------------------------------------------------ the run
 

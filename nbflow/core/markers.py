@@ -109,7 +109,7 @@ class Marking:
 
     def sleep(self, seconds: float) -> None:
         """Wait for a timer of its own."""
-        self._until(self._timer(seconds, f"nbflow.sleep({seconds:g})"))
+        self._until(self.timer(seconds, f"nbflow.sleep({seconds:g})"))
 
     def random(self, kind: str, scope: str) -> random.Random:
         """Give the generator of a kind and scope, which goes on where it was."""
@@ -170,7 +170,8 @@ class Marking:
         self.driver.mark(state, marker)
         return state, marker
 
-    def _timer(self, seconds: float, text: str) -> CallState:
+    def timer(self, seconds: float, text: str) -> CallState:
+        """Start the next timer; `text` is what code writes for it, "" for a time limit."""
         number = self._counts["timer"] = self._counts.get("timer", 0) + 1
         name = f"timer-{number}"
         state = self.history.calls.get(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from nbflow.core.errors import DefinitionError
+from nbflow.core.errors import DefinitionError, RunError
 from nbflow.core.fingerprint import digest
 from nbflow.core.future import Future, Gathered
 from nbflow.core.keys import Stand, Unkeyable, digest_of
@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 MOST: Final = 200
 """How many characters an id may have."""
+MOST_CALLS: Final = 1_000_000
+"""Calls that the code of one run may ask for: a loop without an end should not fill the disk."""
 _FORM: Final = re.compile(r"\w[\w.@/+-]*")
 _NUMBERED: Final = re.compile(r"-\d+$")
 _DIGITS: Final = 16
@@ -77,6 +79,16 @@ class Naming:
         self._counts.setdefault(activity.name, 0)
         future = self._ids[call] = self.call(activity, args, kwargs, call)
         return future
+
+
+def too_many(run: str) -> RunError:
+    """Give the error for code that asks for one call more than a run may have."""
+    message = (
+        f"run {run} has asked for {MOST_CALLS:,} calls, and a run may have no more: does this "
+        "loop end? What has succeeded is kept. Work that never ends goes on as new every now and "
+        "then, by nbflow.continue_as_new(..., after_events=100_000)"
+    )
+    return RunError(message)
 
 
 def check_id(call: object) -> str:

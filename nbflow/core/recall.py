@@ -148,6 +148,20 @@ class Recall:
         """Keep something to be done once the code has caught up."""
         self._held.append(fn)
 
+    def give_up(self, state: CallState, reason: str) -> None:
+        """Give up a call or a timer, after it was asked for."""
+        if self.owed:
+            self._held.append(partial(self._driver.cancel, state, reason))
+        else:
+            self._driver.cancel(state, reason)
+
+    def let_go(self) -> None:
+        """Owe nothing any more: the run is to be cancelled, and its code only cleans up."""
+        if self.owed and not self.strict:
+            self.owed.clear()
+            self._held.clear()
+            self.ask, self.block = self._driver.ask, self._driver.block
+
     def _noted(self, state: CallState) -> None:
         if state.id not in self.history.calls:
             self.fresh(state.id, describe(state))

@@ -7,6 +7,7 @@ import inspect
 import threading
 import time
 
+from nbflow.core.future import current
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import (
     Answer,
@@ -107,6 +108,7 @@ class Asyncio:
 
 async def _attempt(job: Job, worker: str) -> Answer:
     _context.set(job)
+    current.set(None)  # the task has the context of the workflow's thread, and is none of its code
     started, clock, cpu = time.time(), time.perf_counter_ns(), 0
     before = time.thread_time_ns()
     try:

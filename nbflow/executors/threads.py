@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import deque
+from collections.abc import Iterator
 from queue import SimpleQueue
 
 from nbflow.engine.executor import Inbox
@@ -31,6 +33,9 @@ class Threads:
         self._queue: SimpleQueue[_Item | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._free = deque(range(1, self.slots + 1))
+        self._most = self.slots
+        self._spare: list[int] = []
+        """Numbers of threads that were lent and are not needed now."""
         self._idle = 0
         self._running: dict[int, _Thread] = {}
         """By the identity of its job: which thread is at it."""
@@ -62,6 +67,28 @@ class Threads:
             if self._free and not self._closed:
                 _Thread(self, self._free.popleft()).start()
 
+    def lend(self) -> None:
+        """Have one thread more, while the attempt of one of them waits for other attempts."""
+        with self._lock:
+            if not self._spare:
+                self._most += 1
+                self._spare.append(self._most)
+            self._free.append(self._spare.pop())
+        if self._queue.qsize():
+            self._start()
+
+    def take_back(self) -> None:
+        """Have one thread less again: one that was not needed, or the next that is idle."""
+        with self._lock:
+            if self._free:
+                self._spare.append(self._free.pop())
+                return
+        self._queue.put(None)
+
+    def _ended(self, slot: int) -> None:
+        with self._lock:
+            self._spare.append(slot)
+
     def give_up(self, job: Job, /) -> bool:
         """Drop a queued job; abandon the thread of a running one."""
         with self._lock:
@@ -85,9 +112,26 @@ class Threads:
         """Drop what is queued, and let every thread end once its present attempt does."""
         with self._lock:
             self._closed = True
-            threads = self.slots - len(self._free)
+            threads = self._most - len(self._spare) - len(self._free)
         for _ in range(threads):
             self._queue.put(None)
+
+
+@contextlib.contextmanager
+def lent() -> Iterator[None]:
+    """Let another thread work inside this, if this one is at an attempt, which is to wait.
+
+    Else the attempts that it waits for might find all threads of the pool waiting for them.
+    """
+    thread = threading.current_thread()
+    if not isinstance(thread, _Thread):
+        yield
+        return
+    thread.pool.lend()
+    try:
+        yield
+    finally:
+        thread.pool.take_back()
 
 
 class _Thread(threading.Thread):
@@ -110,6 +154,7 @@ class _Thread(threading.Thread):
                 item = get()
                 pool._idle -= 1  # noqa: SLF001
             if item is None:
+                pool._ended(self.slot)  # noqa: SLF001
                 return
             self._work(*item, kept)
             # Let go of the job and its values before waiting for the next one.

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 from IPython.core.error import UsageError
 from IPython.display import display
@@ -15,6 +15,7 @@ from IPython.display import display
 import nbflow
 from nbflow import executors
 from nbflow.core.errors import NbflowError
+from nbflow.core.recorded import WhichCode
 from nbflow.magics import caching, expressions, options, storing, tables
 from nbflow.magics.expressions import Asked
 from nbflow.magics.header import split_flags
@@ -115,7 +116,7 @@ def _cancel(here: Here, text: str, flags: argparse.Namespace) -> None:
 
 def _resume(here: Here, text: str, flags: argparse.Namespace) -> Run[Any]:
     run = here.run(text)
-    return _usage(lambda: run.resume(reason=flags.reason))
+    return _usage(lambda: run.resume(reason=flags.reason, code=flags.code))
 
 
 def _attach(here: Here, text: str, flags: argparse.Namespace) -> Run[Any]:
@@ -232,6 +233,16 @@ def _reason(made: MagicArgumentParser) -> None:
     made.add_argument("--reason", default="", help="to be noted in the log")
 
 
+def _resume_flags(made: MagicArgumentParser) -> None:
+    _reason(made)
+    made.add_argument(
+        "--code",
+        choices=get_args(WhichCode),
+        default="new",
+        help="with the code as it is now, or as it was when the run was started",
+    )
+
+
 def _last(made: MagicArgumentParser) -> None:
     made.add_argument("--last", metavar="N", type=int, default=20, help="how many at most")
 
@@ -260,7 +271,7 @@ VERBS: Final[dict[str, Verb]] = {
     "status": Verb(_status, "[RUN]", "show a run as it stands"),
     "wait": Verb(_wait, "[RUN]", "wait for a run and give its result", _timeout),
     "cancel": Verb(_cancel, "[RUN]", "stop a run", _reason),
-    "resume": Verb(_resume, "[RUN]", "go on with a run that failed or stopped", _reason),
+    "resume": Verb(_resume, "[RUN]", "go on with a run that failed or stopped", _resume_flags),
     "dag": Verb(_dag, "[RUN]", "give its graph"),
     "profile": Verb(_profile, "[RUN]", "give its Gantt chart: what was slow"),
     "replay": Verb(

@@ -16,6 +16,7 @@ from nbflow.engine import streams
 from nbflow.engine.around import Middlewares
 from nbflow.engine.executor import Executor
 from nbflow.engine.output import Rules
+from nbflow.engine.sizes import NO_LIMIT
 from nbflow.store.base import Durability, Store
 
 DEFAULT_STORE = ".nbflow"
@@ -38,6 +39,7 @@ class Settings:
     output: str = "auto"
     output_limits: tuple[int, int] = Rules()[2:]
     middleware: Middlewares = field(default_factory=Middlewares)
+    largest_result: float = NO_LIMIT
     _executors: dict[tuple[Any, ...], Executor] = field(default_factory=dict, repr=False)
     _stores: dict[tuple[str, Durability], Store] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -121,6 +123,7 @@ def configure(
     output: Literal["auto", "both", "log", "stream"] | None = None,
     output_limits: tuple[int, int] | None = None,
     middleware: Any = None,
+    largest_result: float | None = None,
     **options: Any,
 ) -> None:
     """Say what runs use from now on. What is not named stays as it is.
@@ -144,6 +147,8 @@ def configure(
             names. Those before get the attempt's `nbflow.context`; those after also ``result=``
             and ``error=``, one of them None. An error of theirs fails the attempt, as
             `MiddlewareError`. ``{}`` takes them away.
+        largest_result: How many bytes the stored result of an activity may have, in runs that
+            begin from now on; a call with a larger one fails. By default ``math.inf``.
         options: What the executor takes, such as ``max_workers``.
 
     Raises:
@@ -154,11 +159,13 @@ def configure(
         >>> nbflow.configure(on="processes", max_workers=4, store=":memory:")
     """
     _check_output(output, output_limits)
+    _check_size(largest_result)
     if durability not in {None, "process", "power"}:
         message = f"durability is {durability!r:.60}: it is 'process' or 'power'"
         raise DefinitionError(message)
     if on is not None or options:
         _set_place(on, options)
+    settings.largest_result = largest_result or settings.largest_result
     if store is not None:
         settings.store = store
     if durability is not None:
@@ -196,6 +203,13 @@ def _check_output(output: str | None, limits: tuple[int, int] | None) -> None:
             "of an attempt and of a run, as in (65_536, 10_000_000)"
         )
         raise DefinitionError(message)
+
+
+def _check_size(size: object) -> None:
+    if size is None or (isinstance(size, int | float) and size is not True and size > 0):
+        return
+    message = f"largest_result is {size!r:.60}: it is a number of bytes, as in 10**9"
+    raise DefinitionError(message)
 
 
 def _are_limits(limits: object) -> bool:

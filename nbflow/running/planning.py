@@ -207,6 +207,9 @@ class _Trace:
     def cancel(self, state: CallState, reason: str) -> None:
         """Give up nothing: nothing was begun."""
 
+    def answer(self, *, refused: bool) -> None:
+        """Hear of no cancel: nobody cancels a plan."""
+
     def block(self, state: CallState | None, position: int) -> None:  # noqa: ARG002 - never waits
         """Stop the code: it needs a value. Only sleeping takes no time."""
         if state is None or state.id not in self.history.calls or not state.id.startswith("timer-"):

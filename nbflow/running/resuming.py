@@ -8,6 +8,7 @@ from nbflow.core.call import SUCCESSES
 from nbflow.core.downstream import downstream
 from nbflow.core.errors import RunError
 from nbflow.core.events import RunStarted
+from nbflow.core.recorded import WhichCode, checked, recorded
 from nbflow.core.workflow import Place, Target
 from nbflow.executors import TABLE
 from nbflow.running import session as _session
@@ -112,11 +113,12 @@ class Resumable(Generic[T]):
         on: Any = None,
         *,
         force: bool = False,
+        code: WhichCode = "new",
     ) -> Self:
         """Go on with a run that failed, was cancelled, or lost its process.
 
-        What succeeded is kept; everything else runs anew, with the code as it is now. Calls of
-        ``once=True`` activities that had begun are not run again: see `rerun` and `settle`.
+        What succeeded is kept; everything else runs anew. Calls of ``once=True`` activities that
+        had begun are not run again: see `rerun` and `settle`.
 
         Args:
             workflow: The workflow, if it is not defined in this notebook or script.
@@ -125,12 +127,21 @@ class Resumable(Generic[T]):
             force: Take it over from another process that drives it, or go on though it was
                 resumed a hundred times. Whatever that other process still does, it cannot write
                 to the run any more.
+            code: ``"new"``: with the workflow as it is defined now, which has to agree with what
+                the log says of calls that succeeded. ``"recorded"``: with the code of the
+                notebook that the run was started with, whatever became of its cells since; what
+                that imports is taken as it is now.
 
         Returns:
             This same handle.
 
         Raises:
-            RunError: It is under way, here or in another process, or has completed.
+            RunError: It is under way, here or in another process, or has completed; or its code
+                was not recorded.
+            PickleRefused: Nothing shows that the recorded code is this user's own.
+
+        Example:
+            >>> nbflow.attach("nightly-1f2e").resume(code="recorded")
         """
         closed = self._history().closed
         if closed is not None and closed.status == "completed":
@@ -139,7 +150,7 @@ class Resumable(Generic[T]):
                 "with run.rerun(call)"
             )
             raise RunError(message)
-        return self._go_on(workflow, on, Anew(reason, force=force))
+        return self._go_on(workflow, on, Anew(reason, force=force, code=checked(code)))
 
     def rerun(
         self,
@@ -148,6 +159,7 @@ class Resumable(Generic[T]):
         reason: str = "",
         on: Any = None,
         force: bool = False,
+        code: WhichCode = "new",
     ) -> Self:
         """Have calls run again, and with them everything that may depend on their results.
 
@@ -161,6 +173,7 @@ class Resumable(Generic[T]):
             reason: As in `resume`.
             on: As in `resume`.
             force: As in `resume`.
+            code: As in `resume`.
 
         Returns:
             This same handle.
@@ -173,7 +186,8 @@ class Resumable(Generic[T]):
             message = "name the calls that are to run again, as in run.rerun('fetch-2')"
             raise RunError(message)
         again = tuple(downstream(self._history(), names))
-        how = Anew(reason or f"rerun of {', '.join(names)}", again, tuple(names), force=force)
+        why = reason or f"rerun of {', '.join(names)}"
+        how = Anew(why, again, tuple(names), force=force, code=checked(code))
         return self._go_on(workflow, on, how)
 
     def settle(self, call: str | CallView, value: object, workflow: Target | None = None) -> Self:
@@ -218,7 +232,7 @@ class Resumable(Generic[T]):
             )
             raise RunError(message)
         old, started = self._session, self._history().started
-        target = workflow or self._latest_target()
+        target = self._target(workflow, how.code)
         place = old.place if old is not None else _named_place(started)
         if on is not None:
             place = Place(on)
@@ -228,6 +242,20 @@ class Resumable(Generic[T]):
         for watcher in watchers:
             watcher.started(self)  # type: ignore[arg-type]
         return self
+
+    def _target(self, workflow: Target | None, code: WhichCode) -> Target:
+        """Give the workflow that the run goes on with."""
+        if code == "new":
+            return workflow or self._latest_target()
+        if workflow is not None:
+            message = (
+                f"run {self.id}: give a workflow or code='recorded', not both: the recorded code "
+                "is another one"
+            )
+            raise RunError(message)
+        started = self._history().started
+        assert started is not None  # noqa: S101 - every log begins with it
+        return recorded(self.id, started, self._store.get)
 
     def _latest_target(self) -> Target:
         """Prefer the notebook's present definition: it may have been mended since."""

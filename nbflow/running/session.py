@@ -8,7 +8,6 @@ import contextlib
 import contextvars
 import sys
 import threading
-import time
 import weakref
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,14 +30,17 @@ from nbflow.core.history import History
 from nbflow.core.interpreter import Interpreter
 from nbflow.core.payload import Stored, pack, spill
 from nbflow.core.payload import check as check_pickle
+from nbflow.core.recorded import WhichCode, python, record
 from nbflow.core.redact import redact
 from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction
 from nbflow.engine import streams
 from nbflow.engine.around import Middlewares
+from nbflow.engine.clock import clock
 from nbflow.engine.live import Live
 from nbflow.running.children import Children
 from nbflow.running.config import MEMORY, settings
 from nbflow.running.leases import Held
+from nbflow.running.nesting import depth_here
 from nbflow.running.onward import continued, take_over
 from nbflow.running.origin import BY_HAND, Origin
 from nbflow.running.post import Mailbox, deliver
@@ -108,6 +110,8 @@ class Session:
         """The run that it goes on in, for whoever drives it on."""
         self.chained = True
         """Whether it begins that run itself."""
+        self.depth = 0
+        """How many runs it is within, by way of activities that have started them."""
         self._held: Held | None = None
         self.history = History.of(store.events(run))
         own = settings.executor(place)
@@ -129,6 +133,7 @@ class Session:
         self.mailbox = Mailbox(self)
         self.live.fetch_mail = self.mailbox.listen
         self.live.deliver = partial(deliver, store)
+        self.live.largest = settings.largest_result
         self.live.bind(frozen.definition.settings)
         self.inline = own.name == "inline"
         sessions[run] = self
@@ -254,8 +259,10 @@ def start(
     kwargs: dict[str, Any],
     origin: Origin = BY_HAND,
 ) -> Session:
-    """Create a run and begin it; see `create`."""
+    """Create a run and begin it; see `create`. In an activity, see `depth_here`."""
+    depth = depth_here(sessions, str(getattr(target, "name", "a workflow")))
     session = create(target, place, args, kwargs, origin, settings.open_store())
+    session.depth = depth
     session.begin()
     return session
 
@@ -285,7 +292,7 @@ def create(
     tags = frozen.definition.settings.tags if origin.tags is None else origin.tags
     event = RunStarted(
         seq=1,
-        at=time.time(),
+        at=clock.time(),
         workflow=name,
         args=tuple(_stored(store, a, f"argument {n} of {name}") for n, a in enumerate(args)),
         kwargs={k: _stored(store, v, f"argument {k} of {name}") for k, v in kwargs.items()},
@@ -298,6 +305,8 @@ def create(
         call=origin.call,
         tags=tags,
         continues=origin.continues,
+        program=spill(record(frozen), store.put),
+        python=python(),
     )
     if origin.run:
         store.create(origin.run, event)
@@ -317,6 +326,7 @@ class Anew:
         allowed: Those of them that were asked for by name, see `RunResumed.allowed`.
         given: Results that are known of calls that have none.
         force: Take it from a process that drives it, or go on in spite of many crashes.
+        code: With which code, to be noted in the log.
     """
 
     reason: str = ""
@@ -324,6 +334,7 @@ class Anew:
     allowed: tuple[str, ...] = ()
     given: dict[str, Any] = field(default_factory=dict)
     force: bool = False
+    code: WhichCode = "new"
 
 
 def resume(run: str, target: Target, store: Store, place: Place, how: Anew) -> Session:
@@ -359,7 +370,9 @@ def reopen(
     try:
         session.claim(force=how.force)
         _check(session, frozen.definition.name, how)
-        session.live.resumed(RunResumed(0, 0.0, how.reason, how.again, how.allowed), given)
+        session.live.resumed(
+            RunResumed(0, 0.0, how.reason, how.again, how.allowed, how.code), given
+        )
     except BaseException:
         session.abandon()
         raise
@@ -421,7 +434,8 @@ def find_target(workflow: str) -> Target:
         ):
             return found
     message = (
-        f"workflow {workflow} is not defined here: run the cell that defines it, or pass it, as in "
-        f"run.resume(workflow={workflow})"
+        f"workflow {workflow} is not defined here: run the cell that defines it, pass it, as in "
+        f"run.resume(workflow={workflow}), or go on with the code that the run was started with: "
+        "run.resume(code='recorded')"
     )
     raise DefinitionError(message)

@@ -9,6 +9,7 @@ from nbflow.core.errors import RunNotFound
 from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction, definition, launcher
 from nbflow.running import session as _session
 from nbflow.running.config import settings
+from nbflow.running.large import warn_of_large
 from nbflow.running.listing import RunList, complete, standing
 from nbflow.running.origin import changed
 from nbflow.running.run import Run
@@ -35,6 +36,7 @@ class Launcher:
     ) -> Run[Any]:
         """Start a run and give its handle at once; `changes` are options in place of its own."""
         session = _session.start(target, place, args, kwargs, changed(changes))
+        warn_of_large(session.frozen)
         run: Run[Any] = Run(session.run, session.store)
         for watcher in watchers:
             watcher.started(run)

@@ -98,11 +98,13 @@ class SqliteStore:
 
     def create(self, run: str, event: RunStarted) -> None:
         """See `Store.create`. What could not be loaded again is refused before anything ran."""
-        text = encode([event], run, self._seal)
         if pickles_in(event) and (why := self._seal.exposed()):
-            message = f"the run was not started, since its arguments hold a pickle: {why}"
-            raise PickleRefused(message)
+            event = event._replace(program=f"it could not be trusted: {why}")
+            if pickles_in(event):
+                message = f"the run was not started, since its arguments hold a pickle: {why}"
+                raise PickleRefused(message)
         with self._writing(run), self._synced(), self._transaction():
+            text = encode([event], run, self._seal)
             try:
                 cursor = self._db.execute(
                     "INSERT INTO run(name, workflow, place, status, created) VALUES (?,?,?,?,?)",

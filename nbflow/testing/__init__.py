@@ -13,17 +13,22 @@ pytest, that is a subclass in a test file::
 `Gate` holds activities up until a test lets them go on. Both work across processes.
 """
 
+from nbflow.testing.clock import FakeClock
 from nbflow.testing.collector import Collector, make_job
 from nbflow.testing.executors import ExecutorContract
 from nbflow.testing.faults import Die, FaultTable, Gate
+from nbflow.testing.history import HistoryBuilder, HistoryGap
 from nbflow.testing.stores import StoreContract
 
 __all__ = [
     "Collector",
     "Die",
     "ExecutorContract",
+    "FakeClock",
     "FaultTable",
     "Gate",
+    "HistoryBuilder",
+    "HistoryGap",
     "StoreContract",
     "make_job",
 ]

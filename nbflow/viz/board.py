@@ -19,6 +19,7 @@ from nbflow.core.events import (
     Event,
     RunResumed,
 )
+from nbflow.core.failure import Failure
 from nbflow.core.graph import Graph
 from nbflow.core.profile import Profile, Step
 from nbflow.viz.details import AboutCall, Details, Tries, nothing
@@ -64,6 +65,7 @@ class Board:
         stage: The graph as it is drawn.
         details: Gives the details of a call.
         halted: Why nobody drives the run any more though it is not closed, or "".
+        behind: Whether the log is known to go on after what this has been told.
     """
 
     def __init__(self, run: str, about: AboutCall = nothing) -> None:
@@ -74,6 +76,7 @@ class Board:
         self.lines = Lines()
         self.stage = Stage(self.graph, self.rows, self.since)
         self.halted = ""
+        self.behind = False
         tries = self._tries = Tries()
         self.details = Details(run, self.graph, self.profile, self.rows, tries, about)
         self._paused = 0.0
@@ -86,12 +89,16 @@ class Board:
     @property
     def closed(self) -> bool:
         """Whether the run is over, or given up."""
+        if self.behind:
+            return False
         return self.graph.history.closed is not None or bool(self.halted)
 
     @property
     def status(self) -> str:
         """The run's status, ``stopped`` where nobody drives it any more though it is not closed."""
         open_ = self.graph.history.closed is None
+        if self.behind:
+            return "running"
         return "stopped" if self.halted and open_ else self.graph.status
 
     def apply(self, event: Event) -> None:
@@ -127,7 +134,7 @@ class Board:
         self.stage.draw(changed, now, settle=settle)
         self._find_path()
         history = self.graph.history
-        at = (history.last, self.halted, self.stage.view, self.stage.size)
+        at = (history.last, self.halted, self.behind, self.stage.view, self.stage.size)
         if at != self._parts_at:
             self._parts_at = at
             self._parts = self._made()
@@ -140,7 +147,7 @@ class Board:
             self._forget_rows()
             self._told_lines = self.lines.count
         self._told = self._parts
-        state = {"now": self.since(now), **self._parts}
+        state = {"now": self.told_at(now), **self._parts}
         state.update(nodes=dict(self.stage.nodes.rows), edges=dict(self.stage.edges.rows))
         if self._small:
             blocks = [*self.rows.calls.blocks(0), *self.rows.bars.blocks(0)]
@@ -196,6 +203,10 @@ class Board:
         """Give a time of day in seconds since the run began."""
         return round(at - self.profile.begun, 4)
 
+    def told_at(self, now: float) -> float:
+        """Give the time in the run, in seconds, for which this is true; `now` if it knows all."""
+        return self.since(self.profile.latest if self.behind else now)
+
     def _find_path(self) -> None:
         """Find the critical path of a run that is over; while it goes on it is not known."""
         if not self.closed:
@@ -242,15 +253,23 @@ class Board:
             "ended": None if profile.ended is None else self.since(profile.ended),
             "calls": len(self.rows.calls),
             "counts": self.rows.totals(),
+            "reading": self.behind,
             "cancelling": history.cancelling is not None and closed is None,
             "result": value_of(closed.result) if closed and closed.status == "completed" else "",
             "error": error_of(failure) if closed else clean(self.halted, _ERROR),
-            "trace": trace_of(failure),
+            "trace": trace_of(failure, self._cause()),
             "call": clean(closed.call, _TITLE) if closed else "",
             "figures": figures(
                 self.rows, profile, self._path, paused=self._paused, open_=not self.closed
             ),
         }
+
+    def _cause(self) -> Failure | None:
+        """Give the failure of the call that the run failed with, if it was one."""
+        closed, calls = self.graph.history.closed, self.graph.history.calls
+        state = calls.get(closed.call) if closed else None
+        outcome = (state.because or state).outcome if state else None
+        return outcome.error if isinstance(outcome, CallFailed) else None
 
 
 def _size(found: State) -> int:

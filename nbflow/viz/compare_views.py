@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from nbflow.viz.compare import COLUMNS, Comparison
 from nbflow.viz.compare_draw import compare_svg
 from nbflow.viz.compare_text import compare_text, summary
+from nbflow.viz.drawn import bundle
 from nbflow.viz.export import csv_text, json_text, pdf_of
 from nbflow.viz.saving import save
-from nbflow.viz.views import bundle
 from nbflow.viz.wording import clean
 
 if TYPE_CHECKING:

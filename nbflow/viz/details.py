@@ -18,6 +18,7 @@ from nbflow.core.profile import Bar, Profile
 from nbflow.core.reasons import GROUPS, Reason
 from nbflow.viz.preview import error_of, trace_of, value_of
 from nbflow.viz.rows import Rows
+from nbflow.viz.standing import status_of
 from nbflow.viz.wording import clean, duration, many
 
 Detail = dict[str, Any]
@@ -123,7 +124,7 @@ class Details:
             "id": clean(call, _ID),
             "label": clean(f"{state.name}({', '.join(_written(state))})", _ID),
             "activity": clean(state.name, _ID),
-            "status": state.status,
+            "status": status_of(state),
             "args": [[clean(k, _NAME), v] for k, v in _arguments(state, about.parameters)],
             "result": value_of(outcome.result)
             if isinstance(outcome, CallSucceeded | CallReused)

@@ -10,6 +10,7 @@ from nbflow.viz.groups import Bundle, Group, Grouping, Summary, is_big, summed_u
 from nbflow.viz.layered import smooth
 from nbflow.viz.layout import COMPACT, Layout, Size, layout
 from nbflow.viz.palette import activity_colors
+from nbflow.viz.standing import nodes_of
 
 GROUP_SIZE: Size = (178.0, 52.0)
 """The size of the box of an activity."""
@@ -40,7 +41,7 @@ class Scene:
     @property
     def boxes(self) -> Sequence[Node | Group]:
         """What is shown: calls, joins and groups."""
-        return self.summary.boxes if self.summary else self.graph.nodes
+        return self.summary.boxes if self.summary else nodes_of(self.graph)
 
     @property
     def edges(self) -> Sequence[Edge | Bundle]:

@@ -18,6 +18,7 @@ from nbflow.core.graph import Graph, Node
 from nbflow.core.profile import Profile
 from nbflow.viz.groups import is_big, summed_up
 from nbflow.viz.palette import MARKS, STATUS_COLORS, tint
+from nbflow.viz.standing import nodes_of
 from nbflow.viz.wording import TIMES, clean, cut
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def dot_source(graph: Graph, *, groups: bool | None = None) -> str:
 
 
 def _dot_calls(digraph: Any, graph: Graph) -> None:
-    nodes = graph.nodes
+    nodes = nodes_of(graph)
     ids = {node.id: f"n{i}" for i, node in enumerate(nodes)}
     for node in nodes:
         if node.join:

@@ -12,8 +12,10 @@ from itertools import islice
 
 from nbflow.core.call import CallState
 from nbflow.core.events import CallSucceeded
-from nbflow.core.graph import STATUSES, Edge, Graph, Node
+from nbflow.core.graph import Edge, Graph, Node
 from nbflow.viz.bundles import MOST, OTHERS, Group, Link, Summary, bundles, links
+from nbflow.viz.standing import STATES, status_of
+from nbflow.viz.standing import shown as as_shown
 
 BOXES = 1500
 """How many boxes a summary has at most, however many activities are opened."""
@@ -30,7 +32,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
-        self.counts = dict.fromkeys(STATUSES, 0)
+        self.counts = dict.fromkeys(STATES, 0)
         self.seconds = 0.0
 
 
@@ -92,7 +94,7 @@ class Grouping:
         name = state.name
         if not name:
             return
-        standing = (name, state.status, _seconds(state))
+        standing = (name, status_of(state), _seconds(state))
         old = self._standing.get(state.id)
         if old == standing:
             return
@@ -212,7 +214,7 @@ class Grouping:
         for name in self._tallies:
             shown = plan.shown.get(name)
             if shown:
-                found += [self.graph.node(call) for call in shown]
+                found += [as_shown(self.graph.node(call)) for call in shown]
             if name in plan.of_activity and name not in plan.others:
                 counts, seconds = self._stand([name], shown or ())
                 box = plan.of_activity[name]
@@ -231,7 +233,7 @@ class Grouping:
         self, names: Iterable[str], without: Iterable[str] = ()
     ) -> tuple[dict[str, int], float]:
         """Give the counts and the seconds of activities, without some of their calls."""
-        counts, seconds = dict.fromkeys(STATUSES, 0), 0.0
+        counts, seconds = dict.fromkeys(STATES, 0), 0.0
         for name in names:
             tally = self._tallies[name]
             seconds += tally.seconds
@@ -258,7 +260,7 @@ class Grouping:
         found: list[Group | Node] = []
         for box in summary.boxes:
             if isinstance(box, Node):
-                found.append(self.graph.node(box.id))
+                found.append(as_shown(self.graph.node(box.id)))
                 continue
             names = others if box.others else [box.activity]
             counts, seconds = self._stand(names, shown.get(box.activity, ()) if box.rest else ())

@@ -16,7 +16,6 @@ import weakref
 from collections.abc import Callable
 from typing import Final
 
-from nbflow.core.errors import NbflowError, RunNotFound
 from nbflow.core.graph import Graph
 from nbflow.core.profile import Profile
 from nbflow.store.base import Log
@@ -25,6 +24,7 @@ from nbflow.viz.board import Board, State
 from nbflow.viz.details import AboutCall, nothing
 from nbflow.viz.messages import ACTIONS, Request, read
 from nbflow.viz.outbox import Outbox, Sink
+from nbflow.viz.reading import Reader
 
 __all__ = ["Follower", "Sink", "resumed"]
 
@@ -43,9 +43,6 @@ _SHARE: Final = 24.0
 _LONGEST: Final = 1.0
 """...but for this: no pause is longer."""
 _PICTURE_SHARE: Final = 60.0
-_GULP: Final = 48
-"""So many events are folded before other threads get a turn."""
-_BREATH: Final = 1e-4
 _TROUBLE: Final = 2.0
 _PARTING: Final = 3.0
 _QUEUE: Final = 200
@@ -109,7 +106,7 @@ class Follower:
         self.board = Board(run, about)
         self.finished = threading.Event()
         self.spent = 0.0
-        self._log = log
+        self._reader = Reader(log, self.board)
         self._sink = sink
         self._picture = picture
         self._halted = halted
@@ -122,7 +119,7 @@ class Follower:
         self._first: float | None = None
         self._sent = self._keyed = self._pictured = 0.0
         self._picture_cost = self._cost = self._next = 0.0
-        self._changed = self._asked = self._troubled = False
+        self._changed = self._asked = False
         self._unpictured = self._replied = True
         self._final: tuple[int, str] | None = None
         self._context: contextvars.Context | None = None
@@ -225,7 +222,9 @@ class Follower:
 
     def _rest(self) -> None:
         """Wait until it is worth looking again, or somebody asks; never less than the pace."""
-        pause = _TROUBLE if self._troubled else min(_LONGEST, self._cost * _SHARE)
+        if self._reader.behind and not self._reader.crowded:
+            return  # nobody is disturbed by it, and somebody waits to see all of it
+        pause = _TROUBLE if self._reader.troubled else min(_LONGEST, self._cost * _SHARE)
         self._stop.wait(PACE)
         if not self._outbox:
             self._wake.wait(max(0.0, pause - PACE))
@@ -234,8 +233,9 @@ class Follower:
         """Read what is new and send one message at most; give whether there is no more to tell."""
         began = time.thread_time()
         halted = self._halted()
-        news = self._read() or halted != self.board.halted
+        news = self._reader.read() or halted != self.board.halted
         self.board.halted = halted
+        self.board.behind = self._reader.behind
         self._unpictured = self._unpictured or news
         closed = self.board.closed
         self._serve()
@@ -247,26 +247,6 @@ class Follower:
         self.spent += self._cost
         self._paint(now, closed=closed)
         return (closed and quiet) or (self._sink is None and self._picture is None)
-
-    def _read(self) -> bool:
-        history = self.board.graph.history
-        before = history.last
-        try:
-            for count, event in enumerate(self._log.events(self.board.run, before), 1):
-                self.board.apply(event)
-                if count % _GULP == 0:
-                    # A thread that computes keeps the interpreter for 5 ms from all others, which
-                    # are those that do the run's work.
-                    time.sleep(_BREATH)
-        except RunNotFound:
-            raise
-        except NbflowError:
-            if not self._troubled:
-                _log.warning("run %s cannot be watched now", self.board.run, exc_info=True)
-            self._troubled = True
-        else:
-            self._troubled = False
-        return history.last > before
 
     def _serve(self) -> None:
         """Take what was asked."""
@@ -284,6 +264,8 @@ class Follower:
 
     def _allow(self) -> None:
         allowed = list(self._actions.possible(self.board.status))
+        if self.board.behind:  # it may have ended since: only who drives it can know more
+            allowed = [action for action in allowed if action.startswith("cancel")]
         if allowed != self._allowed:
             self._allowed = allowed
             self._outbox.put(lambda sink: sink.allow(allowed))
@@ -333,7 +315,7 @@ class Follower:
         self._sent = now
         self._seq += 1
         message = {"kind": "delta", "seq": self._seq, "base": self._seq - 1}
-        message.update(now=self.board.since(now), **news)
+        message.update(now=self.board.told_at(now), **news)
         self._guarded(lambda sink: sink.tell(message, buffers))
         return True
 

@@ -9,6 +9,7 @@ from typing import Final
 from nbflow.core.graph import Graph, Node
 from nbflow.viz.groups import Group, Summary, grouped, is_big
 from nbflow.viz.palette import MARKS, STATUS_COLORS, tint
+from nbflow.viz.standing import nodes_of
 from nbflow.viz.wording import TIMES, clean, cut
 
 MOST_EDGES: Final = 500
@@ -44,16 +45,17 @@ def mermaid_source(graph: Graph, *, groups: bool | None = None) -> str:
 
 
 def _calls(graph: Graph) -> str:
-    ids = {node.id: f"n{i}" for i, node in enumerate(graph.nodes)}
+    nodes = nodes_of(graph)
+    ids = {node.id: f"n{i}" for i, node in enumerate(nodes)}
     lines = ["flowchart TD"]
-    for node in graph.nodes:
+    for node in nodes:
         label = "" if node.join else f"{MARKS[node.status]} {cut(clean(node.label), _LABEL)}"
         lines.append(_box(ids[node.id], node, label))
     for edge in dict.fromkeys(graph.edges):
         if edge.source in ids and edge.target in ids:
             line = "-->" if edge.kind == "data" else "-.->"
             lines.append(f"    {ids[edge.source]} {line} {ids[edge.target]}")
-    lines += _classes(node.status for node in graph.nodes if not node.join)
+    lines += _classes(node.status for node in nodes if not node.join)
     return "\n".join(lines) + "\n"
 
 

@@ -13,6 +13,7 @@ from nbflow.viz.layout import COMPACT, FULL, Place
 from nbflow.viz.mpl_brush import Box, Brush
 from nbflow.viz.palette import DASHED, EDGE, FAINT, INK, OTHER_COLOR, PAPER, STATUS_COLORS, tint
 from nbflow.viz.pen import room, text_width
+from nbflow.viz.standing import counts_of
 from nbflow.viz.svg_graph import (
     HEAD,
     HEAVY,
@@ -55,7 +56,7 @@ class GraphPainter:
         beside = min(400, text_width(name, 19)) + 14
         status = f"{self.graph.status} · {many(len(self.graph), 'call')}"
         brush.text(beside, 15, status, 12, fill=FAINT)
-        brush.chips(0, 36, self.graph.counts().items())
+        brush.chips(0, 36, counts_of(self.graph).items())
         self._legends(brush)
         inside = brush.moved((self.width - self.layout.width) / 2, HEAD)
         self._edges(inside)
@@ -66,7 +67,7 @@ class GraphPainter:
 
     def _legends(self, brush: Brush) -> None:
         """Say what heavy lines are; name the activities by colour where the boxes cannot."""
-        counts = self.graph.counts().items()
+        counts = counts_of(self.graph).items()
         x = 30 + sum(30 + text_width(f"{count:,} {status}", 12.65) for status, count in counts)
         if self.marked.words:
             brush.lines([[(x, 32), (x + 18, 32)]], INK, HEAVY)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from nbflow.core.graph import STATUSES
+from nbflow.viz.standing import STATES
 
 Stroke = tuple[tuple[float, float], ...]
 
@@ -106,7 +106,7 @@ LOOK: Final[dict[str, Any]] = {
     "icons": ICONS,
     "dashed": sorted(DASHED),
     "activities": [*ACTIVITY_COLORS, OTHER_COLOR],
-    "statuses": list(STATUSES),
+    "statuses": list(STATES),
 }
 """What the panel shares with every other picture, and the order that numbers statuses."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickletools
 import reprlib
+from pathlib import Path
 from typing import Any, Final
 
 from nbflow.core import payload
@@ -20,6 +21,7 @@ from nbflow.viz.wording import clean
 _RESULT: Final = 400
 _ERROR: Final = 2000
 _FRAMES: Final = 20
+_OWN: Final = str(Path(__file__).parents[1])
 
 
 class _Short(reprlib.Repr):
@@ -86,12 +88,19 @@ def error_of(failure: Failure | None) -> str:
     return "\n".join(clean(line) for line in lines[:12])
 
 
-def trace_of(failure: Failure | None) -> list[str]:
-    """Write the traceback of an exception as Python does, the innermost 20 lines of code of it."""
+def trace_of(failure: Failure | None, cause: Failure | None = None) -> list[str]:
+    """Write the traceback of an exception as Python does, the innermost 20 lines of code of it.
+
+    Args:
+        failure: The exception; nbflow's own lines are left out where there are others.
+        cause: The failure of the call that a run failed with: its lines follow.
+    """
     if failure is None:
         return []
+    frames = [*failure.frames, *(cause.frames if cause else ())]
+    frames = [frame for frame in frames if not frame.file.startswith(_OWN)] or frames
     lines: list[str] = []
-    for frame in failure.frames[-_FRAMES:]:
+    for frame in frames[-_FRAMES:]:
         lines.append(clean(f'File "{frame.file}", line {frame.line}, in {frame.function}'))
         if frame.source:
             lines.append("  " + clean(redact(frame.source)))

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from nbflow.core.events import CallScheduled
-from nbflow.core.graph import STATUSES, Graph
+from nbflow.core.graph import Graph
 from nbflow.core.profile import Bar, Profile
+from nbflow.viz.standing import STATES, status_of
 from nbflow.viz.wording import clean, cut_id
 
 BLOCK_ROWS: Final = 20_000
@@ -43,7 +44,7 @@ BARS: Final = (
 
 _CODES: Final = {"u1": "B", "u2": "H", "u4": "I", "f4": "f", "f8": "d"}
 _WIDTHS: Final = {"u1": 1, "u2": 2, "u4": 4, "f4": 4, "f8": 8}
-_STATUS: Final = {status: number for number, status in enumerate(STATUSES)}
+_STATUS: Final = {status: number for number, status in enumerate(STATES)}
 _MOST_U2: Final = 0xFFFF
 _NAME: Final = 40
 _LABELS: Final = 500
@@ -249,7 +250,7 @@ class Rows:
         self._profile = profile
         self._row: dict[str, int] = {}
         self._ids: list[str] = []
-        self._total = [0] * len(STATUSES)
+        self._total = [0] * len(STATES)
 
     def row(self, call: str) -> int | None:
         """Give the row of a call, or None if it was never asked for."""
@@ -260,8 +261,8 @@ class Rows:
         return self._ids[row] if 0 <= row < len(self._ids) else None
 
     def totals(self) -> dict[str, int]:
-        """Count the calls by status, those that occur, in the order of `STATUSES`."""
-        return {status: n for status, n in zip(STATUSES, self._total, strict=True) if n}
+        """Count the calls by status, those that occur, in the order of `STATES`."""
+        return {status: n for status, n in zip(STATES, self._total, strict=True) if n}
 
     def asked(self, event: CallScheduled) -> None:
         """Make the row of a call; one that is asked for anew keeps its own."""
@@ -277,7 +278,7 @@ class Rows:
                 self.labels[row] = cut_id(clean(event.call), _NAME)
         waiting = _STATUS["waiting"]
         self._total[waiting] += 1
-        self.counts.setdefault(event.activity, [0] * len(STATUSES))[waiting] += 1
+        self.counts.setdefault(event.activity, [0] * len(STATES))[waiting] += 1
         asked = event.at - self._profile.begun
         self.calls.put(
             row, (self.activities.number(event.activity), int(number), waiting, 0, asked)
@@ -293,7 +294,7 @@ class Rows:
             if row is None:
                 continue  # a timer or a join
             state = states[call]
-            now, tries = _STATUS[state.status], min(state.attempt, _MOST_U2)
+            now, tries = _STATUS[status_of(state)], min(state.attempt, _MOST_U2)
             old = status[row]
             if now != old:
                 counts = self.counts[state.name]

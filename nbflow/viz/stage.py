@@ -21,6 +21,7 @@ from nbflow.viz.groups import Bundle, Group, Grouping, is_big
 from nbflow.viz.layout import Layout, layout
 from nbflow.viz.pen import n, path
 from nbflow.viz.rows import Rows
+from nbflow.viz.standing import nodes_of, shown
 from nbflow.viz.svg_graph import arrow, detail, group_words, hint, middle, time_of
 from nbflow.viz.wording import TIMES, clean, cut_id
 
@@ -165,7 +166,7 @@ class Stage:
             self._renew_groups(self._scene, changed)
         elif self.columns is None:
             for call in self._keys.keys() & changed:
-                self.nodes.put(self._keys[call], self._box_of(self._graph.node(call)))
+                self.nodes.put(self._keys[call], self._box_of(shown(self._graph.node(call))))
 
     # ------------------------------------------------------------------ layout
 
@@ -240,7 +241,7 @@ class Stage:
             boxes: Sequence[Node | Group] = self._grouping.latest(self._scene.summary).boxes
             links: Sequence[Edge | Bundle] = self._scene.edges
         else:
-            boxes, links = [*self._graph], self._graph.edges
+            boxes, links = nodes_of(self._graph), self._graph.edges
         places = self._layout.places
         groups = {box.activity: box.id for box in boxes if isinstance(box, Group)}
         path_ = [call if call in places else groups.get(name, "") for call, name in self._path]

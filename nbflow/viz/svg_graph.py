@@ -34,6 +34,7 @@ from nbflow.viz.pen import (
     text,
     text_width,
 )
+from nbflow.viz.standing import CACHED, counts_of
 from nbflow.viz.wording import TIMES, clean, cut_id, duration, many
 
 HEAD = 52.0
@@ -84,7 +85,7 @@ def _legend(colors: Mapping[str, str], x: float) -> tuple[str, float]:
 def _head(graph: Graph) -> tuple[str, float, float]:
     """Write whose graph it is and how it stands; give the width, and the end of the counts."""
     name = clean(graph.name) or "workflow"
-    counts = list(graph.counts().items())
+    counts = list(counts_of(graph).items())
     status = f"{graph.status} · {many(len(graph), 'call')}"
     beside = min(460, text_width(name, 16 * BOLD)) + 14
     body = [
@@ -223,8 +224,13 @@ def seconds_of(node: Node) -> float | None:
 
 
 def time_of(node: Node) -> str:
-    """Write how long a call took, for the corner of its box; nothing if it did not end."""
+    """Write how long a call took, for the corner of its box; nothing if it did not end.
+
+    One that was answered from the cache took none: that is said instead.
+    """
     seconds = seconds_of(node)
+    if node.status == CACHED:
+        return CACHED
     return "" if seconds is None else duration(seconds)
 
 

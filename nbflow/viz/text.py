@@ -11,6 +11,7 @@ from nbflow.viz.critical import steps_of, words_of
 from nbflow.viz.groups import Group, grouped
 from nbflow.viz.lanes import Lane, figures, lanes, span, ticks, totals
 from nbflow.viz.palette import ANSI, MARKS
+from nbflow.viz.standing import counts_of, nodes_of
 from nbflow.viz.wording import TIMES, clean, columns, cut, cut_start, duration, fill, many
 
 _INDENTS = 8
@@ -46,13 +47,13 @@ def graph_text(
     """
     width, lines = max(_LEAST, width), max(8, lines)
     paint = _painter(color)
-    calls = [node for node in graph.nodes if not node.join]
+    calls = [node for node in nodes_of(graph) if not node.join]
     steps: list[Step] = []
     if critical:
         steps = steps_of(graph) if profile is None else profile.critical_path()
     path = f"  * {words_of(steps)}" if steps else ""
     room = width - len(path)
-    head = _head(graph.name or "workflow", graph.status, graph.counts(), room, paint) + path
+    head = _head(graph.name or "workflow", graph.status, counts_of(graph), room, paint) + path
     if len(calls) <= lines - 1:
         starred = {step.bar.call for step in steps}
         found = _calls(graph, calls, width, paint, starred)

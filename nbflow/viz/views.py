@@ -5,15 +5,15 @@ A notebook shows them as a picture, a terminal in one line; `print(view.text())`
 
 from __future__ import annotations
 
-import base64
 import os
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nbflow.core.call import CallState
 from nbflow.core.graph import Edge, Graph
 from nbflow.core.profile import Profile
+from nbflow.viz.drawn import Drawn
 from nbflow.viz.export import (
     BAR_COLUMNS,
     EDGE_COLUMNS,
@@ -23,12 +23,11 @@ from nbflow.viz.export import (
     edge_dicts,
     edges_csv,
     graph_dict,
-    json_text,
-    pdf_of,
     profile_dict,
 )
 from nbflow.viz.mermaid import mermaid_source
 from nbflow.viz.saving import save
+from nbflow.viz.standing import counts_of
 from nbflow.viz.svg import graph_svg, profile_svg
 from nbflow.viz.text import graph_text, profile_text
 from nbflow.viz.trace import chrome_trace, trace_text
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class GraphView(Graph):
+class GraphView(Graph, Drawn):
     """A `Graph` that can show and save itself.
 
     Example:
@@ -70,13 +69,10 @@ class GraphView(Graph):
         """Draw it as an SVG document, the critical path marked if `critical`."""
         return graph_svg(self, critical=critical)
 
-    def png(self, dpi: float = 144) -> bytes:
-        """Draw it as PNG, at so many dots per inch: 144 is twice the size of the SVG."""
-        return _png(self, dpi)
-
-    def pdf(self) -> bytes:
-        """Draw it as PDF, on a page of its size."""
-        return pdf_of(self.plot(), f"Graph of {self.name}")
+    @property
+    def title(self) -> str:
+        """What its pictures are called."""
+        return f"Graph of {self.name}"
 
     def plot(self, ax: Axes | None = None, *, critical: bool = True) -> Figure:
         """Draw it by matplotlib, on `ax` or as a figure of its own."""
@@ -95,10 +91,6 @@ class GraphView(Graph):
     def to_dict(self) -> dict[str, Any]:
         """Give it as plain data, ready for `json.dumps`; docs/exports.md has the fields."""
         return graph_dict(self)
-
-    def to_json(self) -> str:
-        """Write it as JSON, which `nbflow.viz.saved.load` reads."""
-        return json_text(self.to_dict())
 
     def to_csv(self) -> str:
         """Write its edges as CSV."""
@@ -142,19 +134,14 @@ class GraphView(Graph):
         return save(path, makers, f"the graph of {clean(self.name) or 'workflow'}")
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{count:,} {status}" for status, count in self.counts().items())
+        counts = ", ".join(f"{count:,} {status}" for status, count in counts_of(self).items())
         name = clean(self.name) or "workflow"
         return (
             f"<graph of {name}: {self.status}, {many(len(self), 'call')}{counts and ': '}{counts}>"
         )
 
-    def _repr_mimebundle_(
-        self, include: Container[str] | None = None, exclude: Container[str] | None = None
-    ) -> dict[str, str]:
-        return bundle(self, include, exclude)
 
-
-class ProfileView(Profile):
+class ProfileView(Profile, Drawn):
     """A `Profile` that can show and save itself.
 
     Example:
@@ -175,13 +162,10 @@ class ProfileView(Profile):
         """Draw it as an SVG document, the critical path marked if `critical`."""
         return profile_svg(self, critical=critical)
 
-    def png(self, dpi: float = 144) -> bytes:
-        """Draw it as PNG, at so many dots per inch: 144 is twice the size of the SVG."""
-        return _png(self, dpi)
-
-    def pdf(self) -> bytes:
-        """Draw it as PDF, on a page of its size."""
-        return pdf_of(self.plot(), f"Profile of {self.name}")
+    @property
+    def title(self) -> str:
+        """What its pictures are called."""
+        return f"Profile of {self.name}"
 
     def plot(self, ax: Axes | None = None, *, critical: bool = True) -> Figure:
         """Draw it by matplotlib, on `ax` or as a figure of its own."""
@@ -196,10 +180,6 @@ class ProfileView(Profile):
     def to_dict(self) -> dict[str, Any]:
         """Give it as plain data, ready for `json.dumps`; docs/exports.md has the fields."""
         return profile_dict(self)
-
-    def to_json(self) -> str:
-        """Write it as JSON, which `nbflow.viz.saved.load` reads."""
-        return json_text(self.to_dict())
 
     def to_csv(self) -> str:
         """Write its attempts as CSV; times are seconds since the epoch."""
@@ -247,45 +227,3 @@ class ProfileView(Profile):
         attempts = many(len(self.bars), "attempt")
         used = f"{self.efficiency():.0%} efficient"
         return f"<profile of {name}: {duration(self.wall())}, {attempts}, {used}>"
-
-    def _repr_mimebundle_(
-        self, include: Container[str] | None = None, exclude: Container[str] | None = None
-    ) -> dict[str, str]:
-        return bundle(self, include, exclude)
-
-
-class Shown(Protocol):
-    """What can be written and drawn without being asked how."""
-
-    def text(self) -> str:
-        """Write it."""
-
-    def svg(self) -> str:
-        """Draw it as SVG."""
-
-    def png(self) -> bytes:
-        """Draw it as PNG."""
-
-
-def bundle(
-    view: Shown,
-    include: Container[str] | None,
-    exclude: Container[str] | None,
-) -> dict[str, str]:
-    """Give what IPython asks for; the PNG is what an untrusted notebook still shows."""
-    makers: dict[str, Callable[[], str]] = {
-        "text/plain": view.text,
-        "image/svg+xml": view.svg,
-        "image/png": lambda: base64.b64encode(view.png()).decode(),
-    }
-    return {
-        kind: make()
-        for kind, make in makers.items()
-        if (include is None or kind in include) and (exclude is None or kind not in exclude)
-    }
-
-
-def _png(view: GraphView | ProfileView, dpi: float) -> bytes:
-    from nbflow.viz.mpl import png  # noqa: PLC0415 - matplotlib takes time to load
-
-    return png(view, dpi)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import LAB, Notebook
+from tests.browser.front import LAB, Notebook
 
 pytestmark = [
     pytest.mark.browser,

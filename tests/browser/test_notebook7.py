@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.browser import test_kernels as the_same
-from tests.browser.conftest import NOTEBOOK
+from tests.browser.front import NOTEBOOK
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
 

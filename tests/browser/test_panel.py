@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.browser.conftest import Notebook
+from tests.browser.front import Notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
 

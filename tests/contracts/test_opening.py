@@ -122,7 +122,7 @@ VIEWER = """
 import os, sys, warnings
 import nbflow
 from nbflow.store.sqlite import SqliteStore
-import nbflow.viz.views, nbflow.store.care
+import cloudpickle, nbflow.viz.views, nbflow.store.care
 
 @nbflow.activity
 def f():

@@ -79,7 +79,7 @@ def test_a_resume_that_cannot_go_on_is_told_in_full(flow):
     text = "\n".join(lines)
     assert f"[Cell In[{cell}], line 2]" in text
     assert "+ first = fetch(x + 1).result()" in text
-    for way in ("run.source", ".rerun('fetch-1')", "nbflow.patched("):
+    for way in ("run.source", "resume(code='recorded')", ".rerun('fetch-1')", "nbflow.patched("):
         assert way in text
     assert len(lines) <= 25
     assert "more lines" not in text

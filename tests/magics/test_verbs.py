@@ -180,6 +180,19 @@ def test_resume_goes_on_with_the_mended_code(flow):
     assert "has completed" in flow.cell("%nbflow resume run")
 
 
+def test_resume_goes_on_with_the_recorded_code(flow, tmp_path, monkeypatch):
+    """With --code recorded the cells count as they were when the run was started."""
+    monkeypatch.chdir(tmp_path)
+    flow.cell("import pathlib")
+    flow.cell("%%activity fetch(region: str)", "[5] if pathlib.Path('ready').exists() else 1 / 0")
+    flow.cell("run = revenue(['a'])", "run.wait()")
+    flow.cell("%%activity fetch(region: str)", "[7000]")
+    flow.cell("pathlib.Path('ready').touch()")
+    assert value(flow, "resume --code recorded") is flow["run"]
+    assert flow["run"].result() == {"a": 10.0}
+    assert "invalid choice: 'old'" in flow.cell("%nbflow resume run --code old")
+
+
 def test_plan_shows_the_calls_without_running_them(flow):
     """The calls that a workflow asks for before it needs a value, those that wait included."""
     found = value(flow, "plan revenue(['a', 'b'])")

@@ -74,7 +74,9 @@ def until_quiet(follower: Follower, now: float, least: int = 1) -> float:
     for count in range(300):
         follower.step(now)
         now += 0.1
-        left = follower._requests or follower._outbox or follower._asked or follower.board.untold
+        board = follower.board
+        left = follower._requests or follower._outbox or follower._asked or board.untold
+        left = left or board.behind
         if not left and count + 1 >= least:
             return now
     raise AssertionError("it never comes to an end")
@@ -234,17 +236,15 @@ def test_a_hundred_thousand_calls_attached_late():
     events = simulate(wide(20, 5000), workers=16)
     _, page, follower = followed(events)
     began = time.process_time()
-    follower.step(1000.0)
+    until_quiet(follower, 1000.0)
     assert time.process_time() - began < 30
     assert page.state["tables"] == {"calls": 100_000, "bars": 100_000}
-    until_quiet(follower, 1000.1)
     assert not page.missing
     follower.hear({"kind": "view", "mode": "groups", "open": [3]})
     follower.hear({"kind": "view", "mode": "calls", "open": []})
     follower.hear({"kind": "detail", "call": 99_999})
     until_quiet(follower, 1200.0, least=4)
     assert max(page.sizes) < 1_000_000
-    assert len(page.messages) < 25
     assert page.state["view"]["modes"] == ["groups"]
     assert page.of("detail")[0]["id"] == "work19-5000"
 

@@ -15,7 +15,6 @@ from nbclient import NotebookClient
 
 import nbflow
 from nbflow.core.errors import RunError
-from nbflow.core.graph import STATUSES
 from nbflow.running.acting import RunActions
 from nbflow.running.run import Run
 from nbflow.store.lease import new_lease
@@ -23,6 +22,7 @@ from nbflow.viz.details import About
 from nbflow.viz.live import Follower
 from nbflow.viz.panel import WIDGET, Panel
 from nbflow.viz.show import describe, show
+from nbflow.viz.standing import STATES
 from tests.viz.page import Page
 from tests.viz.runlog import revenue, simulate
 from tests.viz.test_live import RUN, stored
@@ -125,8 +125,8 @@ def test_what_the_browser_says_reaches_the_follower(line):
 def test_what_the_panel_knows_of_statuses_and_colours(line):
     """The browser is told the order of statuses that the rows number them by."""
     look = Panel().look
-    assert look["statuses"] == list(STATUSES)
-    assert set(STATUSES) <= set(look["colors"])
+    assert look["statuses"] == list(STATES)
+    assert set(STATES) <= set(look["colors"])
 
 
 # ------------------------------------------------------------------ what people do from it

@@ -1,0 +1,40 @@
+"""Says what of the notebook a run takes along that is large."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from pathlib import Path
+from typing import Final
+
+from nbflow.core.capture import Captured
+from nbflow.engine.sizes import LARGE_BYTES, megabytes
+
+_ROOT: Final = str(Path(__file__).parents[1])
+
+
+def warn_of_large(frozen: Captured) -> None:
+    """Warn, where the run is started, of globals above `LARGE_BYTES` that are copied for it.
+
+    Args:
+        frozen: What the run works with.
+    """
+    found = {name: size for name, size in frozen.large.items() if size > LARGE_BYTES}
+    if not found:
+        return
+    names = ", ".join(f"{name} ({megabytes(size)})" for name, size in found.items())
+    warnings.warn(
+        f"each run of {frozen.definition.name} copies {names} of the notebook: hand it over as an "
+        "argument, or have an activity read it",
+        RuntimeWarning,
+        stacklevel=_outside(),
+    )
+
+
+def _outside() -> int:
+    """Count the frames from the caller to the first one that is not nbflow's."""
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename.startswith(_ROOT):
+        frame = frame.f_back
+        level += 1
+    return level

@@ -1,0 +1,106 @@
+"""Reads a log for a panel: a little at a time, and out of the way of those who write it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from nbflow.core.errors import NbflowError, RunNotFound
+from nbflow.store.base import Log
+from nbflow.viz.board import Board
+
+_log = logging.getLogger("nbflow")
+
+_FIRST: Final = 0.1
+"""Seconds of reading before something of a long log is shown at all..."""
+_LOOK: Final = 0.4
+"""...and before more of it is."""
+_GULP: Final = 48
+"""So many events are folded before other threads get a turn..."""
+_MOST: Final = 3072
+"""...and so many at most where no other thread wants one."""
+_BREATH: Final = 1e-4
+_HELD: Final = 3e-3
+"""Who gets the interpreter back after so many seconds only has kept another thread waiting..."""
+_CROWD: Final = 0.25
+"""...and if that is so of this part of the times, others have work to do."""
+
+
+class Reader:
+    """Brings a board up to date with a log.
+
+    A log of 100,000 calls takes seconds to fold, so that is done in pieces: between them what is
+    known already can be shown. A thread that computes keeps the interpreter for 5 ms from all
+    others, which may be those that do the run's work; so it lets go of it every few dozen events,
+    and less often where nobody else wants it.
+
+    Args:
+        log: Where the run's events are read.
+        board: What is to learn them.
+
+    Attributes:
+        behind: Whether there is more to be read than there was time for.
+        troubled: Whether the log could not be read.
+    """
+
+    def __init__(self, log: Log, board: Board) -> None:
+        self._log = log
+        self._board = board
+        self._gulp = _GULP
+        self._look = _FIRST
+        self._breaths = self._held = 0
+        self.behind = False
+        self.troubled = False
+
+    @property
+    def crowded(self) -> bool:
+        """Whether other threads wanted the interpreter while it last read."""
+        return self._held > self._breaths * _CROWD
+
+    def read(self) -> bool:
+        """Read what is new, or as much as there is time for; give whether there was anything.
+
+        Raises:
+            RunNotFound: There is no such run.
+        """
+        history = self._board.graph.history
+        before = history.last
+        self.behind = False
+        self._breaths = self._held = 0
+        try:
+            self.behind = self._fold(before, time.monotonic() + self._look)
+        except RunNotFound:
+            raise
+        except NbflowError:
+            if not self.troubled:
+                _log.warning("run %s cannot be watched now", self._board.run, exc_info=True)
+            self.troubled = True
+        else:
+            self.troubled = False
+        if history.last > before:
+            self._look = _LOOK
+        return history.last > before
+
+    def _fold(self, after: int, end: float) -> bool:
+        """Fold events until there are no more, or the time is over; give whether it was that."""
+        left = self._gulp
+        for event in self._log.events(self._board.run, after):
+            self._board.apply(event)
+            left -= 1
+            if left:
+                continue
+            began = time.monotonic()
+            if began > end:
+                return True
+            time.sleep(_BREATH)
+            self._pace(time.monotonic() - began)
+            left = self._gulp
+        return False
+
+    def _pace(self, waited: float) -> None:
+        """Take more at once where nobody waits for it, and little where somebody does."""
+        held = waited > _HELD
+        self._breaths += 1
+        self._held += held
+        self._gulp = _GULP if held else min(_MOST, self._gulp * 2)

@@ -1,0 +1,77 @@
+"""Every program means the same wherever it runs."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from tests.differential import programs_calls, programs_composed, programs_family, programs_rest
+from tests.differential.backends import BACKENDS, REFERENCE, Backend
+from tests.differential.outcome import ROOT, Outcome
+from tests.differential.program import ELSEWHERE, FEATURES, NOTHING, PROGRAMS, Program
+
+MODULES = (programs_calls, programs_composed, programs_family, programs_rest)
+"""To import them is to have their programs."""
+ALL = list(PROGRAMS.values())
+EACH = [
+    pytest.param(backend, program, id=f"{program.name} - {backend.name}")
+    for program in ALL
+    for backend in BACKENDS
+    if program.needs <= backend.can
+]
+
+
+@cache
+def decided(name: str) -> Outcome:
+    """Give what comes of a program where nothing is left to chance."""
+    with TemporaryDirectory() as directory:
+        return REFERENCE.run(PROGRAMS[name], Path(directory))
+
+
+@pytest.mark.parametrize("program", ALL, ids=lambda program: program.name)
+def test_what_is_decided_is_what_the_program_says(program: Program) -> None:
+    """Fed one event at a time, deciding brings a program to the end that is written down for it."""
+    check(decided(program.name), program)
+
+
+@pytest.mark.parametrize(("backend", "program"), EACH)
+def test_every_backend_does_as_is_decided(
+    backend: Backend, program: Program, tmp_path: Path
+) -> None:
+    """Result, error, calls, hooks, edges and rows are the same on every backend."""
+    outcome = backend.run(program, tmp_path)
+    check(outcome, program)
+    assert outcome.without(program.loose) == decided(program.name).without(program.loose)
+
+
+def check(outcome: Outcome, program: Program) -> None:
+    """Hold what came of a program against what is written down for it."""
+    last = outcome.last
+    assert last.status == program.status, last.error
+    if program.gives is not NOTHING:
+        assert _plain(last.result) == _plain(program.gives)
+    if program.raises is not None:
+        kind, message = program.raises
+        assert last.error is not None
+        assert (last.error[0], message in last.error[1]) == (kind, True), last.error
+    assert outcome.hooks == dict(program.told)
+    assert ROOT in outcome.runs
+
+
+def _plain(value: Any) -> Any:
+    """Give tuples and lists one form: what a workflow gives may be either."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def test_every_feature_is_shown() -> None:
+    """Each feature of the language has a program, or says where it is tested instead."""
+    shown = {number for program in ALL for number in program.shows}
+    assert shown <= set(FEATURES)
+    assert set(FEATURES) - shown == set(ELSEWHERE) - shown
+    assert len(ALL) >= 60
