@@ -5,6 +5,7 @@ from nbflow.__about__ import __version__
 from nbflow.core.activity import Activity, activity
 from nbflow.core.cachekey import CacheKey
 from nbflow.core.canvas import Chain, FuncGroup, Group, submit
+from nbflow.core.composed import CanvasFuture
 from nbflow.core.edges import EdgeTypeWarning
 from nbflow.core.errors import (
     ActivityCancelled,
@@ -12,6 +13,7 @@ from nbflow.core.errors import (
     ActivityInterrupted,
     ActivityTimeout,
     AggregateException,
+    Cancelled,
     DefinitionError,
     ExecutionError,
     ExecutionTimeout,
@@ -37,17 +39,22 @@ from nbflow.core.errors import (
 from nbflow.core.future import Future
 from nbflow.core.handling import Decision, FailureContext
 from nbflow.core.helpers import now, patched, random, side_effect, sleep, uuid4
+from nbflow.core.hooks import HookContext, Hooks
 from nbflow.core.lint import DeterminismWarning
 from nbflow.core.options import PRIORITY_NOT_SET
 from nbflow.core.retry import Retry
 from nbflow.core.secret import Secret
+from nbflow.core.steps import Steps
 from nbflow.core.telling import (
+    Marker,
     RunContext,
     Signals,
     cancel_timer,
     continue_as_new,
     fail,
     get_event_details,
+    list_markers,
+    record_marker,
     run_context,
     signal,
     signals,
@@ -74,6 +81,7 @@ from nbflow.running.planning import plan
 from nbflow.running.replaying import Replay, replay
 from nbflow.running.run import Run
 from nbflow.running.starting import attach, run, runs, start
+from nbflow.running.steps import done_steps, forget_steps
 
 __all__ = [
     "ALL_COMPLETED",
@@ -87,6 +95,8 @@ __all__ = [
     "ActivityTimeout",
     "AggregateException",
     "CacheKey",
+    "Cancelled",
+    "CanvasFuture",
     "Chain",
     "Decision",
     "DefinitionError",
@@ -99,7 +109,10 @@ __all__ = [
     "Future",
     "FutureMisuse",
     "Group",
+    "HookContext",
+    "Hooks",
     "InternalError",
+    "Marker",
     "MiddlewareError",
     "NbflowError",
     "NondeterminismError",
@@ -117,6 +130,7 @@ __all__ = [
     "Secret",
     "SecretMissing",
     "Signals",
+    "Steps",
     "StoreConflict",
     "StoreError",
     "StoreUnusable",
@@ -134,15 +148,19 @@ __all__ = [
     "configure",
     "context",
     "continue_as_new",
+    "done_steps",
     "execute",
     "fail",
+    "forget_steps",
     "gather",
     "get_event_details",
+    "list_markers",
     "load_history",
     "now",
     "patched",
     "plan",
     "random",
+    "record_marker",
     "replay",
     "run",
     "run_context",

@@ -17,6 +17,11 @@ from nbflow.running.session import sessions
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the address of the real Amazon SWF that ``-m aws`` is to be run on."""
+    parser.addoption("--endpoint", help="of the service for -m aws; by default AWS's own")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what needs a browser last: its driver keeps an event loop running in this thread.

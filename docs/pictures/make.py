@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import shutil
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from tests.browser.front import Notebook, browsing, opening, serving
@@ -31,7 +33,9 @@ from tests.browser.panels import STATUS, boxes, tab
 HERE = Path(__file__).parent
 MOST = 150_000
 """Bytes of a picture."""
-COLORS = 160
+COLORS = 256
+MARGIN = 3
+"""Pixels of the page around what is shown."""
 PANEL = "section.nbf"
 
 DEFINE = """import nbflow
@@ -98,7 +102,13 @@ class Studio:
     def take(self, book: Notebook, name: str, part: str = PANEL) -> None:
         """Take a picture of a part of the page."""
         settle(book)
-        keep(name, book.page.locator(part).last.screenshot())
+        found = book.page.locator(part).last
+        found.scroll_into_view_if_needed()
+        box = found.bounding_box()
+        left, top = (math.floor(box[key]) - MARGIN for key in ("x", "y"))
+        wide, high = (math.ceil(box[key]) + 2 * MARGIN for key in ("width", "height"))
+        area = {"x": left, "y": top, "width": wide, "height": high}
+        keep(name, book.page.screenshot(clip=area))
 
     def cells(self, book: Notebook, name: str, first: int, last: int) -> None:
         """Take a picture of some cells, from the first to the last one's output."""
@@ -127,13 +137,27 @@ def keep(name: str, data: bytes) -> None:
         SystemExit: It is too big even so.
     """
     picture = Image.open(io.BytesIO(data)).convert("RGB")
-    small = picture.quantize(COLORS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small = reduced(picture)
     file = HERE / f"{name}.png"
     small.save(file, optimize=True)
     size = file.stat().st_size
     print(f"{file.name:14} {picture.width} x {picture.height}  {size / 1000:6.1f} kB")
     if size > MOST:
         sys.exit(f"{file.name} is larger than {MOST // 1000} kB: show less in it")
+
+
+def reduced(picture: Image.Image) -> Image.Image:
+    """Give a picture with few colours: those of flat areas as they are, and means of the others."""
+    pixels = np.asarray(picture).reshape(-1, 3)
+    colors, where, counts = np.unique(pixels, axis=0, return_inverse=True, return_counts=True)
+    flat = colors[np.argsort(-counts)[: COLORS // 2]]
+    means = picture.quantize(COLORS // 2, method=Image.Quantize.MEDIANCUT).getpalette("RGB")
+    chosen = np.concatenate([flat, np.array(means, dtype=np.uint8).reshape(-1, 3)])
+    far = (colors[:, None].astype(np.int32) - chosen[None].astype(np.int32)) ** 2
+    nearest = far.sum(axis=2).argmin(axis=1).astype(np.uint8)
+    made = Image.frombytes("P", picture.size, nearest[where.reshape(-1)].tobytes())
+    made.putpalette(chosen.reshape(-1).tolist())
+    return made
 
 
 # ---------------------------------------------------------------------- the pictures
@@ -144,7 +168,7 @@ def live(studio: Studio) -> None:
     for name, dark in (("live", False), ("dark", True)):
         book = studio.open(DEFINE, RUN, dark=dark)
         book.run_cells(1, 2)
-        book.wait_for(f"{boxes('done')} >= 9")
+        book.wait_for(f"{boxes('done')} >= 7")
         studio.cells(book, name, 1, 2)
         book.wait_for(f"{STATUS} === 'completed'")
 
@@ -209,7 +233,9 @@ def compare(studio: Studio) -> None:
     page.click(".nbf-tab:text-is('Gantt')")
     page.mouse.move(2, 2)
     page.wait_for_timeout(400)
-    keep("report", page.screenshot(full_page=True))
+    box = page.locator("footer").bounding_box()
+    area = {"x": 0, "y": 0, "width": 1240, "height": box["y"] + box["height"] + 16}
+    keep("report", page.screenshot(clip=area))
     page.close()
 
 
@@ -222,7 +248,7 @@ def form(studio: Studio) -> None:
     found.locator("input[type=date]").fill("2026-11-23")
     found.locator("input[type=text], textarea").first.fill("0.4, 0.35, a quarter")
     found.locator("text=is not a number").first.wait_for()
-    book.page.keyboard.press("Tab")
+    found.locator(".widget-label").first.click()
     studio.take(book, "form", "[class*='nbf-form-']:has(> .widget-label)")
 
 
@@ -237,18 +263,29 @@ MAKERS: dict[Callable[[Studio], None], tuple[str, ...]] = {
 
 
 @contextmanager
-def studios() -> Iterator[Callable[[], Any]]:
+def workshop() -> Iterator[str]:
+    """Make a folder whose name, which tracebacks show, is the same each time."""
+    folder = Path(tempfile.gettempdir()) / "nbflow-pictures"
+    folder.mkdir()
+    try:
+        yield str(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def studios() -> Iterator[Callable[[int], Any]]:
     """Run a server and a browser, and give what opens a studio in a page of its own."""
     with (
-        tempfile.TemporaryDirectory() as folder,
+        workshop() as folder,
         serving(Path(folder)) as lab,
         browsing() as chrome,
     ):
         shutil.copy(HERE / "shop.py", folder)
 
         @contextmanager
-        def studio() -> Iterator[Studio]:
-            view = {"width": 1040, "height": 1300}
+        def studio(width: int) -> Iterator[Studio]:
+            view = {"width": width, "height": 1700}
             with opening(lab, chrome, viewport=view, device_scale_factor=1.5) as make:
                 yield Studio(make, Path(folder))
 
@@ -266,7 +303,7 @@ def main() -> None:
     with studios() as studio:
         for maker, names in MAKERS.items():
             if not wanted or set(wanted) & set(names):
-                with studio() as opened:
+                with studio(1240 if maker is compare else 1040) as opened:
                     maker(opened)
 
 

@@ -55,7 +55,7 @@ def publish(table: dict) -> dict:
     return table
 
 
-@nbflow.activity
+@nbflow.activity(raises_on_failure=False)
 def load(number: int) -> int:
     """Load one file of very many."""
     time.sleep(0.012)
@@ -65,10 +65,10 @@ def load(number: int) -> int:
 
 
 @nbflow.activity
-def count(number: int) -> int:
-    """Count what is in it."""
+def count(number: int | None) -> int:
+    """Count what is in it; nothing, if it could not be loaded."""
     time.sleep(0.006)
-    return number % 97
+    return (number or 0) % 97
 
 
 @nbflow.activity

@@ -41,6 +41,11 @@ export function packingOf(bars, row) {
   return row < 0 || Number.isNaN(bars.ended[row]) ? NaN : bars.packing[row];
 }
 
+/** Which part of its work a running attempt said is done, NaN if it did not say. */
+export function progressOf(bars, row) {
+  return row < 0 || !Number.isNaN(bars.ended[row]) ? NaN : bars.progress[row];
+}
+
 /** Bytes in words. */
 export function bytes(count) {
   const units = ["bytes", "kB", "MB", "GB", "TB"], power = Math.min(4, Math.floor(Math.log10(Math.max(1, count)) / 3));

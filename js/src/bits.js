@@ -79,5 +79,16 @@ export function searchField(placeholder, name, changed, attributes) {
   return field;
 }
 
+/** A bar that shows which part is done, in an element that keeps it; NaN hides it. */
+export function showPart(bar, part) {
+  const known = !Number.isNaN(part);
+  bar.hidden = !known;
+  if (!known) return;
+  bar.firstChild.style.width = `${Math.round(part * 1000) / 10}%`;
+  set(bar, { "aria-valuenow": Math.round(part * 100) });
+}
+
+export const partBar = () => h("span", "nbf-part-bar", { role: "progressbar", "aria-label": "How far it is", "aria-valuemin": 0, "aria-valuemax": 100, hidden: true }, h("i"));
+
 /** Press or release a button that stays as it is. */
 export const pressed = (made, on) => set(made, { "aria-pressed": on });

@@ -5,15 +5,16 @@ import { GREY, fit, icon, mark, round, set, shapeOf, svg, say, words } from "./d
 import { clean, inOrder, number, ticking } from "./words.js";
 
 const TINY = 40, COMPACT = 40;
-const kindOf = ({ box: [, , width, height], join, counts }) =>
-  join ? "dot" : width < TINY ? "tiny" : counts ? "group" : height < COMPACT ? "compact" : "full";
+const kindOf = ({ box: [, , width, height], join, counts, frame }) =>
+  frame ? "frame" : join ? "dot" : width < TINY ? "tiny" : counts ? "group" : height < COMPACT ? "compact" : "full";
 
 export class Boxes {
   constructor(view) {
     this.view = view;
     this.edges = svg("g");
     this.nodes = svg("g");
-    this.world = svg("g", {}, this.edges, this.nodes);
+    this.frames = svg("g"); // compositions that are open lie behind what is in them
+    this.world = svg("g", {}, this.frames, this.edges, this.nodes);
     this.element = svg("svg", { class: "nbf-graph", "aria-hidden": true }, this.world);
     this.drawn = new Map();
     this.lines = null;
@@ -33,11 +34,11 @@ export class Boxes {
     for (const [key, row] of state.nodes) {
       const old = this.drawn.get(key);
       if (old?.row === row) continue;
-      if (old && old.kind === kindOf(row) && old.row.box[2] === row.box[2] && old.row.box[3] === row.box[3]) this.renew(old, row);
+      if (old && old.kind === kindOf(row) && old.row.box[2] === row.box[2] && old.row.box[3] === row.box[3] && old.row.frame === row.frame && old.row.child === row.child) this.renew(old, row);
       else {
         old?.element.remove();
         this.drawn.set(key, this.make(row));
-        this.nodes.append(this.drawn.get(key).element);
+        (row.frame ? this.frames : this.nodes).append(this.drawn.get(key).element);
         order = true;
       }
     }
@@ -113,11 +114,12 @@ export class Boxes {
   make(row) {
     const kind = kindOf(row), [, , width, height] = row.box, element = svg("g", { class: "nbf-node" }), made = { kind, element, name: "nbf-node", row: { box: [] } };
     if (kind === "dot") element.append(svg("circle", { cx: width / 2, cy: height / 2, r: 3.5, class: "nbf-head" }));
+    else if (kind === "frame") this.makeFrame(made, row);
     else {
       const corner = kind === "tiny" ? 5 : 7;
       element.append(svg("rect", { x: -3, y: -3, width: width + 6, height: height + 6, rx: corner + 3, class: "nbf-halo" }));
       made.rects = [svg("rect", { width, height, rx: corner, class: "nbf-box" })];
-      if (kind === "group") made.rects.push(svg("rect", { x: 4, y: 4, width, height, rx: corner, class: "nbf-box nbf-behind" }));
+      if (kind === "group" || (row.child && kind === "full")) made.rects.push(svg("rect", { x: 4, y: 4, width, height, rx: corner, class: "nbf-box nbf-behind" }));
       element.append(...[...made.rects].reverse());
       made.icon = icon(this.view.look, row.status, ...this.iconAt(kind, width, height));
       if (kind !== "tiny") element.append(made.stripe = svg("path", { class: "nbf-stripe", d: `M5 0v${height}a5 7 0 0 1 -5 -7v${14 - height}a5 7 0 0 1 5 -7z` }));
@@ -128,7 +130,16 @@ export class Boxes {
     return made;
   }
 
+  /** An open composition: its rim, and a strip with its name that folds it. */
+  makeFrame(made, { box: [, , width, height], frame, status }) {
+    made.rects = [svg("rect", { width, height: frame, rx: 9, class: "nbf-nest" })];
+    made.icon = icon(this.view.look, status, ...this.iconAt("frame", width, height));
+    made.element.append(made.rects[0], svg("rect", { x: 2, y: 2, width: width - 4, height: height - 2, rx: 7, class: "nbf-halo nbf-strip" }), made.icon,
+      made.title = words(26, 16, "nbf-name", ""), made.side = words(width - 24, 16, "nbf-end", ""), words(width - 15, 16, "nbf-fold", "▾"));
+  }
+
   iconAt(kind, width, height) {
+    if (kind === "frame") return [14, 12, 6];
     if (kind === "tiny") return [width / 2, height / 2, 7.5];
     return kind === "compact" ? [14, height / 2, 6] : [18, 14, 7];
   }
@@ -138,6 +149,7 @@ export class Boxes {
     if (kind === "tiny") return;
     if (kind === "compact") return void made.element.append(made.title = words(24, height / 2 + 3.5, "nbf-ink", ""));
     made.element.append(made.side = words(width - 7, 18, "nbf-end", ""), made.title = words(30, 18, "nbf-name", ""), made.detail = words(11, 34, "", ""));
+    if (kind === "full") made.element.append(made.bar = svg("g", { class: "nbf-shares" }));
     if (kind === "group") made.element.append(made.shares = svg("g", { class: "nbf-shares" }));
   }
 
@@ -151,7 +163,8 @@ export class Boxes {
     if (old.name !== row.name) set(element, { "data-name": clean(row.name) });
     if (old.call !== row.call && row.call !== undefined) set(element, { "data-call": row.call });
     this.rewrite(made, old, row);
-    if (row.counts && String(Object.entries(row.counts)) !== String(Object.entries(old.counts ?? {}))) this.share(made, row);
+    if (made.bar && old.progress !== row.progress) this.progress(made, row);
+    if (made.shares && row.counts && String(Object.entries(row.counts)) !== String(Object.entries(old.counts ?? {}))) this.share(made, row);
   }
 
   restate(made, status) {
@@ -159,7 +172,7 @@ export class Boxes {
     const [, , radius] = this.iconAt(made.kind, 0, 0), [d, closed] = mark(look, status, radius), color = look.colors[known] ?? GREY;
     made.element.setAttribute("data-status", status);
     for (const rect of made.rects) rect.style.setProperty("--nbf-c", color); // not on the group: all in it would be styled anew
-    made.rects[0].setAttribute("class", `nbf-box${look.dashed.includes(status) ? " nbf-dashed" : ""}`);
+    if (made.kind !== "frame") made.rects[0].setAttribute("class", `nbf-box${look.dashed.includes(status) ? " nbf-dashed" : ""}`);
     made.icon.setAttribute("class", `nbf-icon nbf-is-${known}`);
     circle.setAttribute("fill", color);
     path.setAttribute("d", d);
@@ -169,12 +182,27 @@ export class Boxes {
   rewrite(made, old, row) {
     const { kind } = made, [, , width] = row.box;
     if (!made.title) return;
+    if (kind === "frame") {
+      say(made.side, clean(row.side));
+      return say(made.title, this.cut(row.name, width - 60 - row.side.length * 6, 12, 600));
+    }
     if (kind === "compact") return void (old.name !== row.name && say(made.title, this.cut(row.name, width - 27, 10)));
-    if (old.side !== row.side && row.from == null) say(made.side, clean(row.side));
-    const room = width - 38 - (row.side ? Math.max(row.side.length, 4) * 5.6 + 8 : 0);
-    if (old.name !== row.name || old.side !== row.side) say(made.title, this.cut(row.name, room, 12.5, 600));
+    if (old.name !== row.name || old.side !== row.side || old.from !== row.from) this.head(made, row, width - 38);
     if (old.detail !== row.detail) say(made.detail, this.cut(row.detail, width - 18, 10));
     if (old.status !== row.status) made.detail.setAttribute("class", `nbf-small${row.status === "failed" && !row.counts ? " nbf-bad" : ""}`);
+  }
+
+  /** Write a box's first line; a status, which its mark tells too, makes room for the name. */
+  head(made, { name, side, status, from }, width) {
+    const aside = from == null ? side : "00.0 s", taken = aside ? Math.max(aside.length, 4) * 5.6 + 8 : 0;
+    const short = this.cut(name, width - taken, 12.5, 600), alone = aside === status && short !== clean(name);
+    say(made.title, alone ? this.cut(name, width, 12.5, 600) : short);
+    if (from == null) say(made.side, alone ? "" : clean(side));
+  }
+
+  progress(made, { progress, box: [, , width, height] }) {
+    const bar = (wide, name) => svg("rect", { x: 11, y: height - 5, width: wide, height: 3, rx: 1.5, class: name });
+    made.bar.replaceChildren(...(progress == null ? [] : [bar(width - 20, "nbf-whole"), bar((width - 20) * progress, "nbf-so-far")]));
   }
 
   share(made, row) {

@@ -1,8 +1,8 @@
 // The Calls tab: a table of all calls, or of all attempts, that can be ordered and searched.
 
 import "./tabs.css";
-import { AWAITED, awaited } from "./attempts.js";
-import { searchField } from "./bits.js";
+import { AWAITED, awaited, percent } from "./attempts.js";
+import { partBar, searchField, showPart } from "./bits.js";
 import { SYNTAX } from "./calls_query.js";
 import { Rows } from "./calls_rows.js";
 import { button, disk, h, say, set, take } from "./dom.js";
@@ -198,7 +198,7 @@ export class CallsTab {
     const row = h("div", "nbf-row", { role: "row" }, ...cells);
     const [, activity, status] = cells;
     activity.append(h("i", "nbf-dot"), h("span"));
-    status.append(h("span", "nbf-disk"), h("span"));
+    status.append(h("span", "nbf-disk"), h("span"), partBar());
     return row;
   }
 
@@ -216,8 +216,11 @@ export class CallsTab {
     if (state.dataset.status !== status) {
       state.dataset.status = status;
       state.firstChild.replaceChildren(disk(view.look, status, 13));
-      say(state.lastChild, status);
     }
+    const part = read.progress(row);
+    say(state.children[1], status);
+    set(state, { title: Number.isNaN(part) ? status : `${status}, ${percent(part)} done` });
+    showPart(state.lastChild, part);
     const attempts = read.attempts(row), open = source.barOf(row) >= 0 && Number.isNaN(source.bars.ended[source.barOf(row)]);
     const worker = clean(read.worker(row));
     const words = [attempts > 1 ? `↻ ${number(attempts)}` : attempts ? "1" : "", seconds(read.queued(row)),

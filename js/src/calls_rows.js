@@ -1,6 +1,6 @@
 // Which rows the table of calls has, what they say, and in which order. No DOM.
 
-import { columnsOf, latestBars, packingOf, queuedOf, ranOf } from "./attempts.js";
+import { columnsOf, latestBars, packingOf, progressOf, queuedOf, ranOf } from "./attempts.js";
 import { matcher, order, parse, ranks } from "./calls_query.js";
 
 /** The rows of a store's tables as one reads them: a call each, or an attempt each. */
@@ -29,6 +29,7 @@ export class Rows {
       attempts: this.each === "attempt" ? (row) => bars.attempt[row] : (row) => calls.attempts[row],
       queued: (row) => queuedOf(bars, barOf(row)),
       ran: (row) => ranOf(bars, barOf(row), store.now),
+      progress: (row) => progressOf(bars, barOf(row)),
       packing: (row) => packingOf(bars, barOf(row)),
       worker: (row) => (barOf(row) < 0 ? "" : store.worker(bars.worker[barOf(row)])),
       started: (row) => (barOf(row) < 0 ? NaN : bars.started[barOf(row)]),

@@ -79,13 +79,18 @@ export class Canvas {
     }
     if (!this.moving || found.length <= CALM) return found;
     const every = Math.ceil(found.length / CALM);
-    return found.filter((_, i) => i % every === 0);
+    const { heavy } = this.marks;
+    return found.filter((e, i) => i % every === 0 || heavy?.[e]);
   }
 
   paintLines() {
-    const { ctx, plan, theme } = this, { related } = this.marks, sets = [[], [], [], []];
+    const { ctx, plan, theme } = this, { related, heavy } = this.marks, sets = [[], [], [], []], path = [[], []];
     const lines = this.linesInSight();
     for (const e of lines) {
+      if (heavy?.[e]) {
+        path[plan.kind[e]].push(e);
+        continue;
+      }
       const near = related && related[plan.source[e]] && related[plan.target[e]];
       sets[(near ? 2 : 0) + plan.kind[e]].push(e);
     }
@@ -98,6 +103,9 @@ export class Canvas {
     ctx.lineWidth = 1.4;
     this.stroke(sets[2], 0.8, []);
     this.stroke(sets[3], 0.8, [4, 3]);
+    ctx.lineWidth = 2.4;
+    this.stroke(path[0], 1, []);
+    this.stroke(path[1], 1, [4, 3]);
     ctx.globalAlpha = 1;
     ctx.setLineDash([]);
   }

@@ -2,8 +2,9 @@
 // when the kernel has answered.
 
 import "./tabs.css";
-import { bytes, columnsOf, isSettled, latestBars, packingOf, queuedOf, ranOf } from "./attempts.js";
-import { callLink, copyButton, refreshLinks, written } from "./bits.js";
+import { bytes, columnsOf, isSettled, latestBars, packingOf, progressOf, queuedOf, ranOf } from "./attempts.js";
+import { callLink, copyButton, partBar, refreshLinks, showPart, written } from "./bits.js";
+import { Child } from "./child.js";
 import { button, disk, h, say, set, take } from "./dom.js";
 import { clock } from "./store.js";
 import { clean, duration, number, plural, ticking } from "./words.js";
@@ -32,12 +33,17 @@ export class DetailPane {
     this.pill = h("span", "nbf-pill");
     this.cancel = button("nbf-action nbf-cancel", "Cancel call", () => this.view.store.act("cancel_call", { call: this.call }));
     const close = button("nbf-tool nbf-sign", "×", () => this.leave(), { "aria-label": "Close the details", title: "Close (Esc)" });
+    this.bar = partBar();
     this.facts = h("dl", "nbf-facts");
     this.waiting = h("div", "nbf-waiting", { role: "status" });
     this.body = h("div", "nbf-detail-body");
     this.box = h("section", "nbf-detail", { "aria-label": "Details of a call" },
       h("header", "nbf-detail-head", {}, this.mark, this.name, this.activity, this.pill, h("span", "nbf-right", {}, this.cancel, close)),
-      this.facts, this.waiting, this.body);
+      this.bar, this.facts, this.waiting, this.body);
+    this.kin = h("div", "nbf-kin");
+    this.opener = button("nbf-tool nbf-open-child", "", () => (this.child ? this.closeChild() : this.openChild()), { "aria-expanded": false });
+    this.kinHead = h("div", "nbf-kin-head", {}, h("h4", "", {}, "Child run"), h("code", "nbf-mono"), this.opener);
+    this.body.before(this.kinHead, this.kin);
     this.box.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       take(event);
@@ -54,6 +60,7 @@ export class DetailPane {
 
   select(call) {
     if (call === this.call) return;
+    this.closeChild();
     this.call = call;
     this.drawnAs = this.bodyOf = null;
     clearTimeout(this.timer);
@@ -80,6 +87,7 @@ export class DetailPane {
     say(this.name, clean(store.label(this.call)));
     say(this.waiting, "This call is not known here yet.");
     for (const part of [this.facts, this.body]) part.replaceChildren();
+    this.kinHead.hidden = true;
   }
 
   // --- asking
@@ -165,6 +173,7 @@ export class DetailPane {
       ["peak memory", told?.memory ? bytes(told.memory) : ""],
       ["result size", told?.size ? bytes(told.size) : ""],
     ].filter(([, words]) => words);
+    showPart(this.bar, progressOf(bars, row));
     const names = facts.map(([name]) => name).join();
     if (names !== this.factsOf) {
       this.factsOf = names;
@@ -187,12 +196,38 @@ export class DetailPane {
   drawBody(store) {
     this.drawWaiting(store);
     const told = store.details.get(this.call);
+    this.drawKin(store, told?.child ?? "");
     if (told === this.bodyOf) return refreshLinks(this.view, this.body);
     const open = [...this.body.querySelectorAll("details")].filter((part) => part.open).map((part) => part.dataset.part);
     const same = told && this.bodyOf?.call === told.call;
     this.bodyOf = told;
     this.body.replaceChildren(...(told ? this.parts(told) : []));
     if (same) for (const part of this.body.querySelectorAll("details")) part.open = open.includes(part.dataset.part);
+  }
+
+  // --- a call that is a run of its own
+
+  drawKin(store, run) {
+    this.kinHead.hidden = !run;
+    say(this.kinHead.children[1], clean(run));
+    say(this.opener, this.child ? "Close its panel" : "Open its panel");
+    set(this.opener, { "aria-expanded": Boolean(this.child) });
+    this.opener.hidden = !this.child && (store.lost || store.model.alone);
+  }
+
+  openChild() {
+    const model = new Child(this.view.store, this.call), close = this.view.mount(model, this.kin);
+    this.child = () => {
+      close();
+      model.close();
+    };
+    this.view.soon();
+  }
+
+  closeChild() {
+    this.child?.();
+    this.child = null;
+    this.view.soon?.();
   }
 
   parts(told) {
@@ -253,5 +288,8 @@ export class DetailPane {
     return box;
   }
 
-  close() { clearTimeout(this.timer); }
+  close() {
+    clearTimeout(this.timer);
+    this.closeChild();
+  }
 }

@@ -13,6 +13,7 @@ export class Embedded {
   constructor(data) {
     this.data = data;
     this.traits = { state: data.state, look: data.look, actions: [], token: "" };
+    this.alone = true; // there is nobody to follow a child run
     this.heard = new Map();
     this.seq = data.state.seq ?? 0;
     this.shown = data.state;
@@ -55,10 +56,11 @@ export class Embedded {
     return this.data.views.find((view) => view.mode === mode && String(view.open) === key);
   }
 
-  arrange({ mode, open = [] }) {
+  arrange({ mode, open }) {
+    open ??= this.data.views.find((view) => view.mode === mode)?.open ?? [];
     const { view: now } = this.shown, added = open.filter((activity) => !now.open.includes(activity));
     const found = this.find(mode, open) ?? (mode === "groups" ? this.find(mode, added.slice(-1)) : null);
-    if (!found) return this.tell({ kind: "note", text: `This report does not have ${mode === "calls" ? "all calls" : "these calls"} one by one in its graph.` });
+    if (!found) return this.tell({ kind: "note", text: `This report does not have ${mode === "calls" ? "all calls" : mode === "nested" ? "the calls of these compositions" : "these calls"} one by one in its graph.` });
     const gone = (old, rows) => Object.fromEntries(Object.keys(old).filter((key) => !(key in rows)).map((key) => [key, null]));
     const { view, graph, nodes, edges } = found, { state } = this.data;
     this.tell({

@@ -168,16 +168,24 @@ export class BarPainter {
   /** Cut a call's id so that its number stays; widths are remembered, as measuring is slow. */
   cut(text, room) {
     if (room < 12) return "";
+    const wide = this.wide(text);
+    if (wide <= room) return text;
+    const tail = /-\d+( ↻\d+)?$/.exec(text)?.[0].slice(1) ?? "";
+    for (let letters = Math.floor((room / wide) * text.length) - tail.length; letters > 0; letters--) {
+      const words = `${text.slice(0, letters)}…${tail}`;
+      if (this.wide(words) <= room) return words;
+    }
+    return tail && this.wide(tail) <= room ? tail : "";
+  }
+
+  wide(text) {
     let wide = this.widths.get(text);
     if (wide === undefined) {
       if (this.widths.size > 20000) this.widths.clear();
       this.ctx.font = `10.5px ${this.scene.family}`;
       this.widths.set(text, wide = this.ctx.measureText(text).width);
     }
-    if (wide <= room) return text;
-    const letters = Math.floor((room / wide) * text.length) - 1, tail = /-\d+( ↻\d+)?$/.exec(text)?.[0].slice(1) ?? "";
-    if (letters - tail.length > 0) return `${text.slice(0, letters - tail.length)}…${tail}`;
-    return letters >= tail.length && tail ? tail : "";
+    return wide;
   }
 
   sign(status, x, y, radius) {

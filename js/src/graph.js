@@ -139,13 +139,17 @@ export class GraphTab {
       this.relatedTo = selected;
     }
     return { selected, hovered: this.hovered, focused: byKeys(this.stage) ? this.focused : -1,
-      related: this.related, matches: this.matches, critical: this.critical, onPath: this.critical ? this.onPath() : null };
+      related: this.related, matches: this.matches, critical: this.critical, ...(this.critical ? this.onPath() : null) };
   }
 
-  /** The boxes on the critical path, for the canvas. */
+  /** The boxes and the lines on the critical path, for the canvas. */
   onPath() {
-    const { store, plan } = this, { call } = store.bars.column;
-    return plan.rows ? [] : store.state.critical.filter((bar) => bar < store.bars.count).map((bar) => plan.at.get(call[bar]) ?? -1);
+    const { store, plan } = this, { call } = store.bars.column, { critical } = store.state;
+    if (plan.rows) return null;
+    const known = this.path;
+    if (known?.plan === plan && known.critical === critical && known.count === store.bars.count) return known;
+    const onPath = critical.filter((bar) => bar < store.bars.count).map((bar) => plan.at.get(call[bar]) ?? -1);
+    return (this.path = { plan, critical, count: store.bars.count, onPath, heavy: plan.along(onPath) });
   }
 
   tick(store) {
@@ -229,7 +233,7 @@ export class GraphTab {
   means(i, wanted, store) {
     const { plan } = this, name = plan.name(i, store).toLowerCase(), row = plan.rows?.[i];
     if (name.includes(wanted) || plan.status(i, store) === wanted) return true;
-    return Boolean(row?.counts) && (wanted.startsWith(`${name}-`) || wanted in row.counts && row.counts[wanted] > 0);
+    return Boolean(row?.counts) && row.nest === undefined && (wanted.startsWith(`${name}-`) || wanted in row.counts && row.counts[wanted] > 0);
   }
 
   /** Go to the next box that was found, or the one before. */
@@ -260,7 +264,8 @@ export class GraphTab {
   open(i) {
     const { plan, view, store } = this, row = plan.rows?.[i];
     this.focused = i;
-    if (row?.group !== undefined) this.unfold(row.group, !(store.state.view.open ?? []).includes(row.group));
+    if (row?.nest !== undefined) this.fold(row.nest, !row.frame);
+    else if (row?.group !== undefined) this.unfold(row.group, !(store.state.view.open ?? []).includes(row.group));
     else if (plan.call[i] !== 0xffffffff) view.select(view.selected === plan.call[i] ? null : plan.call[i]);
   }
 
@@ -268,6 +273,12 @@ export class GraphTab {
   unfold(activity, on) {
     const { open = [] } = this.store.state.view;
     this.store.arrange({ mode: "groups", open: on ? [...open, activity] : open.filter((other) => other !== activity) });
+  }
+
+  /** Open a composition, or fold it to one box again. */
+  fold(nest, on) {
+    const { open = [] } = this.store.state.view;
+    this.store.arrange({ mode: "nested", open: on ? [...open, nest] : open.filter((other) => other !== nest) });
   }
 
   /** Another call was selected, here or in another tab. */

@@ -8,7 +8,7 @@ import { clean, number } from "./words.js";
 export class GraphTools {
   constructor(tab) {
     this.tab = tab;
-    this.modes = new Switch("Show", { calls: "calls", groups: "groups" }, (mode) => tab.store.arrange({ mode, open: [] }));
+    this.modes = new Switch("Show", { calls: "calls", nested: "nested", groups: "groups" }, (mode) => tab.store.arrange({ mode, open: mode === "nested" ? null : [] }));
     this.open = h("span", "nbf-filters", { "aria-label": "Activities shown call by call" });
     this.field = searchField("Find calls", "Find calls by name or status; Enter goes to the next", (text) => tab.look(text));
     this.field.addEventListener("keydown", (event) => this.key(event));
@@ -25,9 +25,11 @@ export class GraphTools {
     const { view, critical, names } = store.state, { modes = [], mode, open = [] } = view;
     this.box.hidden = !this.tab.plan?.count && modes.length < 2;
     this.modes.box.hidden = modes.length < 2;
+    this.modes.offer(modes);
     this.modes.choose(mode);
     this.path.hidden = !critical.length;
     pressed(this.path, this.tab.critical);
+    if (mode === "nested") return void (this.open.hidden = true, this.opened = null);
     const key = JSON.stringify([open, open.map((activity) => names.activities?.[activity])]);
     if (key === this.opened) return;
     this.opened = key;

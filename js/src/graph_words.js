@@ -19,7 +19,7 @@ export function lastBar(store, call) {
 export function linesOf(plan, i, store) {
   const call = plan.call[i], row = plan.rows?.[i], name = plan.name(i, store);
   if (row?.counts) {
-    const fold = row.group === undefined ? "" : "Click to see its calls one by one";
+    const fold = row.nest !== undefined ? `Click to ${row.frame ? "fold" : "open"} it` : row.group === undefined ? "" : "Click to see its calls one by one";
     return [`${name} ${row.side}`, ["", wordsOf(row.counts)], ["", row.detail], ["", fold]];
   }
   if (call === NONE) return [name];
@@ -29,7 +29,7 @@ export function linesOf(plan, i, store) {
   return [name, ["", status + time], ["arguments", argumentsOf(store.details.get(call), row)],
     ["attempts", tries > 1 ? String(tries) : ""], ["started", bar < 0 ? "" : `at ${duration(bars.started[bar])}`],
     ["queued", queued > 0.0005 ? duration(queued) : ""], ["worker", bar < 0 ? "" : store.worker(bars.worker[bar])],
-    ["error", clip(store.details.get(call)?.error ?? (status === "failed" ? row?.detail : ""))]];
+    ["", row?.child ? "A run of its own: click, then open its panel" : ""], ["error", clip(store.details.get(call)?.error ?? (status === "failed" ? row?.detail : ""))]];
 }
 
 function argumentsOf(detail, row) {

@@ -74,6 +74,26 @@ export class Plan {
     return found;
   }
 
+  /** The lines that lead from each of these boxes to the next, through a dot as well, as flags. */
+  along(boxes) {
+    const found = new Uint8Array(this.source.length), steps = new Set(), via = new Set();
+    const pair = (a, b) => a * this.count + b;
+    for (let k = 1; k < boxes.length; k++) {
+      const a = boxes[k - 1], b = boxes[k];
+      if (!(a >= 0 && b >= 0)) continue;
+      steps.add(pair(a, b));
+      for (let i = this.outs.start[a]; i < this.outs.start[a + 1]; i++) {
+        const dot = this.outs.list[i];
+        if (this.isDot(dot) && this.outs.list.subarray(this.outs.start[dot], this.outs.start[dot + 1]).includes(b)) via.add(pair(a, dot)).add(pair(dot, b));
+      }
+    }
+    for (let e = 0; e < found.length; e++) {
+      const key = pair(this.source[e], this.target[e]);
+      found[e] = steps.has(key) || via.has(key) ? 1 : 0;
+    }
+    return found;
+  }
+
   /** Direct neighbours along edges, through dots. */
   neighbours(i, next) {
     const found = new Set(), stack = [i], seen = new Set();

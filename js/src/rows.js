@@ -4,7 +4,7 @@ const KINDS = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Arr
 
 export const CALLS = [["activity", "u2"], ["number", "u4"], ["status", "u1"], ["attempts", "u2"], ["asked", "f8"]];
 export const BARS = [["call", "u4"], ["attempt", "u2"], ["worker", "u2"], ["status", "u1"],
-  ["ready", "f8"], ["started", "f8"], ["ended", "f8"], ["packing", "f4"]];
+  ["ready", "f8"], ["started", "f8"], ["ended", "f8"], ["packing", "f4"], ["progress", "f4"]];
 
 /** Read one column. Its bytes may lie anywhere in a bigger buffer, so they are copied. */
 export function column(kind, buffer) {

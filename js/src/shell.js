@@ -98,6 +98,9 @@ export class View {
     this.draw();
   }
 
+  /** Show another run in an element; gives what takes it off again. */
+  mount(model, el) { return mount(model, el); }
+
   /** Draw at the next frame, once for all that comes before it. */
   soon() {
     if (this.queued || this.closed) return;
@@ -205,7 +208,7 @@ export class View {
     const { store } = this;
     for (const [action, [words, during]] of Object.entries(ACTIONS)) {
       const made = this.buttons[action], pressed = store.isPressed(action);
-      made.hidden = !store.can(action) || (action === "cancel") !== store.running;
+      made.hidden = !store.can(action) || (action === "cancel") !== store.running || store.status === "completed";
       made.disabled = pressed;
       set(made, { "aria-busy": pressed });
       say(made, pressed ? during : words);

@@ -44,6 +44,7 @@ export class Store {
     this.bars = new Table(BARS);
     this.details = new Map(); // call row -> the last `detail` message
     this.log = { lines: [], first: 0, version: 0 };
+    this.children = new Map(); // call row -> the model of the child run that is open
     this.scene = null;
     this.lost = false;
     this.note = "";
@@ -103,6 +104,7 @@ export class Store {
       delta: () => this.delta(message, buffers),
       rows: () => this.learn(() => this.blocks(message.blocks, buffers)),
       scene: () => this.learn(() => { this.scene = { ...message, buffers }; }),
+      child: () => this.children.get(message.call)?.receive(message, buffers),
       detail: () => this.learn(() => this.details.set(message.call, message)),
       log: () => this.learn(() => this.lines(message)),
       note: () => this.learn(() => this.answered(message.text, message.action)),

@@ -16,11 +16,14 @@ export class Switch {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!step) return;
     take(event);
-    const values = [...this.buttons.keys()], at = values.indexOf(this.value);
+    const values = [...this.buttons.keys()].filter((value) => !this.buttons.get(value).hidden), at = values.indexOf(this.value);
     const next = values[(at + step + values.length) % values.length];
     chosen(next);
     this.buttons.get(next).focus();
   }
+
+  /** Offer only some of the choices. */
+  offer(values) { for (const [value, made] of this.buttons) made.hidden = !values.includes(value); }
 
   choose(value) {
     this.value = value;

@@ -31,17 +31,17 @@ export function random(seed) {
 }
 
 const TYPES = { activity: Uint16Array, number: Uint32Array, status: Uint8Array, attempts: Uint16Array, asked: Float64Array,
-  call: Uint32Array, attempt: Uint16Array, worker: Uint16Array, ready: Float64Array, started: Float64Array, ended: Float64Array, packing: Float32Array };
+  call: Uint32Array, attempt: Uint16Array, worker: Uint16Array, ready: Float64Array, started: Float64Array, ended: Float64Array, packing: Float32Array, progress: Float32Array };
 
 /** Rows given as objects, as the typed columns that the browser keeps. */
 export function columns(rows, names) {
   const found = { count: rows.length };
-  for (const name of names) found[name] = TYPES[name].from(rows, (row) => row[name] ?? 0);
+  for (const name of names) found[name] = TYPES[name].from(rows, (row) => row[name] ?? (name === "progress" ? NaN : 0));
   return found;
 }
 
 export const CALL_COLUMNS = ["activity", "number", "status", "attempts", "asked"];
-export const BAR_COLUMNS = ["call", "attempt", "worker", "status", "ready", "started", "ended", "packing"];
+export const BAR_COLUMNS = ["call", "attempt", "worker", "status", "ready", "started", "ended", "packing", "progress"];
 
 /**
  * A run on a pool: so many calls of some activities, some of which fail and are tried again.
@@ -93,7 +93,7 @@ function chain(bars, seed) {
   return found.reverse();
 }
 
-const KINDS = { activity: "u2", number: "u4", status: "u1", attempts: "u2", asked: "f8", call: "u4", attempt: "u2", worker: "u2", ready: "f8", started: "f8", ended: "f8", packing: "f4" };
+const KINDS = { activity: "u2", number: "u4", status: "u1", attempts: "u2", asked: "f8", call: "u4", attempt: "u2", worker: "u2", ready: "f8", started: "f8", ended: "f8", packing: "f4", progress: "f4" };
 
 /** Rows as a block and its buffers, as the kernel sends them; `at` gives their numbers if they do not follow each other. */
 export function block(table, rows, from = 0, at = null) {

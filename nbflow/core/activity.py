@@ -13,6 +13,7 @@ from nbflow.core.classes import adapted, class_digest, own_class
 from nbflow.core.errors import DefinitionError
 from nbflow.core.fingerprint import fingerprint
 from nbflow.core.future import Future, current
+from nbflow.core.naming import one_form
 from nbflow.core.options import PRIORITY_NOT_SET, Options, Priority, refuse
 from nbflow.core.retry import Retry, When
 
@@ -166,6 +167,7 @@ def activity(
     meta: Mapping[str, Any] | None = None,
     max_running: int | None = None,
     copy: bool = False,
+    persist: bool = True,
 ) -> Callable[[Callable[P, T]], Activity[P, T]]: ...
 def activity(  # noqa: PLR0913 - one a field of `Options`
     fn: Callable[..., Any] | None = None,
@@ -190,6 +192,7 @@ def activity(  # noqa: PLR0913 - one a field of `Options`
     meta: Mapping[str, Any] | None = None,
     max_running: int | None = None,
     copy: bool = False,
+    persist: bool = True,
     **unknown: Any,
 ) -> Any:
     """Make an activity of a function, plain or ``async def``, or of a class with ``execute``.
@@ -228,6 +231,10 @@ def activity(  # noqa: PLR0913 - one a field of `Options`
         meta: A dict for services and tools; nbflow does not look at it.
         max_running: How many of its calls may run at once, in one run and in this process.
         copy: Give each consumer in this process a copy of the result, also of a mebibyte and more.
+        persist: With False, results stay in the memory of the process that drives the run, which
+            writes them nowhere: for what is large and quickly made, or cannot be pickled. A run
+            that is resumed computes them again, where something that is not settled needs them.
+            Cannot be combined with `once` or `cache`.
         unknown: Nothing: any other option is refused.
 
     Raises:
@@ -247,8 +254,8 @@ def activity(  # noqa: PLR0913 - one a field of `Options`
     given_name = _named(name)
 
     def make(function: Callable[..., Any]) -> Activity[..., Any]:
-        called = given_name or _own_name(function)
         code = _callable(function)
+        called = given_name or _own_name(function)
         _check_cache(options, code)
         return Activity(called, code, options)
 
@@ -306,7 +313,7 @@ def _named(name: object) -> str | None:
     """Refuse names that are none."""
     if name is not None and not (isinstance(name, str) and name.strip()):
         refuse(f"name is a text, not {name!r:.60}")
-    return name
+    return None if name is None else one_form(name)
 
 
 def _check_cache(options: Options, fn: object) -> None:

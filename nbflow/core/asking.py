@@ -30,6 +30,7 @@ class Asking(Naming):
         group: str
         run: str
         history: History
+        limit: int | None
         recall: Recall
         _asked: list[CallState]
         _counts: dict[str, int]
@@ -39,6 +40,7 @@ class Asking(Naming):
         _turn: int
 
         def value(self, state: CallState) -> Any: ...  # noqa: D102 - the interpreter has it
+        def check_limit(self) -> None: ...  # noqa: D102
         def refuse_inside(self, future: Future[Any]) -> None: ...  # noqa: D102
 
     def call(
@@ -107,8 +109,10 @@ class Asking(Naming):
 
     def _new_turn(self) -> tuple[str, ...]:
         """Note that the code has read results since it last asked: control edges begin here."""
-        self._turn += 1
-        after, self._read = tuple(self._read), {}
+        if self.limit is not None:
+            self.check_limit()
+        self._turn += 1  # type: ignore[misc] # a slot of the interpreter
+        after, self._read = tuple(self._read), {}  # type: ignore[misc] # as above
         return after
 
     def _pack(

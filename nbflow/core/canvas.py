@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, overload
 
 from nbflow.core.activity import Activity
 from nbflow.core.composed import CanvasFuture, Item
@@ -20,6 +20,10 @@ from nbflow.core.future import Future, current
 
 if TYPE_CHECKING:
     from nbflow.core.interpreter import Interpreter
+    from nbflow.core.workflow import WorkflowFunction
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SEPARATOR: Final = "/"
 """Stands between the names of groups in `CallScheduled.group`, outermost first."""
@@ -81,16 +85,16 @@ class _Items(Canvas):
 
     def __init__(self, items: Iterable[Any], *, raises_on_failure: bool | None, name: str) -> None:
         super().__init__(raises_on_failure=raises_on_failure, name=name)
-        self.items: list[Item] = [_item(one) for one in items]
+        self.items: list[Item] = [read_item(one) for one in items]
 
     def append(self, target: Any, *args: Any, **kwargs: Any) -> Self:
         """Add an item, with its arguments."""
-        self.items.append(_item(target, args, kwargs))
+        self.items.append(read_item(target, args, kwargs))
         return self
 
     def extend(self, items: Iterable[Any]) -> Self:
         """Add items as the constructor takes them."""
-        self.items.extend([_item(one) for one in items])
+        self.items.extend([read_item(one) for one in items])
         return self
 
     def __iadd__(self, items: Iterable[Any]) -> Self:
@@ -116,6 +120,7 @@ class Group(_Items):
         raises_on_failure: False: a failure leaves None in the result, and does not fail the run.
             None: as the composition around it says, True for the outermost.
         name: What pictures call it; a number by default.
+        future_class: Of what ``submit`` gives: a subclass of `CanvasFuture`.
 
     Raises:
         DefinitionError: An item cannot be asked for, or an option makes no sense.
@@ -133,8 +138,10 @@ class Group(_Items):
         max_parallel: int | None = None,
         raises_on_failure: bool | None = None,
         name: str = "",
+        future_class: type[CanvasFuture] = CanvasFuture,
     ) -> None:
         super().__init__(items, raises_on_failure=raises_on_failure, name=name)
+        self.future_class = check_future_class(future_class)
         if max_parallel is not None and (type(max_parallel) is not int or max_parallel < 1):
             message = f"max_parallel is a number from 1, or None for no limit: {max_parallel!r:.60}"
             raise DefinitionError(message)
@@ -143,11 +150,11 @@ class Group(_Items):
     def _begin(
         self, interpreter: Interpreter, extra: tuple[Any, ...], *, raises: bool
     ) -> CanvasFuture:
-        return CanvasFuture(
+        return self.future_class(
             interpreter,
             self._path(interpreter),
             [item._replace(args=(*item.args, *extra)) for item in self.items],
-            _asked,
+            ask_for,
             raises=self._says(inherited=raises),
             most=self.max_parallel,
         )
@@ -162,6 +169,7 @@ class Chain(_Items):
         break_on_failure: Stop at the first failure. The result then ends there.
         raises_on_failure: As of a `Group`.
         name: What pictures call it; a number by default.
+        future_class: Of what ``submit`` gives: a subclass of `CanvasFuture`.
 
     Raises:
         DefinitionError: An item cannot be asked for, or an option makes no sense.
@@ -179,8 +187,10 @@ class Chain(_Items):
         break_on_failure: bool = True,
         raises_on_failure: bool | None = None,
         name: str = "",
+        future_class: type[CanvasFuture] = CanvasFuture,
     ) -> None:
         super().__init__(items, raises_on_failure=raises_on_failure, name=name)
+        self.future_class = check_future_class(future_class)
         if send_result and not break_on_failure:
             message = "send_result needs break_on_failure: after a failure there is nothing to send"
             raise DefinitionError(message)
@@ -192,11 +202,11 @@ class Chain(_Items):
         items = list(self.items)
         if items:
             items[0] = items[0]._replace(args=(*items[0].args, *extra))
-        return CanvasFuture(
+        return self.future_class(
             interpreter,
             self._path(interpreter),
             items,
-            _asked,
+            ask_for,
             raises=self._says(inherited=raises),
             most=1,
             chained=True,
@@ -252,10 +262,28 @@ class FuncGroup(Canvas):
                 made = Group(name="nothing")
             elif isinstance(made, list):
                 made = Group(*made)
-            canvas = made if isinstance(made, Canvas) else Group(_item(made))
+            canvas = made if isinstance(made, Canvas) else Group(read_item(made))
             return canvas._begin(interpreter, (), raises=self._says(inherited=raises))  # noqa: SLF001
 
 
+def check_future_class(given: Any) -> type[CanvasFuture]:
+    """Give the class of a composition's future.
+
+    Raises:
+        DefinitionError: It is none.
+    """
+    if isinstance(given, type) and issubclass(given, CanvasFuture):
+        return given
+    message = f"future_class is a subclass of nbflow.CanvasFuture, not {given!r:.60}"
+    raise DefinitionError(message)
+
+
+@overload
+def submit(target: Activity[..., T], *args: Any, **kwargs: Any) -> Future[T]: ...
+@overload
+def submit(target: WorkflowFunction[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+@overload
+def submit(target: Any, *args: Any, **kwargs: Any) -> Future[Any]: ...
 def submit(target: Any, *args: Any, **kwargs: Any) -> Future[Any]:
     """Ask for an activity, a workflow or a composition in workflow code.
 
@@ -270,15 +298,16 @@ def submit(target: Any, *args: Any, **kwargs: Any) -> Future[Any]:
     if interpreter is None:
         message = "submit() is for workflow code. To begin a run, write start(...) on a workflow"
         raise FutureMisuse(message)
-    return _asked(interpreter, _item(target, args, kwargs), (), True)  # noqa: FBT003
+    return ask_for(interpreter, read_item(target, args, kwargs), (), True)  # noqa: FBT003
 
 
-def _asked(
+def ask_for(
     interpreter: Interpreter,
     item: Item,
     extra: tuple[Any, ...],
     raises: bool,  # noqa: FBT001 - as `Ask` has it
 ) -> Future[Any]:
+    """Ask for an item, as `Ask` has it."""
     target = item.target
     if isinstance(target, Canvas):
         return target._begin(interpreter, (*item.args, *extra), raises=raises)  # noqa: SLF001
@@ -286,11 +315,16 @@ def _asked(
     return ask(*item.args, *extra, **item.kwargs)
 
 
-def _item(one: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Item:
+def read_item(one: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Item:
+    """Give what is to be asked for.
+
+    Raises:
+        DefinitionError: It is nothing that can be.
+    """
     if isinstance(one, Item):
         return one
     if type(one) is tuple and one and not args and not kwargs:
-        return _item(one[0], one[1:])
+        return read_item(one[0], one[1:])
     if isinstance(one, Canvas):
         if args or kwargs:
             message = f"a {one.kind} takes no arguments: its items have them"

@@ -19,6 +19,7 @@ from nbflow.core.activity import Activity
 from nbflow.core.child import WorkflowOptions
 from nbflow.core.errors import Unserialisable
 from nbflow.core.fingerprint import digest, fingerprint, global_names
+from nbflow.core.hooks import HOOKS
 from nbflow.core.redact import redact
 from nbflow.core.workflow import Definition, Workflow, WorkflowFunction, definition
 
@@ -141,12 +142,17 @@ class _Snapshot:
         return copy
 
     def _options(self, value: WorkflowFunction[..., Any]) -> WorkflowOptions:
-        """Give a workflow's options, the function among them frozen too."""
-        handler = value.settings.on_failure
-        if not isinstance(handler, FunctionType):
-            return value.settings
-        frozen = self._function(handler.__name__, handler)
-        return value.settings.changed({"on_failure": frozen})
+        """Give a workflow's options, the functions among them frozen too."""
+        settings = value.settings
+        given = {"on_task_failure": settings.on_task_failure}
+        given |= {name: getattr(settings.hooks, name) for name in HOOKS}
+        return settings.changed(
+            {
+                name: self._function(fn.__name__, fn)
+                for name, fn in given.items()
+                if isinstance(fn, FunctionType)
+            }
+        )
 
     def _function(self, name: str, fn: FunctionType) -> FunctionType:
         if id(fn) in self._memo:

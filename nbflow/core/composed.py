@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.describe import error_of
-from nbflow.core.errors import AggregateException, FutureMisuse
-from nbflow.core.future import Future, Gathered, current, leaves
+from nbflow.core.errors import AggregateException, FutureMisuse, NondeterminismError, StoreError
+from nbflow.core.future import Future, Gathered, current, leaves, within
 
 if TYPE_CHECKING:
     from nbflow.core.interpreter import Interpreter
@@ -39,6 +41,7 @@ class CanvasFuture(Gathered[Any]):
         "_errors",
         "_going",
         "_items",
+        "_late",
         "_most",
         "_open",
         "_path",
@@ -65,12 +68,13 @@ class CanvasFuture(Gathered[Any]):
         self._raises, self._most = raises, most
         self._chained, self._send, self._breaks = chained, send, breaks
         self._open = 0
-        self._going = False
+        self._going = self._late = False
         self._errors: dict[int, BaseException] = {}
         self._callbacks: list[Callable[[], object]] = []
         self.members: list[Future[Any]] = []
         """The futures of the items that were asked for."""
         self._go()
+        self._late = True
 
     # ------------------------------------------------------------ asking
 
@@ -96,8 +100,15 @@ class CanvasFuture(Gathered[Any]):
         extra = (before,) if before is not None and self._send else ()
         if before is not None:
             interpreter.after(before)
-        with interpreter.grouped(self._path):
-            member = self._asks(interpreter, item, extra, self._raises)
+        try:
+            with interpreter.grouped(self._path):
+                member = self._asks(interpreter, item, extra, self._raises)
+        except (NondeterminismError, StoreError):
+            raise
+        except Exception as error:
+            if not self.members and not self._late:
+                raise  # where it was submitted: there is the code that is at fault
+            member = Broken(error, f"{self._path}[{index}]")
         self.members.append(member)
         self._open += 1
         member.add_done_callback(lambda _: self._settled(index, member))
@@ -181,29 +192,71 @@ class CanvasFuture(Gathered[Any]):
         """Whether its failures are failures of what is around it."""
         return self._raises
 
+    @property
+    def seen(self) -> bool:
+        """Whether workflow code has seen that it is complete."""
+        return self.complete
+
     def done(self) -> bool:
-        """Whether all of it is settled. Only outside a workflow, as `Future.done`."""
+        """Whether all of it is settled, where `Future.done` may be asked."""
         return not self._items and all(member.done() for member in self.members)
+
+    def abandon(self) -> None:
+        """Ask for nothing more, and give up what is not settled."""
+        self._items = []
+        for member in self.members:
+            member.abandon()
 
     @property
     def finished(self) -> int:
         """How many of its items workflow code has seen settled."""
         return len(self.members) - self._open
 
-    def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> None:
+    def add_done_callback(
+        self, fn: Callable[[Future[Any]], object], *, context: Context | None = None
+    ) -> None:
         """Call ``fn(self)`` once it is complete."""
+        call: Callable[..., object] = fn if context is None else within(context, fn)
         if self.complete:
-            fn(self)
+            call(self)
         else:
-            self._callbacks.append(lambda: fn(self))
+            self._callbacks.append(partial(call, self))
 
-    def __await__(self) -> Any:
-        """Wait for all in an ``async def`` workflow."""
-        return (yield self)
+    def remove_done_callback(self, fn: Callable[[Future[Any]], object]) -> int:
+        """Drop what `add_done_callback` was given; give how often it was."""
+        left = [one for one in self._callbacks if getattr(one, "func", one) != fn]
+        dropped = len(self._callbacks) - len(left)
+        self._callbacks = left
+        return dropped
+
+
+class Broken(Gathered[Any]):
+    """The future of an item that could not be asked for: it has failed with that error."""
+
+    __slots__ = ("_name", "problem")
+
+    def __init__(self, problem: Exception, name: str) -> None:
+        super().__init__([])
+        self.problem, self._name = problem, name
+
+    @property
+    def call(self) -> str:
+        """What it stands for, in messages."""
+        return self._name
+
+    def result(self) -> list[Any]:
+        """Raise why it could not be asked for."""
+        raise self.problem
+
+    def exception(self) -> BaseException | None:
+        """Give why it could not be asked for."""
+        return self.problem
 
 
 def _error(member: Future[Any]) -> BaseException | None:
     """Give what a settled item failed with, without looking at it in the code's name."""
+    if isinstance(member, Broken):
+        return member.problem
     if isinstance(member, CanvasFuture):
         return member.error() if member.bubbles else None
     state = member._state  # noqa: SLF001 - the other half of Future

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from nbflow.core import turns
 from nbflow.core.call import CallState
 from nbflow.core.child import WorkflowOptions
-from nbflow.core.errors import Continued, NbflowError, NondeterminismError, Suspended
-from nbflow.core.events import Event, SignalReceived, SignalSent
+from nbflow.core.ending import perform
+from nbflow.core.errors import Continued, NbflowError, Suspended, ValueGone
+from nbflow.core.events import CancelRequested, Event, SignalReceived, SignalSent
 from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.interpreter import Interpreter
@@ -26,6 +27,18 @@ class Command:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule(Command):
     """Have a call run: every dependency has succeeded, and nobody was told of it yet."""
+
+    call: CallState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note(Command):
+    """Append the `CallScheduled` of a call that cannot run, and decide again.
+
+    Something that it takes has failed, and that event settles it, as it does in a live run. The
+    code is stopped where it looks at the call until the log has it: what it sees next depends on
+    the place that it has there.
+    """
 
     call: CallState
 
@@ -57,8 +70,18 @@ class Cancel(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefuseCancel(Command):
+    """Append `CancelRefused`: the code was asked whether the run may be cancelled, and refused."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Close(Command):
-    """End the run: ``completed`` with a result, or ``failed`` with an error."""
+    """End the run: ``completed`` with a result, ``failed`` with an error, or ``cancelled``.
+
+    The error of one that is cancelled is what its cleaning up failed with.
+    """
 
     status: str
     result: Stored = None
@@ -89,49 +112,111 @@ class _Collector:
         self.history = history
         self.now = now
         self.commands: list[Command] = []
+        self.stopped: BaseException | None = None
+        self._visible = len(history.settled)
+        self._given_up: set[str] = set()
         self._most = options.max_open_activity_count
         self._asked: list[str] = []
 
+    def _stop(self, error: BaseException | None = None) -> NoReturn:
+        """Stop the code, which asks for nothing more from here on, in a `finally` for one."""
+        self.stopped = self.stopped or error or Suspended()
+        raise self.stopped
+
     def ask(self, state: CallState) -> None:
+        if self.stopped is not None:
+            raise self.stopped
         if self._most is not None:
             calls = self.history.calls
             self._asked = [c for c in self._asked if calls[c].index < 0]
             if len(self._asked) >= self._most:
-                raise Suspended
+                self._stop()
             self._asked.append(state.id)
         self.history.admit(state)
 
     def timer(self, state: CallState, seconds: float) -> None:
+        if self.stopped is not None:
+            raise self.stopped
         if state.id not in self.history.calls:
             self.history.calls[state.id] = state
             self.commands.append(StartTimer(timer=state.id, due=self.now + seconds))
 
     def mark(self, state: CallState, marker: Marker) -> None:  # noqa: ARG002 - whoever records it settles it
-        self.commands.append(Record(marker=marker))
-        raise Suspended
+        if self.stopped is None:
+            self.commands.append(Record(marker=marker))
+        self._stop()
 
     def expect(self, state: CallState) -> None:
         """Whoever hears of a signal appends it."""
 
     def send(self, state: CallState, event: SignalSent, told: SignalReceived) -> None:
+        if self.stopped is not None:
+            raise self.stopped
         if state.id not in self.history.calls:
             self.history.calls[state.id] = state
             self.commands.append(SendSignal(event=event, told=told))
 
     def cancel(self, state: CallState, reason: str) -> None:
-        self.commands.append(Cancel(call=state.id, reason=reason))
+        if self.stopped is not None:
+            return
+        if state.name and not state.recorded:
+            self._given_up.add(state.id)  # nobody was told of it
+        else:
+            self.commands.append(Cancel(call=state.id, reason=reason))
+
+    def answer(self, *, refused: bool) -> None:
+        asked = self.history.cancelling
+        reason = asked.reason if asked is not None else ""
+        if refused:
+            self.commands.append(RefuseCancel(reason=reason))
+            return
+        self.history.ready.clear()
+        self.commands = [c for c in self.commands if not isinstance(c, StartTimer)]
+        for state in self.history.calls.values():
+            begun = state.recorded or (not state.name and state.retry_at is not None)
+            if begun and state.outcome is None and self._asked_before(state, asked):
+                self.commands.append(Cancel(call=state.id, reason=reason))
+
+    def _asked_before(self, state: CallState, cancel: CancelRequested | None) -> bool:
+        """Whether it is not for cleaning up: the code asked for it before it heard of the cancel.
+
+        What the log has of cleaning up is not asked for again at that point of the code.
+        """
+        seq = cancel.seq if cancel is not None else 0
+        return state.activity is not None or self.history.recorded.get(state.id, 0) < seq
 
     def block(self, state: CallState | None, position: int) -> None:  # noqa: ARG002 - never waits
-        raise Suspended
+        self._stop()
+
+    def restore(self, state: CallState) -> CallState:
+        self._stop(ValueGone(state.id))
 
     def visible(self) -> int:
-        return len(self.history.settled)
+        return self._visible  # and not those that are skipped only now: the log does not have them
 
-    def schedules(self) -> list[Command]:
-        """Give a command for each new call that can start; leave none of them to start twice."""
-        new = [s for s in self.history.ready if not s.recorded and s.outcome is None]
+    def asked(self) -> list[Command]:
+        """Give a command for each new call that can start or cannot run at all.
+
+        None of them is left to start twice.
+        """
+        calls = self.history.calls
+        new = [
+            s
+            for s in self.history.ready
+            if not s.recorded and s.outcome is None and s.id not in self._given_up
+        ]
         self.history.ready.clear()
-        return [Schedule(call=state) for state in turns.allowed(new, self.history)]
+        found: dict[str, Command] = {
+            state.id: Schedule(call=state) for state in turns.allowed(new, self.history)
+        }
+        skipped = [s for s in calls.values() if s.because is not None and not s.recorded]
+        if not skipped:
+            return list(found.values())
+        notes: dict[str, Command] = {s.id: Note(call=s) for s in skipped}
+        if list(found) != [call for call in calls if call in found]:  # by priority
+            return [*notes.values(), *found.values()]
+        found |= notes
+        return [found[call] for call in calls if call in found]
 
 
 def continued(new: Continued) -> Continue:
@@ -169,14 +254,16 @@ def decide(
     fetch: Fetch = _no_blob,
     options: WorkflowOptions | None = None,
 ) -> list[Command]:
-    """Give the commands that follow from a run's events. Touches nothing.
+    """Give the commands that follow from a run's events. Touches nothing itself.
+
+    The workflow's hooks are called, each time that it comes to them.
 
     Args:
         workflow: The workflow's function.
         events: The whole log of the run so far.
         now: The time, in seconds since the epoch.
         fetch: Gives the bytes of a blob.
-        options: Those of the workflow.
+        options: Those of the workflow, with its hooks unless it is a class.
 
     Raises:
         NbflowError: The log has a hole, or is not in order.
@@ -186,19 +273,20 @@ def decide(
     if history.started is None:
         message = "the log does not begin with RunStarted"
         raise NbflowError(message)
-    collector = _Collector(history, now, options or WorkflowOptions())
+    rules = options or WorkflowOptions()
+    collector = _Collector(history, now, rules)
     interpreter = Interpreter(history, collector, fetch, history.started.seed)
     started = history.started
     args = [interpreter.unpack(a) for a in started.args]
     kwargs = {k: interpreter.unpack(v) for k, v in started.kwargs.items()}
     try:
-        result = interpreter.execute(workflow, args, kwargs)
+        ending = perform(interpreter, workflow, rules, args, kwargs)
     except Suspended:
-        return collector.schedules() + collector.commands
-    except NondeterminismError:
-        raise
-    except Continued as new:
-        return [continued(new)]
-    except Exception as error:  # noqa: BLE001 - workflow code may raise anything: it fails the run
-        return [Close(status="failed", error=Failure.of(error))]
-    return [Close(status="completed", result=result)]
+        return collector.asked() + collector.commands
+    if isinstance(ending.error, KeyboardInterrupt):
+        raise ending.error  # somebody's at a keyboard, not the code's
+    if ending.new is not None:
+        return [continued(ending.new)]
+    ending.closed()
+    error = Failure.of(ending.error) if ending.error is not None else None
+    return [Close(status=ending.status, result=ending.result, error=error)]

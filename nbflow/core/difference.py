@@ -113,7 +113,14 @@ def written(state: CallState) -> str:
     if state.id.startswith("timer-"):
         return "nbflow.sleep(...) or the time limit of a wait"
     of = getattr(state.outcome, "of", "")
-    return f"nbflow.side_effect({of})" if of else state.id
+    return marker_text(state.id, of) if of else state.id
+
+
+def marker_text(id_: str, of: str) -> str:
+    """Write what code says for a marker."""
+    if id_.startswith("marker-"):
+        return f"nbflow.record_marker({of!r})"
+    return f"nbflow.side_effect({of})"
 
 
 def line_of(source: str, name: str) -> int:

@@ -38,5 +38,15 @@ class Driver(Protocol):
     def block(self, state: CallState | None, position: int) -> None:
         """Return once `state` is settled, or, with None, once more than `position` calls are."""
 
+    def restore(self, state: CallState) -> CallState:
+        """Have a result computed again that was in memory only; return the call that has done so.
+
+        Code that may not run anything is stopped, by `ValueGone`.
+        """
+
+    @property
+    def stopped(self) -> BaseException | None:
+        """What stops the code for good, whatever it makes of that."""
+
     def visible(self) -> int:
         """How many settled calls the code may see: those whose settling is in the log."""

@@ -274,6 +274,18 @@ class Suspended(BaseException):
     """Stops workflow code that needs a value which the history does not have yet."""
 
 
+class ValueGone(Suspended):
+    """Stops workflow code that reads a result which was in memory only, and is gone.
+
+    Attributes:
+        call: The call whose result it was.
+    """
+
+    def __init__(self, call: str) -> None:
+        super().__init__(f"the result of {call} was in memory only (persist=False)")
+        self.call = call
+
+
 class Continued(BaseException):
     """Stops workflow code that goes on in a new run.
 

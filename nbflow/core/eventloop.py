@@ -16,14 +16,16 @@ import sys
 from asyncio import events as _events
 from asyncio import tasks as _tasks
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from types import AsyncGeneratorType
+from typing import TYPE_CHECKING, Any, Final
 
-from nbflow.core.errors import Cancelled, Continued, FutureMisuse, NbflowError, Suspended
+from nbflow.core.errors import Cancelled, Continued, Suspended
 from nbflow.core.future import Future, Gathered
+from nbflow.core.looprules import foreign, refusal, refuse_unordered
 
 if TYPE_CHECKING:
     from nbflow.core.call import CallState
@@ -90,7 +92,7 @@ class LogLoop(asyncio.AbstractEventLoop):
         self._awaited: dict[int, int] = {}
         self._open: dict[LogTask, None] = {}
         self._failed: list[LogTask] = []
-        self._generators: list[AsyncGenerator[Any, Any]] = []
+        self._generators: list[AsyncGeneratorType[Any, Any]] = []
         self._main: LogTask | None = None
         self._numbers = 0
         self._rounds = 0
@@ -126,7 +128,7 @@ class LogLoop(asyncio.AbstractEventLoop):
                 raise
             raise other from error
         for task in self._failed:
-            if task._log_traceback:  # type: ignore[attr-defined]  # noqa: SLF001 - nobody looked
+            if task._log_traceback:  # noqa: SLF001 - nobody looked
                 task.result()
         return result
 
@@ -135,18 +137,18 @@ class LogLoop(asyncio.AbstractEventLoop):
         """Be this thread's running loop, which may be within another one: a notebook's."""
         outer = _events._get_running_loop()  # noqa: SLF001 - the one way, for loops
         task = _tasks.current_task(outer) if outer is not None else None
-        if task is not None:
-            _tasks._leave_task(outer, task)  # type: ignore[attr-defined]  # noqa: SLF001
+        if outer is not None and task is not None:
+            _tasks._leave_task(outer, task)  # noqa: SLF001 - else it could not run others
         hooks = sys.get_asyncgen_hooks()
         _events._set_running_loop(self)  # noqa: SLF001
-        sys.set_asyncgen_hooks(self._generators.append, lambda _: None)
+        sys.set_asyncgen_hooks(self._generators.append, lambda _: None)  # type: ignore[arg-type] # it is one
         try:
             yield
         finally:
             sys.set_asyncgen_hooks(*hooks)
             _events._set_running_loop(outer)  # noqa: SLF001
-            if task is not None:
-                _tasks._enter_task(outer, task)  # type: ignore[attr-defined]  # noqa: SLF001
+            if outer is not None and task is not None:
+                _tasks._enter_task(outer, task)  # noqa: SLF001
 
     def _go(self, task: LogTask) -> None:
         while not task.done():
@@ -188,7 +190,7 @@ class LogLoop(asyncio.AbstractEventLoop):
         _events._set_running_loop(None)  # noqa: SLF001
         for task in [*self._open, *self._failed]:
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
-            task._log_traceback = False  # type: ignore[attr-defined]  # noqa: SLF001
+            task._log_traceback = False  # noqa: SLF001
         for task in reversed(self._open):
             coroutine: Any = task.get_coro()
             with suppress(BaseException):  # whatever its `finally` does: it may not act any more
@@ -198,6 +200,10 @@ class LogLoop(asyncio.AbstractEventLoop):
         """Cancel the workflow's own coroutine, as a cancel of the run does."""
         if self._main is not None:
             self._main.cancel(reason)
+
+    def cancelled(self, reason: str) -> asyncio.CancelledError:
+        """Make what coroutines are cancelled by."""
+        return asyncio.CancelledError(reason)
 
     @property
     def within(self) -> bool:
@@ -244,9 +250,9 @@ class LogLoop(asyncio.AbstractEventLoop):
         self._numbers += 1
         return LogFuture(self._numbers, self, given_up)
 
-    def create_task(self, coro: Any, *, name: str | None = None, **options: Any) -> LogTask:  # type: ignore[override]
+    def create_task(self, coro: Any, *, name: str | None = None, **options: Any) -> LogTask:
         """Have a coroutine run, which begins in its turn."""
-        _refuse_unordered(coro)
+        refuse_unordered(coro)
         self._numbers += 1
         task = LogTask(self._numbers, coro, self, name=name or f"task-{self._numbers}", **options)
         if not task.done():
@@ -259,13 +265,13 @@ class LogLoop(asyncio.AbstractEventLoop):
         self._open.pop(task, None)
         if task.cancelled():
             return
-        error = task._exception  # type: ignore[attr-defined]  # noqa: SLF001 - not the same as looking at it
+        error = task._exception  # noqa: SLF001 - not the same as looking at it
         if error is not None:
             self._failed.append(task)
         if isinstance(error, _STOPPING):
             self.fatal = self.fatal or error
 
-    def call_soon(
+    def call_soon(  # type: ignore[override] # as the arguments are
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         """Have something called in its turn."""
@@ -273,7 +279,7 @@ class LogLoop(asyncio.AbstractEventLoop):
         self._ready.append(handle)
         return handle
 
-    def call_later(
+    def call_later(  # type: ignore[override] # as the arguments are
         self,
         delay: float,
         callback: Callable[..., object],
@@ -293,7 +299,7 @@ class LogLoop(asyncio.AbstractEventLoop):
         self._interpreter.on_settled(state, partial(self._fire, handle))
         return handle
 
-    def call_at(
+    def call_at(  # type: ignore[override] # as the arguments are
         self,
         when: float,
         callback: Callable[..., object],
@@ -355,71 +361,6 @@ def _wake(waiter: LogFuture, _: object) -> None:
         waiter.set_result(None)
 
 
-def _refuse_unordered(coroutine: Any) -> None:
-    """Refuse coroutines that asyncio takes out of a set: their order is that of addresses."""
-    frame = sys._getframe(2)  # noqa: SLF001 - whoever asks asyncio
-    code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
-    own = getattr(code, "co_filename", "") == _tasks.__file__
-    while frame is not None and frame.f_globals.get("__name__") == "asyncio.tasks":
-        if frame.f_code.co_name in {"as_completed", "__init__"} and not own:
-            coroutine.close()
-            message = (
-                "asyncio.as_completed() begins coroutines in no certain order, so that the run "
-                "could not be resumed: make tasks of them first, [asyncio.create_task(c) for c in "
-                "...], or write nbflow.as_completed([...]) for the futures of calls"
-            )
-            raise FutureMisuse(message)
-        frame = frame.f_back  # type: ignore[assignment]
-
-
-# ---------------------------------------------------------------- what is refused
-
-_ACTIVITY = "put it into an activity, and await its call"
-_OWN = "the run drives this loop itself"
-_REFUSED: Final = {
-    "run_in_executor": f"threads and processes: {_ACTIVITY}",
-    "set_default_executor": f"threads and processes: {_ACTIVITY}",
-    "shutdown_default_executor": f"threads and processes: {_ACTIVITY}",
-    "call_soon_threadsafe": (
-        "being woken by another thread: tell the run something by run.signal(name, value), and "
-        "await nbflow.wait_signal(name)"
-    ),
-    "add_signal_handler": (
-        "signals of the system. Cancelling the run raises asyncio.CancelledError where the code "
-        "waits"
-    ),
-    "remove_signal_handler": "signals of the system",
-    "subprocess_shell": "other programs: make an activity of them by nbflow.execute.program",
-    "subprocess_exec": "other programs: make an activity of them by nbflow.execute.program",
-    "set_task_factory": "tasks of others: asyncio.create_task makes those that can be replayed",
-    **dict.fromkeys(("run_forever", "run_until_complete", "stop", "close"), _OWN),
-}
-_FOREIGN: Final = ("Task got bad yield", "attached to a different loop")
-_NETWORK: Final = f"networks, pipes and files: {_ACTIVITY}"
-
-
-def _refused(name: str, instead: str) -> Callable[..., NoReturn]:
-    def refuse(*_: object, **__: object) -> NoReturn:
-        message = f"a workflow's event loop has no {name}(). It cannot replay {instead}"
-        if instead == _OWN:
-            message = f"a workflow's event loop has no {name}(): {instead}"
-        raise FutureMisuse(message)
-
-    refuse.__name__ = name
-    return refuse
-
-
 for _name in dir(asyncio.AbstractEventLoop):
     if not _name.startswith("_") and _name not in vars(LogLoop):
-        setattr(LogLoop, _name, _refused(_name, _REFUSED.get(_name, _NETWORK)))
-
-
-def foreign(error: RuntimeError) -> NbflowError | None:
-    """Give what to say of a coroutine that awaits something of another library's loop."""
-    if not any(words in str(error) for words in _FOREIGN):
-        return None
-    message = (
-        "a workflow can await the futures of its own calls, nbflow's and asyncio's own things, and "
-        f"coroutines of these. As for the rest: {_ACTIVITY}"
-    )
-    return FutureMisuse(message)
+        setattr(LogLoop, _name, refusal(_name))

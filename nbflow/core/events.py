@@ -35,6 +35,7 @@ class Report(NamedTuple):
         packing_ns: What turning the result into its stored form took.
         size: Length of the stored result, in bytes.
         memory: Peak memory of the worker so far, in bytes; 0 where it is not known.
+        measured: The blocks that the activity measured, as `nbflow.core.metrology` writes them.
     """
 
     worker: str
@@ -44,6 +45,7 @@ class Report(NamedTuple):
     packing_ns: int = 0
     size: int = 0
     memory: int = 0
+    measured: str = ""
 
     @classmethod
     def between(
@@ -199,6 +201,7 @@ class CallSucceeded(NamedTuple):
     packing_ns: int = 0
     size: int = 0
     memory: int = 0
+    measured: str = ""
 
     @property
     def report(self) -> Report:
@@ -245,6 +248,22 @@ class CallMissed(NamedTuple):
     call: str
     key: str = ""
     reasons: tuple[str, ...] = ()
+
+
+class CallRepeated(NamedTuple):
+    """A result that was in memory only is needed, and is computed again by a call of its own.
+
+    Attributes:
+        call: The call whose result it was.
+        by: Id of the call that computes it again; it was scheduled just before.
+        needed: The call that needs it; "" where the workflow's own code does.
+    """
+
+    seq: int
+    at: float
+    call: str
+    by: str
+    needed: str = ""
 
 
 class CallFailed(NamedTuple):
@@ -525,6 +544,7 @@ Event = (
     | CallSucceeded
     | CallReused
     | CallMissed
+    | CallRepeated
     | CallFailed
     | CallCancelled
     | CallHeartbeat

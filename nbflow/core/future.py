@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Generator, Sequence
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from nbflow.core.errors import FutureMisuse
@@ -38,6 +40,11 @@ class Future(Generic[T]):
         """Id of the call, ``name-N``."""
         return self._state.id
 
+    @property
+    def seen(self) -> bool:
+        """Whether it is settled as far as its workflow's code has seen: the same in a replay."""
+        return 0 <= self._state.index < self._interpreter.position
+
     def result(self) -> T:
         """Give the call's result, waiting for it; raise the activity's own error if it failed.
 
@@ -51,12 +58,17 @@ class Future(Generic[T]):
         return self._interpreter.exception(self._state)
 
     def done(self) -> bool:
-        """Whether the call is settled. Only for use outside the workflow that made it.
+        """Whether the call is settled. For use outside its workflow, and in coroutines.
+
+        In an ``async def`` workflow it is whether the code has seen that, as for asyncio's own
+        futures.
 
         Raises:
-            FutureMisuse: Asked by workflow code, whose path must not depend on timing.
+            FutureMisuse: Asked by other workflow code, whose path must not depend on timing.
         """
         if current.get() is self._interpreter:
+            if self._interpreter.loop is not None:
+                return self.seen
             message = (
                 f"{self.call}.done() would let timing decide what the workflow does, so that it "
                 "could not be resumed: write nbflow.wait([...], return_when='FIRST_COMPLETED') or "
@@ -65,17 +77,54 @@ class Future(Generic[T]):
             raise FutureMisuse(message)
         return self._state.index >= 0
 
-    def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
+    def cancelled(self) -> bool:
+        """Whether it was cancelled; to be asked where `done` may be."""
+        return self.done() and self._state.status == "cancelled"
+
+    def add_done_callback(
+        self,
+        fn: Callable[[Future[T]], object],
+        *,
+        context: Context | None = None,
+    ) -> None:
         """Call ``fn(future)`` once it is settled, in the workflow's own thread.
 
         It is called when the workflow next waits for something, in the order in which calls were
         settled, so that a replay does the same.
-        """
-        self._interpreter.on_settled(self._state, lambda: fn(self))
 
-    def __await__(self) -> Generator[Future[T], T, T]:
-        """Wait for it in an ``async def`` workflow."""
-        return (yield self)
+        Args:
+            fn: The function.
+            context: The context variables that it sees; those of whoever waits by default.
+        """
+        call: Callable[..., object] = fn if context is None else within(context, fn)
+        self._interpreter.on_settled(self._state, partial(call, self))
+
+    def remove_done_callback(self, fn: Callable[[Future[T]], object]) -> int:
+        """Drop what `add_done_callback` was given; give how often it was."""
+        return self._interpreter.off_settled(self._state, fn)
+
+    def abandon(self) -> None:
+        """Give up the call, since the code that awaited it is cancelled."""
+        self._interpreter.give_up(self._state)
+
+    def __hash__(self) -> int:
+        """Hash by the call's id, so that a set of futures has the same order in a replay."""
+        return zlib.crc32(self.call.encode())
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        """Wait for it in an ``async def`` workflow.
+
+        Raises:
+            FutureMisuse: This is no coroutine of a workflow.
+        """
+        interpreter = current.get()
+        if interpreter is None or interpreter.loop is None:
+            message = (
+                f"await {self.call} is for an async def workflow: write future.result() in any "
+                "other, and await run for a whole run"
+            )
+            raise FutureMisuse(message)
+        return (yield from interpreter.loop.awaiting(self))  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         """Give the call's id and where it stands."""
@@ -116,10 +165,11 @@ class Future(Generic[T]):
 class Gathered(Future[list[T]]):
     """Several futures as one, whose result is the list of theirs. Made by `gather`."""
 
-    __slots__ = ("futures",)
+    __slots__ = ("_waiting", "futures")
 
     def __init__(self, futures: Sequence[Future[T]]) -> None:
         self.futures = list(futures)
+        self._waiting: list[Callable[..., object]] = []
 
     @property
     def call(self) -> str:
@@ -141,30 +191,47 @@ class Gathered(Future[list[T]]):
         """Give the futures of all its calls."""
         return [leaf for future in self.futures for leaf in leaves(future)]
 
+    @property
+    def seen(self) -> bool:
+        """Whether all are, see `Future.seen`."""
+        return all(future.seen for future in self.futures)
+
     def done(self) -> bool:
-        """Whether all are settled. Only outside a workflow, as `Future.done`."""
+        """Whether all are settled, where `Future.done` may be asked."""
         return all(future.done() for future in self.futures)
 
-    def add_done_callback(self, fn: Callable[[Future[list[T]]], object]) -> None:
+    def cancelled(self) -> bool:
+        """Whether one of them was cancelled."""
+        return any(future.cancelled() for future in self.futures)
+
+    def abandon(self) -> None:
+        """Give up those that are not settled."""
+        for future in self.futures:
+            future.abandon()
+
+    def add_done_callback(
+        self, fn: Callable[[Future[list[T]]], object], *, context: Context | None = None
+    ) -> None:
         """Call ``fn(self)`` once all are settled."""
         left = len(self.futures)
+        self._waiting.append(fn)
+        if not left:
+            fn(self)
 
         def one(_: object) -> None:
             nonlocal left
             left -= 1
-            if not left:
+            if not left and fn in self._waiting:
                 fn(self)
 
         for future in self.futures:
-            future.add_done_callback(one)
+            future.add_done_callback(one, context=context)
 
-    def __await__(self) -> Generator[Any, Any, list[T]]:
-        """Wait for all in an ``async def`` workflow."""
-        results = []
-        for future in self.futures:
-            value = yield future
-            results.append(value)
-        return results
+    def remove_done_callback(self, fn: Callable[[Future[list[T]]], object]) -> int:
+        """Drop what `add_done_callback` was given; give how often it was."""
+        before = len(self._waiting)
+        self._waiting = [one for one in self._waiting if one != fn]
+        return before - len(self._waiting)
 
     def __reduce__(self) -> tuple[type[list[Any]], tuple[list[Future[T]]]]:  # type: ignore[override]
         """Store it as the list of its futures."""
@@ -173,6 +240,15 @@ class Gathered(Future[list[T]]):
     def __repr__(self) -> str:
         """Give what it stands for."""
         return f"<{self.call}>"
+
+
+def within(context: Context, fn: Callable[..., object]) -> Callable[..., object]:
+    """Have a function called with context variables of its own."""
+
+    def call(*args: object) -> object:
+        return context.run(fn, *args)
+
+    return call
 
 
 def leaves(future: Future[Any]) -> list[Future[Any]]:

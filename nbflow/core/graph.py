@@ -12,6 +12,7 @@ from nbflow.core.events import (
     CallCancelled,
     CallFailed,
     CallHeartbeat,
+    CallRepeated,
     CallReused,
     CallScheduled,
     CallStarted,
@@ -46,6 +47,7 @@ class Node:
         done: How much of `total` it said is done; None: it did not say.
         total: How much there is to be done.
         group: See `CallScheduled.group`.
+        repeats: The call whose result it computes again, since that was in memory only; else "".
     """
 
     id: str
@@ -62,6 +64,7 @@ class Node:
     done: float | None = None
     total: float | None = None
     group: str = ""
+    repeats: str = ""
 
     @property
     def join(self) -> bool:
@@ -124,7 +127,7 @@ class Graph:
         """Go through the nodes as they stand now."""
         for state in self.history.calls.values():
             if state.name:
-                yield _node(state, self._beats.get(state.id))
+                yield self._node(state)
         for join in self._joins:
             yield self.node(join)
 
@@ -141,7 +144,10 @@ class Graph:
         if id in self._joins:
             done = all(self.history.calls[c].outcome is not None for c in self._joins[id])
             return Node(id=id, activity="", status="done" if done else "waiting")
-        return _node(self.history.calls[id], self._beats.get(id))
+        return self._node(self.history.calls[id])
+
+    def _node(self, state: CallState) -> Node:
+        return _node(state, self._beats.get(state.id), self.history.repeats.get(state.id, ""))
 
     def feeds(self, call: str) -> list[str]:
         """Give the calls that take a call's result, in the order in which they were asked for."""
@@ -184,6 +190,13 @@ class Graph:
         if self._targets:
             self.changed.update(self._targets.get(event.call, ()))
 
+    def _repeated(self, event: CallRepeated) -> None:
+        """Draw what needs the result that is computed again as needing the call that does so."""
+        self.changed.add(event.by)
+        if event.needed:
+            self.edges.append(Edge(event.by, event.needed))
+            self._targets.setdefault(event.by, []).append(event.needed)
+
     def _scheduled(self, event: CallScheduled) -> None:
         self.changed.add(event.call)
         if event.call in self._asked:  # asked for anew after a resume, perhaps differently
@@ -213,6 +226,7 @@ class Graph:
 _HANDLERS: Final[dict[type[Event], Any]] = {
     CallScheduled: Graph._scheduled,  # noqa: SLF001 - the class's own table
     CallStarted: Graph._touched,  # noqa: SLF001
+    CallRepeated: Graph._repeated,  # noqa: SLF001
     CallSucceeded: Graph._succeeded,  # noqa: SLF001
     CallReused: Graph._succeeded,  # noqa: SLF001
     CallFailed: Graph._touched,  # noqa: SLF001
@@ -221,7 +235,7 @@ _HANDLERS: Final[dict[type[Event], Any]] = {
 }
 
 
-def _node(state: CallState, beat: CallHeartbeat | None = None) -> Node:
+def _node(state: CallState, beat: CallHeartbeat | None = None, repeats: str = "") -> Node:
     outcome = state.outcome
     report = getattr(outcome, "report", None) if state.because is None else None
     started = report.started if report else state.started.at if state.started else None
@@ -244,6 +258,7 @@ def _node(state: CallState, beat: CallHeartbeat | None = None) -> Node:
         done=beat.done if beat else None,
         total=beat.total if beat else None,
         group=state.group,
+        repeats=repeats,
     )
 
 

@@ -47,13 +47,14 @@ class FailureContext:
         failure: What is kept of the exception.
         retry_in: Seconds until its own policy would try again; None: it would not.
         decision: What was decided.
+        once: Whether it is a call of a ``once=True`` activity, which is never begun twice.
 
     Example:
         >>> def lenient(failure):
         ...     if isinstance(failure.exception, TimeoutError) and failure.attempt < 5:
         ...         return failure.decide_retry(wait=60)
         ...     return failure.decide_ignore()
-        >>> @workflow(on_failure=lenient)
+        >>> @workflow(on_task_failure=lenient)
         ... def nightly(regions): ...
     """
 
@@ -63,6 +64,7 @@ class FailureContext:
     failure: Failure
     retry_in: float | None
     decision: Decision = field(default=NONE)
+    once: bool = False
 
     @property
     def exception(self) -> BaseException:
@@ -96,8 +98,14 @@ class FailureContext:
         """Try again, after so many seconds.
 
         Raises:
-            DefinitionError: `wait` is no number of seconds.
+            DefinitionError: `wait` is no number of seconds, or the activity is ``once=True``.
         """
+        if self.once:
+            message = (
+                f"{self.activity} is once=True, so {self.call} is not begun a second time: settle "
+                "it by decide_handled(result), or decide something else"
+            )
+            raise DefinitionError(message)
         given: Any = wait
         if not isinstance(given, int | float) or isinstance(given, bool) or not given >= 0:
             message = f"decide_retry waits a number of seconds from 0, not {wait!r:.60}"
@@ -125,10 +133,15 @@ def judge(
     retry_in: float | None,
 ) -> Decision:
     """Ask a workflow what becomes of a call. One that fails itself has decided nothing."""
-    context = FailureContext(state.id, state.name, attempt, failure, retry_in)
+    once = state.activity is not None and state.activity.settings.once
+    context = FailureContext(state.id, state.name, attempt, failure, retry_in, once=once)
     try:
         given = handler(context)
     except BaseException:  # noqa: BLE001 - the user's own function may even exit
         _log.exception("nbflow: on_task_failure failed for %s: its policy decides", state.id)
         return NONE
-    return given if isinstance(given, Decision) else context.decision
+    decided = given if isinstance(given, Decision) else context.decision
+    if once and decided.what in {"retry_now", "retry_later"}:  # a decision made elsewhere
+        _log.error("nbflow: %s is once=True, and is not tried again", state.id)
+        return NONE
+    return decided

@@ -107,15 +107,24 @@ def sleep(seconds: float | timedelta) -> Awaitable[None]:
     """
     length = _seconds(seconds)
     interpreter = current.get()
+    awaits = sys._getframe(1).f_code.co_flags & inspect.CO_COROUTINE  # noqa: SLF001
     if interpreter is not None:
+        if awaits and interpreter.loop is not None:
+            return _asleep(interpreter, length)
         interpreter.sleep(length)
-    elif sys._getframe(1).f_code.co_flags & inspect.CO_COROUTINE:  # noqa: SLF001
+    elif awaits:
         import asyncio  # noqa: PLC0415 - loaded already where there is an async def
 
         return asyncio.sleep(length)
     else:
         time.sleep(length)
     return _Slept()
+
+
+async def _asleep(interpreter: Interpreter, seconds: float) -> None:
+    """Wait for a timer of its own, letting other coroutines go on."""
+    state = interpreter.timer(seconds, f"nbflow.sleep({seconds:g})")
+    await Future[None](state, interpreter)
 
 
 def _seconds(given: object) -> float:

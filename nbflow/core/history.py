@@ -7,14 +7,16 @@ an event costs the calls that it touches, never a scan over the run.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from collections import ChainMap, deque
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from nbflow.core.call import SUCCESSES, CallState, Outcome
+from nbflow.core.errors import StoreUnusable
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
+    CallRepeated,
     CallReused,
     CallScheduled,
     CallStarted,
@@ -63,10 +65,14 @@ class History:
         renewed: The calls among them that are to be new runs, from the start.
         signals: How many signals of each name were received.
         told: The ids of signals that were received.
+        again: The call that computes the result of another one again, since that was in memory
+            only, by the id of that one: those of this resumption.
+        repeats: The ids of all calls that do so or did, with the ids of those others.
         continued: Where the run goes on.
     """
 
     __slots__ = (
+        "again",
         "calls",
         "cancel_at",
         "cancelling",
@@ -80,6 +86,7 @@ class History:
         "ready",
         "recorded",
         "renewed",
+        "repeats",
         "resumed",
         "settled",
         "signals",
@@ -109,6 +116,8 @@ class History:
         self.renewed: set[str] = set()
         self.signals: dict[str, int] = {}
         self.told: set[str] = set()
+        self.again: dict[str, CallState] = {}
+        self.repeats: dict[str, str] = {}
         self.continued: RunContinued | None = None
 
     @classmethod
@@ -134,11 +143,18 @@ class History:
         return self.closed.status if self.closed else "running"
 
     def apply(self, event: Event) -> None:
-        """Learn one more event."""
+        """Learn one more event.
+
+        Raises:
+            StoreUnusable: It is of a call that the log has not asked for before.
+        """
         self.last = event.seq
         handler = _HANDLERS.get(type(event))
         if handler is not None:
-            handler(self, event)
+            try:
+                handler(self, event)
+            except KeyError as error:
+                raise _unknown(event, error) from error
 
     def admit(self, asked: CallState) -> CallState:
         """Take in a call that workflow code asks for.
@@ -229,6 +245,7 @@ class History:
         for call in event.allowed:
             self.cut_off.pop(call, None)
             self.tried.discard(call)
+        self.again.clear()
         self._reconnect()
 
     def _drop_clean_up(self) -> None:
@@ -264,6 +281,8 @@ class History:
         state = self.calls.get(event.call)
         self.recorded[event.call] = event.seq
         if state is None:
+            if event.call in event.deps:
+                raise KeyError(event.call)
             state = self.calls[event.call] = CallState.of(event)
             state.recorded = True
             self._connect(state)
@@ -286,6 +305,8 @@ class History:
         deps = state.deps
         for dep in deps if len(deps) == 1 else dict.fromkeys(deps):
             other = self.calls[dep]
+            if self.again:
+                other = self.again.get(dep, other)
             outcome = other.outcome
             if type(outcome) in SUCCESSES or other.ignored:
                 continue
@@ -320,6 +341,32 @@ class History:
             self._release(state)
         else:
             self._skip_dependents(state)
+            if state.id in self.repeats:
+                self._skip_needing(state)
+
+    def _skip_needing(self, state: CallState) -> None:
+        """Settle the open calls that need what a call has failed to compute again."""
+        call = self.repeats[state.id]
+        for other in self.calls.values():
+            if other.outcome is None and call in other.deps:
+                self._skip(other, state)
+                self._skip_dependents(other)
+
+    def _repeated(self, event: CallRepeated) -> None:
+        self.again[event.call] = self.calls[event.by]
+        self.repeats[event.by] = event.call
+
+    def await_again(self, state: CallState) -> None:
+        """Have an open call wait for those that compute again what it takes."""
+        state.missing = 0
+        self._connect(state)
+        if state.outcome is not None:
+            self._skip_dependents(state)
+
+    @property
+    def giving(self) -> Mapping[str, CallState]:
+        """The calls by id as far as their results go: one computed again is that of the repeat."""
+        return ChainMap(self.again, self.calls) if self.again else self.calls
 
     def _release(self, state: CallState) -> None:
         """Let those go on that take the result of a call that failed and is ignored: None."""
@@ -411,6 +458,16 @@ def signal_id(name: str, number: int) -> str:
     return f"signal:{name}-{number}"
 
 
+def _unknown(event: Event, error: KeyError) -> StoreUnusable:
+    """Give the error for an event that cannot be where it is."""
+    message = (
+        f"event {event.seq} of the log ({type(event).__name__}) needs {error}, which is not "
+        "before it: events are missing, or were changed. %nbflow store check says how far the log "
+        "is whole"
+    )
+    return StoreUnusable(message)
+
+
 def _lost(state: CallState) -> bool:
     """Whether it came to an end that a resumed run takes back."""
     return state.failed and not state.ignored
@@ -436,6 +493,7 @@ _HANDLERS: dict[type[Event], Any] = {
     TimerCancelled: History._timer_ended,  # noqa: SLF001
     MarkerRecorded: History._marked,  # noqa: SLF001
     MarkerFailed: History._marked,  # noqa: SLF001
+    CallRepeated: History._repeated,  # noqa: SLF001
     ChildStarted: History._child_started,  # noqa: SLF001
     SignalReceived: History._signal_received,  # noqa: SLF001
     SignalSent: History._signal_sent,  # noqa: SLF001

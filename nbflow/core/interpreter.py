@@ -11,16 +11,16 @@ further, so a replay takes the same path.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbflow.core.activity import Activity
-from nbflow.core.call import CallState
 from nbflow.core.asking import Asking
+from nbflow.core.awaiting import Awaiting
+from nbflow.core.call import CallState
 from nbflow.core.describe import error_of
 from nbflow.core.driver import Driver
-from nbflow.core.errors import FutureMisuse
+from nbflow.core.errors import FutureMisuse, Suspended
 from nbflow.core.events import (
     CallFailed,
     CallReused,
@@ -30,15 +30,22 @@ from nbflow.core.events import (
     TimerCancelled,
     TimerFired,
 )
-from nbflow.core.future import Future, Gathered, call_id, current
+from nbflow.core.future import Future, Gathered, current
+from nbflow.core.held import Held
 from nbflow.core.history import History
+from nbflow.core.hooks import NO_HOOKS
 from nbflow.core.language import Language
 from nbflow.core.markers import Marking
-from nbflow.core.payload import SCALARS, Fetch, Packed, Ref, Stored, is_plain, pack, unpack
+from nbflow.core.payload import SCALARS, Fetch, Packed, Ref, Stored, pack, unpack
 from nbflow.core.recall import Recall
+from nbflow.core.stopping import Stopping
 
 if TYPE_CHECKING:
     from random import Random
+
+    from nbflow.core.errors import Cancelled
+    from nbflow.core.eventloop import LogLoop
+    from nbflow.core.hooks import Hooks
 
 T = TypeVar("T")
 
@@ -52,13 +59,9 @@ _GIVING = (
     TimerCancelled,
 )
 """The outcomes that have a result; of a failure that is ignored, None."""
-_AWAIT = (
-    "a workflow can await the futures of its own calls, and nbflow.sleep(). Put other awaiting "
-    "into an activity"
-)
 
 
-class Interpreter(Marking, Language, Asking):
+class Interpreter(Marking, Language, Asking, Awaiting, Stopping):
     """One execution of a workflow's code.
 
     Args:
@@ -70,19 +73,25 @@ class Interpreter(Marking, Language, Asking):
     """
 
     __slots__ = (
+        "_answered",
         "_asked",
         "_callbacks",
         "_counts",
         "_edges",
         "_ids",
+        "_noted",
         "_patches",
         "_randoms",
         "_read",
         "_turn",
+        "cancelled",
         "driver",
         "fetch",
         "group",
         "history",
+        "hooks",
+        "limit",
+        "loop",
         "position",
         "recall",
         "run",
@@ -112,7 +121,13 @@ class Interpreter(Marking, Language, Asking):
         self._randoms: dict[tuple[str, str], Random] = {}
         self._patches: dict[str, bool] = {}
         self._ids: dict[str, Future[Any]] = {}
+        self._noted: dict[tuple[str, str], Stored] = {}
+        self.limit: int | None = None
         self.group = ""
+        self.loop: LogLoop | None = None
+        self.hooks: Hooks = NO_HOOKS
+        self.cancelled: Cancelled | None = None
+        self._answered = 0
 
     # ------------------------------------------------------------------ running the code
 
@@ -124,14 +139,10 @@ class Interpreter(Marking, Language, Asking):
         Raises:
             BaseException: What the code raised, or what a call failed with that nobody looked at.
         """
-        self.recall.begin(fn)
+        self.recall.begin(getattr(fn, "of", fn))
         token = current.set(self)
         try:
-            result = fn(*args, **kwargs)
-            if inspect.iscoroutine(result):
-                result = self._drive(result)
-            stored = pack(result, "the workflow's result", self._result_ref)
-            self._finish()
+            stored = self._stored(fn, args, kwargs)
         except Exception as error:
             if self.recall.error is not None:
                 raise self.recall.error from (error if error is not self.recall.error else None)
@@ -140,27 +151,25 @@ class Interpreter(Marking, Language, Asking):
             current.reset(token)
         return self._resolved(stored)
 
-    def _drive(self, coroutine: Any) -> Any:
-        """Run an ``async def`` workflow: each thing it awaits must be a Future of this run."""
-        send, value = coroutine.send, None
-        while True:
-            try:
-                awaited = send(value)
-            except StopIteration as stop:
-                return stop.value
-            except RuntimeError as error:
-                if "no running event loop" not in str(error):
-                    raise
-                raise FutureMisuse(_AWAIT) from error
-            try:
-                send, value = coroutine.send, self._awaited(awaited)
-            except Exception as error:  # noqa: BLE001 - handed to the code that awaits
-                send, value = coroutine.throw, error
-
-    def _awaited(self, awaited: object) -> object:
-        if isinstance(awaited, Future):
-            return awaited.result()
-        raise FutureMisuse(_AWAIT)
+    def _stored(
+        self, fn: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]
+    ) -> Stored:
+        """Run the code, and what it does on a cancel."""
+        try:
+            result = self.awaited(fn(*args, **kwargs))
+            stored = pack(result, "the workflow's result", self._result_ref)
+            self._finish()
+        except BaseException as error:
+            if isinstance(self.driver.stopped, Suspended):
+                raise self.driver.stopped from None
+            if self.cancelled is None or not self.over(error):
+                raise
+            self.clean_up(error)
+        if self.driver.stopped is not None:
+            raise self.driver.stopped  # the code has caught it, and gone on
+        if self.cancelled is not None:
+            self.clean_up(None)
+        return stored
 
     def _result_ref(self, value: object) -> str | None:
         """Wait for each future in the workflow's result; the caller resolves them."""
@@ -178,6 +187,8 @@ class Interpreter(Marking, Language, Asking):
         if isinstance(stored, Ref):
             outcome = self.history.calls[stored.call].outcome
             assert isinstance(outcome, _GIVING)  # noqa: S101 - just waited for
+            if type(outcome.result) is Held:
+                return pack(self._result(self.history.calls[stored.call]), "the workflow's result")
             return outcome.result
         if isinstance(stored, Packed) and self._counts:
             return pack(self.unpack(stored), "the workflow's result")
@@ -186,14 +197,17 @@ class Interpreter(Marking, Language, Asking):
     def _finish(self) -> None:
         """Wait for calls that nobody waited for. An error that nobody looked at fails the run."""
         self.recall.end()
-        for state in self._asked:
-            if not 0 <= state.index < self.position:
-                self._until(state)
+        self._settle_all()
         for state in self.history.settled:
             if state.seen or state.because is not None:
                 continue
             if type(state.outcome) is CallFailed and not state.outcome.ignored:
                 raise error_of(state)
+
+    def _settle_all(self) -> None:
+        for state in self._asked:
+            if not 0 <= state.index < self.position:
+                self._until(state)
 
     # ------------------------------------------------------------------ seeing
 
@@ -226,7 +240,7 @@ class Interpreter(Marking, Language, Asking):
         self, futures: Sequence[Future[Any]], return_when: str, timeout: float | None
     ) -> tuple[list[Future[Any]], list[Future[Any]]]:
         """See `nbflow.wait`."""
-        timer = self._timer(timeout, "") if timeout else None
+        timer = self.timer(timeout, "") if timeout else None
         while True:
             done = [f for f in futures if self._seen(f._state)]  # noqa: SLF001
             enough = len(done) == len(futures)
@@ -239,9 +253,10 @@ class Interpreter(Marking, Language, Asking):
                 break
             self._step()
         if timer is not None and timer.outcome is None:
-            self.driver.cancel(timer, "")
+            self.recall.give_up(timer, "")
         self._read.update((f.call, None) for f in done if f._state.name)  # noqa: SLF001
-        return done, [f for f in futures if f not in set(done)]
+        found = set(done)
+        return done, [f for f in futures if f not in found]
 
     def as_completed(self, futures: Iterable[Future[T]]) -> Iterator[Future[T]]:
         """See `nbflow.as_completed`."""
@@ -269,9 +284,14 @@ class Interpreter(Marking, Language, Asking):
         if current.get() is not self:
             self._outside(state)
             return
-        visible = self.driver.visible
-        while not 0 <= state.index < visible():
-            self.recall.block(state, self.position)
+        visible, history = self.driver.visible, self.history
+        while not 0 <= state.index < visible() or (
+            history.cancelling is not None and self.untold(state.index)
+        ):
+            if self._callbacks:
+                self._step()  # what others lead to may be what is waited for
+            else:
+                self._block(state)
         if not self._callbacks:
             self.position = max(self.position, state.index + 1)
             return
@@ -287,10 +307,14 @@ class Interpreter(Marking, Language, Asking):
             raise FutureMisuse(message)
 
     def _step(self) -> None:
-        """See one more settled call, waiting for it."""
-        while self.driver.visible() <= self.position:
-            self.recall.block(None, self.position)
-        state = self.history.settled[self.position]
+        """See one more settled call, waiting for it; or hear that the run is to be cancelled."""
+        history = self.history
+        while self.driver.visible() <= self.position or (
+            history.cancelling is not None and self.untold(self.position)
+        ):
+            if self._block(None):
+                return
+        state = history.settled[self.position]
         self.position += 1
         for fn in self._callbacks.pop(state, ()):
             fn()
@@ -307,6 +331,17 @@ class Interpreter(Marking, Language, Asking):
             return state.live
         outcome = state.outcome
         assert isinstance(outcome, _GIVING)  # noqa: S101 - `failed` was seen
-        if type(outcome.result) in SCALARS:
-            return outcome.result
-        return self.unpack(outcome.result)
+        result = outcome.result
+        if type(result) in SCALARS:
+            return result
+        if type(result) is Held and not result.there:
+            return self._restored(state)
+        return self.unpack(result)
+
+    def _restored(self, state: CallState) -> Any:
+        """Give a result that was in memory only, and is computed again for that."""
+        repeat = self.driver.restore(state)
+        repeat.seen = True
+        if repeat.failed and not repeat.ignored:
+            raise error_of(repeat)
+        return self._result(repeat)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from nbflow.core.call import CallState
-from nbflow.core.errors import Continued, DefinitionError, FutureMisuse
+from nbflow.core.errors import Continued, DefinitionError, FutureMisuse, RunError
 from nbflow.core.events import MarkerRecorded, SignalReceived, SignalSent
 from nbflow.core.future import Future, leaves
 from nbflow.core.history import signal_id
@@ -35,6 +35,7 @@ class Language:
     if TYPE_CHECKING:
         group: str
         run: str
+        limit: int | None
         position: int
         history: History
         driver: Driver
@@ -153,6 +154,8 @@ class Language:
         self, args: tuple[Any, ...], kwargs: dict[str, Any], after_events: int | None
     ) -> None:
         """See `nbflow.continue_as_new`."""
+        if after_events is None and self.limit is not None:
+            after_events = self.limit * 4 // 5
         if after_events is not None and self._events_seen() < after_events:
             return
         self.recall.end("the code continues as new without it")
@@ -162,6 +165,20 @@ class Language:
             for number in range(self._counts.get(f"took:{name}", 0) + 1, count + 1)
         ]
         raise Continued(args, kwargs, tuple(unread))
+
+    def check_limit(self) -> None:
+        """Refuse to go on beyond the events that a run of this workflow may have.
+
+        Raises:
+            RunError: It has so many.
+        """
+        if self.limit is not None and self._events_seen() >= self.limit:
+            message = (
+                f"run {self.run} has {self._events_seen():,} events, and its workflow's max_events "
+                f"is {self.limit:,}: have its code go on as new before that, by "
+                "nbflow.continue_as_new(...) each time round. What has succeeded is kept"
+            )
+            raise RunError(message)
 
     def _events_seen(self) -> int:
         if not self.position:
@@ -175,8 +192,8 @@ class Language:
             seen = self._signals_seen(name)
             id_ = signal_id(name, seen)
         else:
-            number = self._counts.get(f"timer:{name}") if kind == "timer" else None
-            id_ = f"timer-{number}" if number is not None else name
+            number = self._counts.get(f"{kind}:{name}")
+            id_ = f"{kind}-{number}" if number is not None else name
         state = self.history.calls.get(id_)
         if state is None or state.name or not 0 <= state.index < self.position:
             return None

@@ -18,6 +18,7 @@ from nbflow.core.events import MarkerFailed, MarkerRecorded
 from nbflow.core.failure import Failure
 from nbflow.core.fingerprint import digest
 from nbflow.core.future import current
+from nbflow.core.keys import Unkeyable, digest_of
 from nbflow.core.payload import Stored, pack, spill
 from nbflow.core.recall import PATCHED, Recall
 
@@ -91,6 +92,7 @@ class Marking:
         _counts: dict[str, int]
         _randoms: dict[tuple[str, str], random.Random]
         _patches: dict[str, bool]
+        _noted: dict[tuple[str, str], Stored]
         _read: dict[str, None]
         _turn: int
 
@@ -123,6 +125,43 @@ class Marking:
 
     def mark(self, make: Callable[[], object], of: str) -> Any:
         """Give the value of a side effect: from the log, or made now and written first."""
+        state, marker = self._side_effect(make, of)
+        self._until(state)
+        if isinstance(state.outcome, MarkerRecorded):
+            return self.unpack(state.outcome.value)
+        error = error_of(state)
+        raised = marker.raised if marker is not None else None
+        raise error.with_traceback(raised.__traceback__ if raised is not None else None)
+
+    def note(self, make: Callable[[], object], of: str) -> CallState:
+        """Have a side effect made and written, and do not wait for that."""
+        return self._side_effect(make, of, waits=False)[0]
+
+    def record_marker(self, name: str, details: object) -> None:
+        """See `nbflow.record_marker`."""
+        known = (name, _same_details(details, len(self._noted)))
+        if known in self._noted:
+            return
+        self._noted[known] = pack(details, f"the details of marker {name}")
+        number = self._counts["marker"] = self._counts.get("marker", 0) + 1
+        self._counts[f"marker:{name}"] = number
+        id_ = f"marker-{number}"
+        state = self.history.calls.get(id_)
+        if state is None or state.outcome is None:
+            text = f"nbflow.record_marker({name!r})"
+            self._record(id_, lambda: details, name, text, waits=False)
+            return
+        if isinstance(state.outcome, MarkerRecorded | MarkerFailed) and state.outcome.of != name:
+            self.recall.otherwise(state, name)
+        self.recall.again(id_)
+
+    def markers(self) -> list[tuple[str, object]]:
+        """Give the names and details of what the code has recorded, in order."""
+        return [(name, self.unpack(stored)) for (name, _), stored in self._noted.items()]
+
+    def _side_effect(
+        self, make: Callable[[], object], of: str, *, waits: bool = True
+    ) -> tuple[CallState, Marker | None]:
         number = self._counts["side_effect"] = self._counts.get("side_effect", 0) + 1
         name = f"side_effect-{number}"
         state = self.history.calls.get(name)
@@ -131,15 +170,9 @@ class Marking:
             if state.outcome.of != of:
                 self.recall.otherwise(state, of)
             self.recall.again(name)
-        marker = None
         if state is None or not known:
-            state, marker = self._record(name, make, of, f"nbflow.side_effect({of})")
-        self._until(state)
-        if isinstance(state.outcome, MarkerRecorded):
-            return self.unpack(state.outcome.value)
-        error = error_of(state)
-        raised = marker.raised if marker is not None else None
-        raise error.with_traceback(raised.__traceback__ if raised is not None else None)
+            return self._record(name, make, of, f"nbflow.side_effect({of})", waits=waits)
+        return state, None
 
     def patched(self, name: str) -> bool:
         """Tell whether the new code of a change is to be taken."""
@@ -159,15 +192,25 @@ class Marking:
         return True
 
     def _record(
-        self, name: str, make: Callable[[], object] | None, of: str, text: str
+        self,
+        name: str,
+        make: Callable[[], object] | None,
+        of: str,
+        text: str,
+        *,
+        waits: bool = True,
     ) -> tuple[CallState, Marker]:
         """Have the driver write a marker."""
         turn, after = self.standing()
         marker = Marker(name, make, of, turn, after)
         state = self.history.calls.get(name) or CallState(name, "")
-        if self.recall.fresh(name, text) or self.recall.error is not None:
+        behind = self.recall.fresh(name, text)
+        if self.recall.error is not None or (behind and waits):
             self.recall.block(state, self.position)
-        self.driver.mark(state, marker)
+        if behind:
+            self.recall.hold(partial(self.driver.mark, state, marker))
+        else:
+            self.driver.mark(state, marker)
         return state, marker
 
     def timer(self, seconds: float, text: str) -> CallState:
@@ -192,3 +235,11 @@ class Marking:
     def standing(self) -> tuple[int, tuple[str, ...]]:
         """Give the turn that the code is in, and the calls that it read before it."""
         return self._turn + bool(self._read), tuple(self._read)
+
+
+def _same_details(details: object, number: int) -> str:
+    """Give what equal details have in common; what cannot be compared is like nothing else."""
+    try:
+        return digest_of(details)
+    except Unkeyable:
+        return f"number {number}"

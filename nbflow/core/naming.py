@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from nbflow.core.errors import DefinitionError, RunError
@@ -79,6 +80,19 @@ class Naming:
         self._counts.setdefault(activity.name, 0)
         future = self._ids[call] = self.call(activity, args, kwargs, call)
         return future
+
+
+def one_form(name: str) -> str:
+    r"""Give a name in the form that Python gives identifiers: one that looks the same is the same.
+
+    Args:
+        name: Any text, as in ``activity(name=...)``.
+
+    Example:
+        >>> one_form("e\u0301") == "\xe9"
+        True
+    """
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def too_many(run: str) -> RunError:

@@ -34,7 +34,7 @@ _TIMES: Final = (
     "schedule_to_start_timeout",
     "heartbeat_timeout",
 )
-_FLAGS: Final = ("once", "cache", "raises_on_failure", "idempotent", "copy")
+_FLAGS: Final = ("once", "cache", "raises_on_failure", "idempotent", "copy", "persist")
 _TEXTS: Final = ("version", "task_list")
 
 
@@ -62,6 +62,8 @@ class Options:
         meta: What services and tools may want to know of it; nbflow does not look at it.
         max_running: How many of its calls may run at once, in one run and in this process.
         copy: Whether each consumer gets a copy of its result, however large.
+        persist: Whether its results are stored; else they are in memory only, and computed again
+            if the run is resumed and needs them.
         special: Whether a call needs a look before it is started: derived.
         timed: Whether there is a time limit besides `timeout`: derived.
         limit: `timeout`; endless if there is none but another limit, so that executors tell at
@@ -85,6 +87,7 @@ class Options:
     meta: Mapping[str, Any] = field(default_factory=dict)
     max_running: int | None = None
     copy: bool = False
+    persist: bool = True
     special: bool = field(init=False, repr=False, compare=False)
     timed: bool = field(init=False, repr=False, compare=False)
     limit: float | None = field(init=False, repr=False, compare=False)
@@ -123,6 +126,16 @@ class Options:
         made = replace(self, **_normal(given))
         if made.once and made.retry != NO_RETRY:
             refuse("once=True and retry exclude each other: a second attempt begins the call twice")
+        if not made.persist and made.once:
+            refuse(
+                "persist=False and once=True exclude each other: what is in memory only has to be "
+                "computed again when its run is resumed, and once=True forbids that"
+            )
+        if not made.persist and made.cache:
+            refuse(
+                "persist=False and cache=True exclude each other: the cache is there to keep "
+                "results, and these are not to be kept"
+            )
         return made
 
 

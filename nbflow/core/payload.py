@@ -23,7 +23,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from nbflow.core.culprit import culprit
 from nbflow.core.errors import PickleRefused, Unserialisable
+from nbflow.core.held import GONE, Held
 from nbflow.core.secret import Secret
 
 BLOB_BYTES = 64 * 1024
@@ -102,7 +104,7 @@ def is_plain(value: object) -> bool:
     return kind in SCALARS
 
 
-Stored = None | bool | int | float | str | Ref | Packed | Blob
+Stored = None | bool | int | float | str | Ref | Packed | Blob | Held
 """What an event holds in the place of a value."""
 
 RefOf = Callable[[object], "str | None"]
@@ -175,8 +177,27 @@ def unpack(stored: Stored, value_of: ValueOf, fetch: Fetch) -> Any:
         case Blob():
             check(stored.refused)
             return _load(fetch(stored.digest), value_of)
+        case Held():
+            return _held(stored, value_of, fetch)
         case _:
             return stored
+
+
+def _held(held: Held, value_of: ValueOf, fetch: Fetch) -> Any:
+    if not held.there:
+        raise Unserialisable(GONE)
+    return unpack(held.stored, value_of, fetch) if held.copied else held.value
+
+
+def shipped(held: Held, what: str) -> Stored:
+    """Give the stored form of a value that is held here, for another process that needs it.
+
+    Raises:
+        Unserialisable: It is not here, or cannot be pickled.
+    """
+    if not held.there:
+        raise Unserialisable(GONE)
+    return held.stored if held.copied else pack(held.value, what, kept=False)  # type: ignore[no-any-return]
 
 
 def check(refused: str) -> None:
@@ -270,16 +291,36 @@ def dumps(value: object, what: str, ref: RefOf = no_ref) -> bytes:
                 stop = error
                 raise
 
-    buffer = io.BytesIO()
-    pickler = cloudpickle.Pickler(buffer) if ref is no_ref else Pickler(buffer)
+    def dumped(part: object) -> bytes:
+        buffer = io.BytesIO()
+        (cloudpickle.Pickler(buffer) if ref is no_ref else Pickler(buffer)).dump(part)
+        return buffer.getvalue()
+
     try:
-        pickler.dump(value)
+        return dumped(value)
     except Exception as error:
         if stop is not None:
             raise stop from None
         message = f"{what} cannot be stored: {type(error).__name__}: {error}"
-        raise Unserialisable(message) from error
-    return buffer.getvalue()
+        raise Unserialisable(message + _where(value, error, dumped)) from error
+
+
+def _where(value: object, error: Exception, dumped: Callable[[object], bytes]) -> str:
+    """Say which part of a value cannot be pickled, and what to do."""
+    if isinstance(error, RecursionError) or isinstance(error.__context__, RecursionError):
+        return ". It is nested too deeply: keep it flat, as a list of pairs or rows"
+
+    def fails(part: object) -> bool:
+        try:
+            dumped(part)
+        except Exception:  # noqa: BLE001 - pickling runs code of the value's own
+            return True
+        return False
+
+    path, kind = culprit(value, fails)
+    if not path:
+        return ". Leave it out, or make it where it is used"
+    return f". The culprit is {path}, of type {kind}: leave it out, or make it where it is used"
 
 
 class _Unpickler(pickle.Unpickler):
@@ -324,6 +365,8 @@ def to_json(stored: object) -> object:
             return _signed({"$pickle": base64.b64encode(data).decode("ascii")}, stored.sig)
         case Blob():
             return _signed({"$blob": [stored.codec, stored.digest, stored.size]}, stored.sig)
+        case Held():
+            return {"$held": True}
     message = f"{type(stored).__name__} is not a stored value"
     raise TypeError(message)
 
@@ -341,6 +384,8 @@ def from_json(found: dict[str, Any]) -> object:
                 return Ref(value)
             case "$json":
                 return Packed("json", value)
+            case "$held":
+                return Held()
     if len(found) == 1 or (len(found) == 2 and "sig" in found):  # noqa: PLR2004
         sig = found.get("sig", "")
         if "$pickle" in found:

@@ -110,6 +110,8 @@ class Recall:
         forgot = self.history.forgot
         if (forgot and self.history.recorded[call] > forgot) or call.startswith(PATCHED):
             return False
+        if call in self.history.repeats:
+            return False  # it was not the code that asked for it
         outcome = type(self.history.calls[call].outcome)
         kept = self.history.calls[call].ignored
         return self.strict or kept or outcome in SUCCESSES or outcome is MarkerRecorded
@@ -182,7 +184,7 @@ class Recall:
 
     def otherwise(self, state: CallState, of: str) -> NoReturn:
         """Refuse a side effect that is of another function than the recorded one."""
-        now = f"nbflow.side_effect({of})"
+        now = difference.marker_text(state.id, of)
         self._fail(state.id, now, what=("the function",), where=place.asking())
 
     def _missing(self, state: CallState | None, position: int) -> NoReturn:  # noqa: ARG002
@@ -227,7 +229,8 @@ class Recall:
         started = history.started
         line = 0
         if state is not None and not recorded and started is not None:
-            name = state.name or ("side_effect" if call.startswith("side_effect-") else "sleep")
+            kind = call.rpartition("-")[0]
+            name = state.name or {"marker": "record_marker", "timer": "sleep"}.get(kind, kind)
             line = difference.line_of(started.source, name)
         found = Difference(
             call=call,

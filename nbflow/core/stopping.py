@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nbflow.core.errors import Cancelled, Continued, NondeterminismError, StoreError
+from nbflow.core.future import current
 from nbflow.core.hooks import hook_context
 
 if TYPE_CHECKING:
@@ -52,9 +53,7 @@ class Stopping:
     def untold(self, index: int) -> bool:
         """Whether the code is to hear of a cancel before it sees that entry of the settled."""
         asked = self.history.cancelling
-        return (
-            asked is not None and asked.seq > self._answered and index >= self.history.cancel_at
-        )
+        return asked is not None and asked.seq > self._answered and index >= self.history.cancel_at
 
     def _block(self, state: CallState | None) -> bool:
         """Wait, or tell the code that it is to stop; give whether it was that."""
@@ -62,11 +61,11 @@ class Stopping:
         if asked is None or asked.seq <= self._answered:
             self.recall.block(state, self.position)
             return False
-        self._answered = asked.seq
+        self._answered = asked.seq  # type: ignore[misc] # a slot of the interpreter
         if self._refuses(asked.reason):
             self.driver.answer(refused=True)
             return True
-        self.cancelled = Cancelled(asked.reason)
+        self.cancelled = Cancelled(asked.reason)  # type: ignore[misc] # as above
         self.recall.let_go()
         self.driver.answer(refused=False)
         self._stop(asked.reason)
@@ -84,11 +83,14 @@ class Stopping:
         ask = self.hooks.should_cancel
         if ask is None or self.recall.strict:  # what a whole log holds was decided then
             return False
+        token = current.set(None)  # it answers a question, and is no part of what is replayed
         try:
             return not self.awaited(ask(hook_context(self, "running", reason=reason)))
-        except Exception:
+        except Exception:  # noqa: BLE001 - a user's own function
             _log.exception("nbflow: should_cancel failed for run %s: it is cancelled", self.run)
             return False
+        finally:
+            current.reset(token)
 
     def over(self, error: BaseException) -> bool:
         """Whether an error is an end of the code that was told to stop."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, Self
 
 from nbflow.core.errors import DefinitionError, FutureMisuse, WorkflowFailed
 from nbflow.core.future import Future, current
@@ -45,6 +45,14 @@ class Signals:
         """Take one after the other, waiting for each: without end."""
         while True:
             yield self.get().result()
+
+    def __aiter__(self) -> Self:
+        """Give itself, for ``async for`` in an ``async def`` workflow."""
+        return self
+
+    async def __anext__(self) -> Any:
+        """Take the next one, letting other coroutines go on meanwhile."""
+        return await self.get()
 
     def __repr__(self) -> str:
         """Give the name."""
@@ -145,7 +153,8 @@ def continue_as_new(*args: Any, after_events: int | None = None, **kwargs: Any) 
 
     Args:
         args: Of the workflow, for the new run.
-        after_events: Do nothing unless the log has at least so many events.
+        after_events: Do nothing unless the log has at least so many events. By default it is done
+            at once, or, where the workflow has ``max_events``, when four fifths of these are used.
         kwargs: Of the workflow, for the new run.
 
     Raises:
@@ -221,6 +230,56 @@ def run_context() -> RunContext:
     )
 
 
+class Marker(NamedTuple):
+    """Something that workflow code has noted in its run's log. See `record_marker`.
+
+    Attributes:
+        name: What it noted.
+        details: With which value.
+    """
+
+    name: str
+    details: Any = None
+
+
+def record_marker(name: str, details: object = None) -> None:
+    """Note something in the run's log, from workflow code: how far it is, what it has chosen.
+
+    The same name with equal details is noted once.
+
+    Args:
+        name: What is noted.
+        details: A value that belongs to it.
+
+    Raises:
+        FutureMisuse: This is not workflow code, or the details are a Future.
+        DefinitionError: The name is none.
+
+    Example:
+        >>> nbflow.record_marker("loaded", {"rows": rows.result()})
+    """
+    if isinstance(details, Future):
+        message = f"record_marker takes values: write {details.call}'s future.result()"
+        raise FutureMisuse(message)
+    _code("record_marker").record_marker(_name(name, "marker"), details)
+
+
+def list_markers(*, all: bool = False) -> list[Marker]:  # noqa: A002 - the predecessor's word
+    """Give what workflow code has noted so far: of each name the latest, in the order of noting.
+
+    Args:
+        all: Give all of them.
+
+    Raises:
+        FutureMisuse: This is not workflow code.
+    """
+    found = [Marker(name, details) for name, details in _code("list_markers").markers()]
+    if all:
+        return found
+    last = {marker.name: marker for marker in found}
+    return [marker for marker in found if last[marker.name] is marker]
+
+
 EventKind = Literal["signal", "timer", "marker"]
 
 
@@ -241,9 +300,9 @@ def get_event_details(kind: EventKind, name: str) -> dict[str, Any] | None:
     return _code("get_event_details").event_details(kind, name)
 
 
-def _name(name: object) -> str:
+def _name(name: object, kind: str = "signal") -> str:
     if not isinstance(name, str) or not name.strip():
-        message = f"a signal has a name, as in signal('approved'), not {name!r:.60}"
+        message = f"a {kind} has a name, as in {_NAMED[kind]}, not {name!r:.60}"
         raise DefinitionError(message)
     return name
 
@@ -258,6 +317,9 @@ def _code(who: str) -> Interpreter:
     return interpreter
 
 
+_NAMED: Final = {"signal": "signal('approved')", "marker": "record_marker('loaded')"}
+
+
 class Telling:
     """The same, as methods of workflows written as classes."""
 
@@ -270,3 +332,5 @@ class Telling:
     fail = staticmethod(fail)
     get_run_context = staticmethod(run_context)
     get_event_details = staticmethod(get_event_details)
+    record_marker = staticmethod(record_marker)
+    list_markers = staticmethod(list_markers)

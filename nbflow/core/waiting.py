@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, Self, TypeVar
 
 from nbflow.core.errors import FutureMisuse
 from nbflow.core.future import Future, Gathered, current, leaves
@@ -67,15 +68,72 @@ def wait(
     return Waited(*_interpreter("wait").wait(wanted, return_when, timeout))
 
 
-def as_completed(futures: Iterable[Future[T]]) -> Iterator[Future[T]]:
+class Completed(Generic[T]):
+    """Futures as they are settled; made by `as_completed`."""
+
+    def __init__(self, interpreter: Interpreter, futures: list[Future[T]]) -> None:
+        self._interpreter = interpreter
+        self._futures = futures
+        self._coming = interpreter.as_completed(futures)
+        self._came: deque[Future[T]] | None = None
+        self._waiter: Any = None
+        self._left = len(futures)
+
+    def __iter__(self) -> Iterator[Future[T]]:
+        """Give itself, for ``for``."""
+        return self
+
+    def __next__(self) -> Future[T]:
+        """Wait for the next one."""
+        return next(self._coming)
+
+    def __aiter__(self) -> Self:
+        """Give itself, for ``async for`` in an ``async def`` workflow."""
+        return self
+
+    async def __anext__(self) -> Future[T]:
+        """Let other coroutines go on until there is a next one."""
+        if not self._left:
+            raise StopAsyncIteration
+        if self._came is None:
+            self._came = deque()
+            for future in self._futures:
+                future.add_done_callback(self._arrived)
+        if not self._came:
+            await self._next()
+        self._left -= 1
+        return self._came.popleft()
+
+    def _arrived(self, future: Future[T]) -> None:
+        assert self._came is not None  # noqa: S101 - set before anything can come
+        self._came.append(future)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _next(self) -> None:
+        """Wait until one more of them has come."""
+        loop = self._interpreter.loop
+        if loop is None:
+            message = "async for is for async def workflows: write for future in as_completed(...)"
+            raise FutureMisuse(message)
+        self._waiter = loop.create_future()
+        await self._waiter
+
+
+def as_completed(futures: Iterable[Future[T]]) -> Completed[T]:
     """Yield each Future once it is settled, in the order in which the log settled them.
 
     Example:
         >>> for future in nbflow.as_completed(parts):
         ...     print(future.result())
+
+        In an ``async def`` workflow it does not hold up other coroutines:
+
+        >>> async for future in nbflow.as_completed(parts):
+        ...     print(await future)
     """
     wanted = [part for future in _futures("as_completed", futures) for part in leaves(future)]
-    return _interpreter("as_completed").as_completed(wanted)
+    return Completed(_interpreter("as_completed"), wanted)
 
 
 def _futures(who: str, futures: Iterable[Future[T]]) -> list[Future[T]]:

@@ -7,12 +7,16 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from nbflow.core.activity import Activity, check_arguments
+from nbflow.core.activity import Activity
 from nbflow.core.canvas import Group, submit
-from nbflow.core.child import Child, ParentClose, WorkflowOptions, ask
+from nbflow.core.child import CLEAN_UP_TIMEOUT, ParentClose, WorkflowOptions
+from nbflow.core.definition import Definition, definition, of_class
 from nbflow.core.errors import DefinitionError
 from nbflow.core.future import Future, current
+from nbflow.core.hooks import Hook
+from nbflow.core.launching import Launcher, Place, Placed, begin, changed, launcher, the_launcher
 from nbflow.core.lint import report
+from nbflow.core.naming import one_form
 from nbflow.core.options import PRIORITY_NOT_SET, Priority
 from nbflow.core.retry import Retry
 from nbflow.core.telling import Telling
@@ -24,95 +28,18 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Definition:
-    """What a run needs to know of a workflow, whichever way it was written.
-
-    Attributes:
-        name: Its name, and the first part of its runs' ids.
-        version: Told apart from other versions of the same name on a service.
-        task_list: Where a service's deciders look for its runs.
-        fn: The code, as a function of the workflow's own arguments.
-        signature: Of those arguments.
-        doc: Its docstring.
-        settings: Its options.
-    """
-
-    name: str
-    version: str
-    task_list: str
-    fn: Callable[..., Any]
-    signature: inspect.Signature
-    doc: str = ""
-    settings: WorkflowOptions = field(default_factory=WorkflowOptions)
-
-    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Raise TypeError unless the arguments fit the signature."""
-        check_arguments(self.name, self.signature, args, kwargs)
-
-
-class Launcher(Protocol):
-    """Starts runs. The layer that knows executors and stores puts one into `launcher`."""
-
-    def start(
-        self,
-        target: Target,
-        place: Place,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        changes: dict[str, Any],
-    ) -> Run[Any]:
-        """Start a run and give its handle; `changes` are options in the place of its own."""
-
-    def form(self, target: Target, place: Place) -> Form:
-        """Make a form that starts runs."""
-
-
-launcher: list[Launcher] = []
-"""The one launcher; empty until the package is imported as a whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where runs of a workflow go: None is the configured place; then its options."""
-
-    on: Any = None
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Placed(Generic[P, T]):
-    """A workflow with a place or options: ``revenue.on("processes").start(["eu"])``.
-
-    Attributes:
-        target: The workflow.
-        place: Where its runs go.
-        changes: Options in the place of the workflow's own, see `WorkflowFunction.options`.
-    """
-
-    target: Target
-    place: Place
-    changes: dict[str, Any] = field(default_factory=dict)
-
-    def start(self, *args: P.args, **kwargs: P.kwargs) -> Run[T]:
-        """Start a run there and give its `Run` at once; in a workflow, ask for a child run."""
-        return _start(self.target, self.place, args, kwargs, self.changes)  # type: ignore[no-any-return]
-
-    __call__ = start
-
-    def on(self, place: Any, **options: Any) -> Placed[P, T]:
-        """Say where to run."""
-        return Placed(self.target, Place(place, options), self.changes)
-
-    def options(self, **changes: Any) -> Placed[P, T]:
-        """Say how to run, see `WorkflowFunction.options`."""
-        _changed(definition(self.target), changes)
-        return Placed(self.target, self.place, {**self.changes, **changes})
-
-    def form(self) -> Form:
-        """Make a form that starts runs there; see `WorkflowFunction.form`."""
-        return _launcher().form(self.target, self.place)
+__all__ = [
+    "Definition",
+    "Launcher",
+    "Place",
+    "Placed",
+    "Target",
+    "Workflow",
+    "WorkflowFunction",
+    "definition",
+    "launcher",
+    "workflow",
+]
 
 
 @dataclass(slots=True, eq=False)
@@ -140,11 +67,11 @@ class WorkflowFunction(Generic[P, T]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Run[T]:
         """Start a run and give its `Run` at once."""
-        return _start(self, Place(), args, kwargs)  # type: ignore[no-any-return]
+        return begin(self, Place(), args, kwargs)  # type: ignore[no-any-return]
 
     def start(self, *args: P.args, **kwargs: P.kwargs) -> Run[T]:
         """Start a run and give its `Run` at once."""
-        return _start(self, Place(), args, kwargs)  # type: ignore[no-any-return]
+        return begin(self, Place(), args, kwargs)  # type: ignore[no-any-return]
 
     def on(self, place: Any, **options: Any) -> Placed[P, T]:
         """Say where to run: ``revenue.on("processes", max_workers=4).start(["eu"])``."""
@@ -156,7 +83,7 @@ class WorkflowFunction(Generic[P, T]):
         Example:
             >>> revenue.options(retry=2, task_list="night", parent_close="abandon")(["eu"])
         """
-        _changed(definition(self), changes)
+        changed(definition(self), changes)
         return Placed(self, Place(), changes)
 
     def form(self) -> Form:
@@ -167,7 +94,19 @@ class WorkflowFunction(Generic[P, T]):
             >>> form  # at the end of a cell: shows it
             >>> form.run.result()
         """
-        return _launcher().form(self, Place())
+        return the_launcher().form(self, Place())
+
+    def __definition__(self) -> Definition:
+        """Give what a run needs to know of it."""
+        return Definition(
+            name=self.name,
+            version=self.version,
+            task_list=self.task_list,
+            fn=self.fn,
+            signature=self.signature,
+            doc=self.__doc__ or "",
+            settings=self.settings,
+        )
 
     def __repr__(self) -> str:
         """Give the name and the signature."""
@@ -177,8 +116,10 @@ class WorkflowFunction(Generic[P, T]):
 class Workflow(Telling):
     """Base of workflows written as classes.
 
-    A subclass sets `name`, `version` and `task_list` and writes ``run``. In it,
-    ``self.submit(activity, *args)`` asks for a call, as calling the activity does. With
+    A subclass sets `name`, `version` and `task_list` and writes ``run``, plain or ``async def``. In
+    it, ``self.submit(activity, *args)`` asks for a call, as calling the activity does. It may have
+    methods that are told of its runs, ``on_completed(self, ended)`` and the others of
+    `nbflow.core.hooks.Hooks`, and ``on_task_failure(self, failure)``. With
     ``class Basic(Workflow, lint=False)`` its code is not looked through as `workflow` does.
 
     Example:
@@ -203,6 +144,9 @@ class Workflow(Telling):
     idempotent: ClassVar[bool] = False
     parent_close: ClassVar[ParentClose] = "terminate"
     max_open_activity_count: ClassVar[int | None] = None
+    max_events: ClassVar[int | None] = None
+    clean_up_timeout: ClassVar[float] = CLEAN_UP_TIMEOUT
+    propagate_signals_to_parent: ClassVar[bool] = True
     on_task_failure: ClassVar[Callable[..., Any] | None] = None
 
     def __init_subclass__(cls, *, lint: bool = True, **kwargs: Any) -> None:
@@ -218,6 +162,10 @@ class Workflow(Telling):
 
     @overload
     def submit(self, activity: Activity[..., T], *args: Any, **kwargs: Any) -> Future[T]: ...
+    @overload
+    def submit(
+        self, activity: WorkflowFunction[..., T], *args: Any, **kwargs: Any
+    ) -> Future[T]: ...
     @overload
     def submit(self, activity: Any, *args: Any, **kwargs: Any) -> Future[Any]: ...
     def submit(self, activity: Any, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -251,9 +199,14 @@ class Workflow(Telling):
         return group.submit().members
 
     @classmethod
+    def __definition__(cls) -> Definition:
+        """Give what a run needs to know of it."""
+        return of_class(cls)
+
+    @classmethod
     def start(cls, *args: Any, **kwargs: Any) -> Run[Any]:
         """Start a run and give its `Run` at once."""
-        return _start(cls, Place(), args, kwargs)  # type: ignore[no-any-return]
+        return begin(cls, Place(), args, kwargs)  # type: ignore[no-any-return]
 
     @classmethod
     def on(cls, place: Any, **options: Any) -> Placed[..., Any]:
@@ -263,86 +216,28 @@ class Workflow(Telling):
     @classmethod
     def options(cls, **changes: Any) -> Placed[..., Any]:
         """Give it with other options, see `WorkflowFunction.options`."""
-        _changed(definition(cls), changes)
+        changed(definition(cls), changes)
         return Placed(cls, Place(), changes)
 
     @classmethod
     def form(cls) -> Form:
         """Make input fields of the parameters of ``run``, with a button that starts a run."""
-        return _launcher().form(cls, Place())
+        return the_launcher().form(cls, Place())
 
 
 Target = WorkflowFunction[..., Any] | type[Workflow]
 """A workflow, whichever way it was written."""
 
 
-def definition(target: object) -> Definition:
-    """Give what a run needs to know of a workflow.
+class Decorator(Protocol):
+    """What `workflow` with options gives: it makes a workflow of a function."""
 
-    Raises:
-        DefinitionError: It is no workflow.
-    """
-    if isinstance(target, WorkflowFunction):
-        t = target
-        return Definition(
-            name=t.name,
-            version=t.version,
-            task_list=t.task_list,
-            fn=t.fn,
-            signature=t.signature,
-            doc=t.__doc__ or "",
-            settings=t.settings,
-        )
-    if isinstance(target, type) and issubclass(target, Workflow):
-        signature = inspect.signature(target.run)
-        own = list(signature.parameters.values())[1:]
-        return Definition(
-            name=target.name or target.__name__,
-            version=target.version,
-            task_list=target.task_list,
-            fn=_ClassBody(target),
-            signature=signature.replace(parameters=own),
-            doc=target.__doc__ or "",
-            settings=_class_options(target),
-        )
-    message = f"{target!r:.60} is no workflow: decorate it with @workflow, or subclass Workflow"
-    raise DefinitionError(message)
-
-
-def _class_options(cls: type[Workflow]) -> WorkflowOptions:
-    """Read what a class says of its runs in attributes."""
-    return WorkflowOptions().changed(
-        {
-            "tags": cls.tag_list,
-            "task_priority": cls.task_priority,
-            "retry": cls.retry,
-            "raises_on_failure": cls.raises_on_failure,
-            "idempotent": cls.idempotent,
-            "parent_close": cls.parent_close,
-            "max_open_activity_count": cls.max_open_activity_count,
-            "on_failure": _Asked(cls) if cls.on_task_failure is not None else None,
-        }
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The ``on_task_failure`` of a class workflow as a function."""
-
-    cls: type[Workflow]
-
-    def __call__(self, failure: Any) -> Any:
-        return self.cls().on_task_failure(failure)  # type: ignore[misc]
-
-
-@dataclass(frozen=True, slots=True)
-class _ClassBody:
-    """The code of a class workflow as a function: a new instance for each execution."""
-
-    cls: type[Workflow]
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.cls().run(*args, **kwargs)
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, T]], /) -> WorkflowFunction[P, T]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Future[T]], /) -> WorkflowFunction[P, T]: ...
+    @overload
+    def __call__(self, fn: Callable[P, T], /) -> WorkflowFunction[P, T]: ...
 
 
 @overload
@@ -365,8 +260,18 @@ def workflow(
     idempotent: bool = False,
     parent_close: ParentClose = "terminate",
     max_open_activity_count: int | None = None,
-    on_failure: Callable[..., Any] | None = None,
-) -> Callable[[Callable[P, T]], WorkflowFunction[P, T]]: ...
+    max_events: int | None = None,
+    clean_up_timeout: float = CLEAN_UP_TIMEOUT,
+    propagate_signals_to_parent: bool = True,
+    on_task_failure: Callable[..., Any] | None = None,
+    before_replay: Hook | None = None,
+    after_replay: Hook | None = None,
+    on_completed: Hook | None = None,
+    on_failure: Hook | None = None,
+    on_canceled: Hook | None = None,
+    after_closed: Hook | None = None,
+    should_cancel: Hook | None = None,
+) -> Decorator: ...
 def workflow(
     fn: Callable[..., Any] | None = None,
     /,
@@ -388,10 +293,16 @@ def workflow(
             files, and to warn of each by a `DeterminismWarning`. ``# nbflow: ok`` silences a line.
         options: ``tags``, words that its runs are found by; ``task_priority``, of its calls that
             have none of their own; ``max_open_activity_count``, how many calls of a run may be
-            under way at once; ``on_failure``, a function of a `FailureContext` that decides what
-            becomes of a call that failed; and for its runs as children of others ``retry``,
-            ``raises_on_failure``, ``idempotent``, and ``parent_close``: what becomes of a child
-            when its parent ends, ``"terminate"``, ``"cancel"`` or ``"abandon"``.
+            under way at once; ``max_events``, how many events a run may have, see
+            `continue_as_new`; ``clean_up_timeout``, how many seconds its code may go on after a
+            cancel; ``propagate_signals_to_parent``, whether signals that are to be passed on go
+            to the run that called it, too; ``on_task_failure``, a function of a `FailureContext`
+            that decides what becomes of a call that failed; functions of a `HookContext` that
+            are told of its runs, see `nbflow.core.hooks.Hooks`: ``before_replay``,
+            ``after_replay``, ``on_completed``, ``on_failure``, ``on_canceled``,
+            ``after_closed``, ``should_cancel``; and for its runs as children of others
+            ``retry``, ``raises_on_failure``, ``idempotent``, and ``parent_close``: what becomes
+            of a child when its parent ends, ``"terminate"``, ``"cancel"`` or ``"abandon"``.
 
     Raises:
         DefinitionError: It cannot be a workflow, or an option makes no sense.
@@ -409,54 +320,10 @@ def workflow(
             message = f"a workflow is a function, not {type(function).__name__}: {function!r:.60}"
             raise DefinitionError(message)
         settings = WorkflowOptions().changed(options)
-        made = WorkflowFunction(name or function.__name__, function, version, task_list, settings)
+        called = one_form(name or function.__name__)
+        made = WorkflowFunction(called, function, version, task_list, settings)
         if lint:
             report(made.name, function)
         return made
 
     return make if fn is None else make(fn)
-
-
-def _start(
-    target: Target,
-    place: Place,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    changes: dict[str, Any] | None = None,
-) -> Any:
-    """Start a run, or, in workflow code, ask for a child run."""
-    interpreter = current.get()
-    if interpreter is None:
-        return _launcher().start(target, place, args, kwargs, changes or {})
-    found = definition(target)
-    settings, task_list = _changed(found, changes or {})
-    own = place if place.on is not None or place.options else None
-    child = Child(target, own, settings, _Alone(target, place), found.signature)
-    return ask(
-        interpreter, child, found.name, settings.of_child(task_list, found.version), args, kwargs
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Alone:
-    """Starts a run of a workflow that was called as a child."""
-
-    target: Target
-    place: Place
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return _start(self.target, self.place, args, kwargs)
-
-
-def _changed(found: Definition, changes: dict[str, Any]) -> tuple[WorkflowOptions, str]:
-    """Give the options and the task list of a workflow with some of them changed."""
-    rest = dict(changes)
-    task_list = rest.pop("task_list", found.task_list)
-    return found.settings.changed(rest), task_list
-
-
-def _launcher() -> Launcher:
-    if not launcher:
-        message = "runs can be started once nbflow itself is imported: import nbflow"
-        raise DefinitionError(message)
-    return launcher[0]

@@ -6,7 +6,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from nbflow.core.activity import Activity
 from nbflow.core.call import CallState
@@ -31,7 +31,8 @@ class Attempts:
 
     Attributes:
         own: The run's own executor.
-        inline: The same, if it works in the workflow's thread.
+        inline: The executor that works in the workflow's thread: the same, or one that an activity
+            of a run elsewhere asks for; None if there is none so far.
         open: The job of every call that is with an executor. Not to be changed from outside.
     """
 
@@ -138,21 +139,28 @@ class Attempts:
         """Give where the calls of an activity run."""
         wanted = activity.settings.executor
         if wanted is not None:
-            return self._resolve(wanted)
+            found = self._resolve(wanted)
+            return self._by_the_code(found) if hasattr(found, "work") else found
         # A thread that waits for an event loop is a thread wasted.
-        if activity.is_async and self.own.in_process and self.inline is None:
+        if activity.is_async and self.own.in_process and self.inline is not self.own:
             return self._resolve("asyncio")
         return self.own
+
+    def _by_the_code(self, found: Executor) -> Executor:
+        """Give the one executor that works in the workflow's thread: it has but one queue."""
+        if self.inline is None:
+            self.inline = found
+        return self.inline  # type: ignore[no-any-return]
 
     def _job(self, state: CallState, activity: Activity[..., Any]) -> Job:
         code = self._codes.get(activity)
         if code is None:
             fn = activity.fn if self.around is None else self.around(activity.fn)
-            code = self._codes[activity] = Code(activity.name, fn)
+            code = self._codes[activity] = Code(activity.name, fn, held=_held(activity))
         args, plain = self._resolved(state)
         inputs = live = None
         if not plain and state.deps:
-            calls = self._history.calls
+            calls = self._history.giving
             inputs = {dep: calls[dep].outcome.result for dep in state.deps}  # type: ignore[union-attr]
             live = {d: v for d in state.deps if (v := calls[d].live) is not None} or None
         limit = activity.settings.limit
@@ -184,13 +192,22 @@ class Attempts:
                     return given, False
             return given, True
         args = []
+        calls = self._history.giving
         for value in given:
             if type(value) is Ref:
-                value = self._history.calls[value.call].outcome.result  # type: ignore[union-attr]  # noqa: PLW2901
+                value = calls[value.call].outcome.result  # type: ignore[union-attr]  # noqa: PLW2901
             if type(value) not in SCALARS:
                 return given, False
             args.append(value)
         return tuple(args), True
+
+
+def _held(activity: Activity[..., Any]) -> Literal["", "as it is", "copy"]:
+    """Say how the results of an activity stay in memory."""
+    settings = activity.settings
+    if settings.persist:
+        return ""
+    return "copy" if settings.copy else "as it is"
 
 
 def verdict(call: str, history: History, *, once: bool) -> Exception | None:

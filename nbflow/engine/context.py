@@ -11,6 +11,7 @@ from nbflow.core import classes
 from nbflow.core.errors import ActivityCancelled
 from nbflow.core.redact import redact
 from nbflow.engine.job import Job, _context
+from nbflow.engine.measuring import Block
 
 _DETAILS: Final = 10_000
 """How many characters of what a heartbeat says are kept."""
@@ -81,6 +82,25 @@ class Context(Mapping[str, Any]):
             >>> nbflow.context().progress(3, 10, "reading orders")
         """
         self._tell(Beat(_text(text), _amount("done", done), _amount("total", total)))
+
+    def step(self, name: str) -> Block:
+        """Measure a part of the activity: how long it takes, what it reads and writes.
+
+        What was measured is in the log with the report of the attempt, and in `run.profile`.
+
+        Args:
+            name: What the part is called.
+
+        Raises:
+            TypeError: The name is none.
+
+        Example:
+            >>> with nbflow.context().step("download") as step:
+            ...     for part in parts:
+            ...         step.read.add(len(part), records=1)
+            ...     step.metadata["mirror"] = mirror
+        """
+        return Block(self._job, name)
 
     def _tell(self, beat: Beat) -> None:
         from nbflow.engine import streams  # noqa: PLC0415 - which knows `Job` in turn

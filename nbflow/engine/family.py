@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from nbflow.core.errors import NbflowError
+from nbflow.core.errors import NbflowError, RunNotFound
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
@@ -29,11 +30,17 @@ if TYPE_CHECKING:
     from nbflow.core.history import History
     from nbflow.store.base import Store
 
+_log = logging.getLogger("nbflow")
 _GENERATION: Final = re.compile(r"~(\d+)$")
 
 
 class Family:
     """The part of a run's owner that is about other runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passing: list[SignalReceived] = []
+        self._letters: list[tuple[str, SignalReceived]] = []
 
     if TYPE_CHECKING:
         run: str
@@ -63,6 +70,7 @@ class Family:
         if state.outcome is None:
             run = child_id(self.run, state.id, self.history.children.get(state.id, ""))
             self._emit(ChildStarted(self._next(), clock.time(), state.id, run))
+            self._letters.extend((run, told) for told in self._passing)
             self.history.ready.append(state)
 
     # ------------------------------------------------------------ signals
@@ -78,9 +86,38 @@ class Family:
         number = history.signals.get(told.name, 0) + 1
         self._emit(told._replace(seq=self._next(), at=clock.time(), number=number))
         if told.propagate:
-            for call, run in history.children.items():
-                if history.calls[call].outcome is None:
-                    self.deliver(run, told)
+            self._pass_on(told)
+
+    def _pass_on(self, told: SignalReceived) -> None:
+        """Have a signal go to the children, those to come as well, and to the parent."""
+        self._passing.append(told)
+        for call, run in self.history.children.items():
+            if self.history.calls[call].outcome is None:
+                self._letters.append((run, told))
+        started = self.history.started
+        if started is not None and started.parent and self.rules.propagate_signals_to_parent:
+            self._letters.append((started.parent, told))
+
+    def _pass_on_again(self) -> None:
+        """Pass on what was told before the run was resumed: whoever has it drops it."""
+        for state in self.history.settled:
+            if type(state.outcome) is SignalReceived and state.outcome.propagate:
+                self._pass_on(state.outcome)
+
+    def _post_letters(self) -> None:
+        """Send the signals that are to be passed on, once they are in this run's own log."""
+        while self._letters:
+            run, told = self._letters.pop(0)
+            if told.sender == run:
+                continue
+            try:
+                self.deliver(run, told)
+            except RunNotFound:  # it is about to be created
+                mail = getattr(self.store, "mail", None)
+                if mail is not None:
+                    mail.post(run, told)
+            except NbflowError as error:  # one that is over hears no more, and no harm is done
+                _log.info("nbflow: signal %s is not passed on to %s: %s", told.name, run, error)
 
     def _sent(self, state: CallState, event: SignalSent | MarkerFailed) -> None:
         if state.outcome is None:

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import CoroutineType
-from typing import Any
+from typing import Any, Literal
 
-from nbflow.core import payload
+from nbflow.core import metrology, payload
 from nbflow.core.errors import NbflowError, Unserialisable, WorkerDied
 from nbflow.core.events import Report
 from nbflow.core.failure import Failure
+from nbflow.core.held import Held
+from nbflow.core.metrology import Measured
 from nbflow.core.payload import SCALARS, Blob, Packed, Ref, Stored
 from nbflow.engine.loop import nested_loops, private_loop
 
@@ -49,11 +51,14 @@ class Code:
         name: The activity's name.
         fn: The function, for workers in this process.
         digest: Of the pickled bytes; workers keep functions they have seen under it.
+        held: Whether what it gives stays in memory: ``as it is``, or a ``copy`` for each consumer;
+            "" if it is stored.
     """
 
     name: str
     fn: Callable[..., Any]
     digest: str = ""
+    held: Literal["", "as it is", "copy"] = ""
     _blob: bytes | None = None
 
     def blob(self) -> bytes:
@@ -106,6 +111,8 @@ class Job:
     """When its code began here (seconds, epoch); 0 before."""
     dropped: bool = False
     """Set when nobody wants the answer any more: a worker that has not begun need not."""
+    blocks: list[Measured] | None = None
+    """What the activity has measured so far, where it runs; None: nothing."""
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -150,13 +157,21 @@ def run_job(job: Job, worker: str, *, shared: bool = True) -> Answer:
                 raise raised  # noqa: TRY301 - here, so that its frames are the activity's own
     except BaseException as error:  # noqa: BLE001 - SystemExit of an activity must not end a worker
         ran = time.perf_counter_ns() - clock
-        return failed(error, worker, (started, ran, time.thread_time_ns() - cpu))
+        return measured(job, failed(error, worker, (started, ran, time.thread_time_ns() - cpu)))
     finally:
         _context.set(None)
     ran = time.perf_counter_ns() - clock
     # Asking takes longer than the smallest activities, which cannot have used more than all of it.
     cpu = time.thread_time_ns() - cpu if ran > _BRIEF else ran
-    return answer(job, value, worker, (started, ran, cpu), shared=shared)
+    found = answer(job, value, worker, (started, ran, cpu), shared=shared)
+    return found if job.blocks is None else measured(job, found)
+
+
+def measured(job: Job, found: Answer) -> Answer:
+    """Put the blocks that an activity measured into the report of its attempt."""
+    if job.blocks is not None:
+        found.report = found.report._replace(measured=metrology.write(job.blocks))
+    return found
 
 
 async def _caught(coroutine: Any) -> tuple[Any, BaseException | None]:
@@ -194,8 +209,10 @@ def refused(executor: str) -> Answer:
 
 def answer(job: Job, value: object, worker: str, times: Times, *, shared: bool) -> Answer:
     """Turn an activity's value into an answer."""
+    if shared and job.code.held == "as it is":
+        return _kept(value, worker, times)
     if payload.is_plain(value):
-        report = _new(Report, (worker, *times, 0, 0, peak_memory()))
+        report = _new(Report, (worker, *times, 0, 0, peak_memory(), ""))
         return Answer(report, value)  # type: ignore[arg-type]
     clock = time.perf_counter_ns()
     try:
@@ -207,6 +224,16 @@ def answer(job: Job, value: object, worker: str, times: Times, *, shared: bool) 
     packing = time.perf_counter_ns() - clock
     report = Report(worker, *times, packing, size, peak_memory())
     return Answer(report, stored, live=value if shared and size >= LIVE_BYTES else None)
+
+
+def _kept(value: object, worker: str, times: Times) -> Answer:
+    """Answer with a value that is stored nowhere, so that it need not be one that can be."""
+    try:
+        held = Held.of(_storable(value))
+    except Unserialisable as error:
+        error.add_note("The activity ran to its end, so its side effects have happened.")
+        return failed(error, worker, times)
+    return Answer(Report(worker, *times, 0, 0, peak_memory()), held)
 
 
 def _storable(value: object) -> object:
@@ -251,7 +278,13 @@ def _no_refs(call: str) -> object:
 
 
 def inlined(stored: Stored, job: Job) -> Stored:
-    """Put the bytes of a blob in its place, for workers that have no store."""
+    """Put the bytes of a blob in its place, for workers that have no store.
+
+    Raises:
+        Unserialisable: A value that is in this process only cannot be sent to another one.
+    """
+    if isinstance(stored, Held):
+        return payload.shipped(stored, f"what {job.call} takes of a persist=False activity")
     if isinstance(stored, Blob):
         data = job.fetch(stored.digest)
         text = data.decode() if stored.codec == "json" else data

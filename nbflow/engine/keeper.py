@@ -27,6 +27,7 @@ from nbflow.core.events import (
 )
 from nbflow.core.failure import Failure
 from nbflow.core.handling import judge
+from nbflow.core.held import Held
 from nbflow.core.history import History
 from nbflow.core.payload import Packed, Stored
 from nbflow.engine.attempts import Attempts, Resolve, retry_delay, verdict
@@ -36,6 +37,7 @@ from nbflow.engine.job import Answer, Job
 from nbflow.engine.journal import Journal
 from nbflow.engine.limits import START_TO_CLOSE
 from nbflow.engine.output import Scribe
+from nbflow.engine.repeating import Repeating
 from nbflow.engine.reuse import Found, Reuse
 from nbflow.engine.sizes import NO_LIMIT, check_size
 from nbflow.engine.streams import rules
@@ -55,7 +57,7 @@ More would only queue there: a call that waits here is one small object less for
 _new = tuple.__new__
 
 
-class Keeper(Family, Watched):
+class Keeper(Family, Repeating, Watched):
     """The owner of a run as far as its calls go, and the `Inbox` of its executors.
 
     Args:
@@ -80,6 +82,7 @@ class Keeper(Family, Watched):
         self._scribe = Scribe(rules)
         self._texts = self._scribe.open
         self._stop: BaseException | None = None
+        self._look_for_gone()
         self._launch: Callable[..., object] = self._attempts.launch
         self._held: deque[CallState] = deque()
         self.largest: float = NO_LIMIT
@@ -123,7 +126,10 @@ class Keeper(Family, Watched):
 
     def ended(self, job: Job, answer: Answer, *, more: bool = False) -> None:
         """Take an answer. Large results go to the store here, outside the owner's turn."""
-        if type(answer.result) is Packed:
+        if job.code.held:
+            if answer.error is None and type(answer.result) is not Held:
+                answer.result = Held.of_stored(answer.result)
+        elif type(answer.result) is Packed:
             try:
                 if (notice := check_size(job.call, answer.result, self.largest)) is not None:
                     self.wrote(job, "log:WARNING", notice)
@@ -183,6 +189,8 @@ class Keeper(Family, Watched):
         """Hand a ready call to its executor, or wait until its back-off is over."""
         if state.outcome is not None or state.id in self._attempts.open or self._stop is not None:
             return
+        if self._gone and state.deps and self._lacks(state):
+            return
         settings = self._activity(state).settings
         if settings.special and self._special(state, settings):
             return
@@ -223,7 +231,7 @@ class Keeper(Family, Watched):
 
     def _looks(self, state: CallState) -> bool:
         """Have a ready call looked up in the cache, unless that was done."""
-        calls = self.history.calls
+        calls = self.history.giving
         return self._reuse.ask(state, {dep: calls[dep].outcome.result for dep in state.deps})  # type: ignore[union-attr]
 
     def _told(self, state: CallState, found: Found) -> None:
@@ -310,8 +318,8 @@ class Keeper(Family, Watched):
         activity = self._activity(state)
         delay = None if final else retry_delay(activity, error, attempt)
         ignored = delay is None and not activity.settings.raises_on_failure
-        if self.rules.on_failure is not None and not final:
-            decision = judge(self.rules.on_failure, state, attempt, error, delay)
+        if self.rules.on_task_failure is not None and not final:
+            decision = judge(self.rules.on_task_failure, state, attempt, error, delay)
             if self._decided(state, attempt, error, decision):
                 return
             if decision.what != "none":

@@ -17,12 +17,10 @@ from typing import Any
 from nbflow.core.activity import Activity
 from nbflow.core.call import CallState
 from nbflow.core.child import WorkflowOptions
-from nbflow.core.errors import Cancelled, InternalError, NbflowError, RunError
+from nbflow.core.errors import InternalError, NbflowError, RunError
 from nbflow.core.events import (
     CallSucceeded,
-    CancelRequested,
     MarkerFailed,
-    RunClosed,
     RunContinued,
     RunResumed,
     SignalReceived,
@@ -34,19 +32,18 @@ from nbflow.core.markers import Marker
 from nbflow.core.options import PRIORITY_NOT_SET
 from nbflow.core.payload import Packed, Stored
 from nbflow.engine.attempts import Resolve
+from nbflow.engine.cancelling import Cancelling
 from nbflow.engine.clock import clock
 from nbflow.engine.journal import Tail
-from nbflow.engine.keeper import Keeper
 from nbflow.engine.owner import TURN_ITEMS
-from nbflow.engine.timekeeper import timekeeper
 from nbflow.store.base import Store
+from nbflow.store.unbroken import Unbroken
 
-_CANCEL_GRACE = 2.0
 BY_HAND = "by hand"
 """The worker of a call whose result a person gave."""
 
 
-class Live(Keeper):
+class Live(Cancelling):
     """The owner's side of a run: its inbox, its history and its executors.
 
     It is the `Driver` of the run's interpreter and the `Inbox` of its executors. Its arguments
@@ -56,14 +53,12 @@ class Live(Keeper):
     def __init__(self, store: Store, run: str, history: History, resolve: Resolve) -> None:
         super().__init__(store, run, history, resolve)
         self._hungry = 2 * self._attempts.own.slots
-        self._inline = self._attempts.inline
         self._visible = len(history.settled)
         self._gate: SimpleQueue[None] = SimpleQueue()
         self._want: tuple[CallState | None, int] | None = None
         self._halted = self._listening = False
         self.deliver: Callable[[str, SignalReceived], None] = self._to_nobody
         self.fetch_mail: Callable[[], object] = _nothing
-        self.ending = False
         self._bound = False
         self.rules = WorkflowOptions()
         self._outstanding: list[str] = []
@@ -114,6 +109,8 @@ class Live(Keeper):
         most = rules.max_open_activity_count
         if most is not None:
             while self._still_open() >= most:
+                if self._nudged:
+                    break  # the code hears of the cancel where it waits itself
                 self.block(None, self._visible)
             self._outstanding.append(state.id)
 
@@ -157,11 +154,15 @@ class Live(Keeper):
         self.post(partial(self._cancel_call, state.id, reason))
 
     def block(self, state: CallState | None, position: int) -> None:
-        """Wait for `state`, or for anything past `position`; work meanwhile if calls are inline."""
+        """Wait for `state`, or for anything past `position`; work meanwhile if calls are inline.
+
+        It returns before that, once, if the run is to be cancelled.
+        """
         self._want = (state, position)
         self._drain()
-        while self._stop is None and not self._satisfied(state, position):
-            if self._inline is not None and self._inline.work():
+        while self._stop is None and not self._satisfied(state, position) and not self._nudged:
+            inline = self._attempts.inline
+            if inline is not None and inline.work():
                 continue
             self._gate.get()
         self._want = None
@@ -205,10 +206,6 @@ class Live(Keeper):
         """Have something done around each attempt; to be called before the run begins."""
         self._attempts.around = around
 
-    def cancel_run(self, reason: str) -> None:
-        """Give up every call and stop the workflow's code where it next waits or calls."""
-        self.post(partial(self._cancel_run, reason))
-
     def cancel_call(self, call: str, reason: str) -> None:
         """Give up one call; what depends on it is skipped."""
         self.post(partial(self._cancel_call, call, reason))
@@ -225,11 +222,12 @@ class Live(Keeper):
         """
         now = clock.time()
         self._reuse.bypass = frozenset(event.allowed)
-        with self._lock:
+        with Unbroken(self._lock):
             self._emit(event._replace(seq=self._next(), at=now))
             for call, result in given.items():
                 attempt = max(1, self.history.calls[call].attempt)
                 self._emit(CallSucceeded(self._next(), now, call, attempt, result, BY_HAND, now))
+            self._pass_on_again()
             self._publish()
         if self._stop is not None:
             raise self._stop
@@ -268,10 +266,14 @@ class Live(Keeper):
         if self._reuse.fresh:
             self._reuse.keep()
         self._visible = len(self.history.settled)
+        if self._letters:
+            self._post_letters()
         if self.history.ready or self._held or self._line is not None:
             self._set_out()
         want = self._want
-        if want is not None and (self._stop is not None or self._satisfied(*want)):
+        if self._calling:
+            self._calling, self._nudged = False, True
+        if want is not None and (self._stop is not None or self._nudged or self._satisfied(*want)):
             self._want = None
             self._gate.put(None)
         if self.history.closed is not None:
@@ -287,7 +289,7 @@ class Live(Keeper):
             begun |= self._release()
         if self._line is not None:
             begun |= self._line.pump()
-        if begun and self._inline is not None:
+        if begun and self._attempts.inline is not None:
             self._gate.put(None)  # the workflow's thread is the one to run them
 
     def watch(self, tail: Tail) -> None:
@@ -301,7 +303,7 @@ class Live(Keeper):
 
     def halt(self, error: BaseException) -> None:
         """Stop driving the run, leaving it as its log has it."""
-        with self._lock:
+        with Unbroken(self._lock):
             if not self._halted:
                 self._halt(error)
 
@@ -327,41 +329,11 @@ class Live(Keeper):
         """Whether the run is driven here no more though it is not over."""
         return self._halted
 
-    def abort(self, error: Failure, call: str) -> None:
-        """Fail the run, as its owner, and stop its code where it next waits."""
-        self._close("failed", None, error, call)
-        self._stop = Cancelled(f"{call} failed and the run was aborted")
-
-    def terminate(self) -> None:
-        """Close a run that is being cancelled without waiting for its code."""
-        self.post(partial(self._close, "cancelled"))
-
-    def _cancel_run(self, reason: str) -> None:
-        if self._stop is not None:
-            return
-        self.ending = True
-        self._emit(CancelRequested(seq=self._next(), at=clock.time(), reason=reason))
-        self._cancel_open(reason)
-        self._stop = Cancelled(reason)
-        grace = partial(self.post, partial(self._close, "cancelled"))
-        timekeeper.after(_CANCEL_GRACE, grace)
-
     def _go_on(self, event: RunContinued) -> None:
-        if self._stop is None:
+        if self._stop is None and not self._cancelled:
             self._cancel_open("the run goes on as new")
             self._emit(event._replace(seq=self._next(), at=clock.time()))
         self._close("continued")
-
-    def _close(
-        self, status: str, result: Stored = None, error: Failure | None = None, call: str = ""
-    ) -> None:
-        if isinstance(self._stop, Cancelled):  # whatever its code made of that
-            status, result, error, call = "cancelled", None, None, ""
-        # What a failed workflow still had under way, nobody waits for any more.
-        self.ending = True
-        self._cancel_open("the run failed")
-        self._write(self._scribe.close())
-        self._emit(RunClosed(self._next(), clock.time(), status, result, error, call))
 
 
 def _nothing() -> None:

@@ -16,11 +16,13 @@ from collections.abc import Callable
 from typing import Any
 
 from nbflow.engine.timekeeper import timekeeper
+from nbflow.store.unbroken import Unbroken
 
 TURN_ITEMS = 512
 """How many items one turn takes at most."""
 _PAUSE = 0.001
 _MOMENT = 0.005
+_MAIN = threading.main_thread().ident
 
 
 class Owner(ABC):
@@ -66,6 +68,13 @@ class Owner(ABC):
 
     def _drain(self) -> None:
         """Become the owner if nobody is, and empty the inbox."""
+        if threading.get_ident() != _MAIN:
+            self._empty()
+            return
+        with Unbroken():
+            self._empty()
+
+    def _empty(self) -> None:
         inbox = self._inbox
         while inbox:
             if not self._lock.acquire(blocking=False):

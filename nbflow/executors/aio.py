@@ -17,6 +17,7 @@ from nbflow.engine.job import (
     arguments,
     failed,
     keywords,
+    measured,
     refused,
 )
 from nbflow.engine.loop import private_loop
@@ -65,7 +66,7 @@ class Asyncio:
                 try:
                     worker = f"{self.name}-{lane}"
                     inbox.began(job, worker, time.time())
-                    result = await _attempt(job, worker)
+                    result = measured(job, await _attempt(job, worker))
                 finally:
                     self._lanes.append(lane)
             with self._lock:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,13 +116,14 @@ class Child:
             theirs.callback(os.close, stderr)
             fds = (far.fileno(), self._tickets[0], life, stderr)
             path = [*map(str, sys.path), _ROOT]
-            self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-c", _BOOT, self.name, *map(str, fds), *path],
-                stdin=subprocess.DEVNULL,
-                stderr=self._log,
-                pass_fds=fds,
-                start_new_session=True,
-            )
+            with _not_interrupted():
+                self._process = subprocess.Popen(  # noqa: S603 - our own program
+                    [sys.executable, "-c", _BOOT, self.name, *map(str, fds), *path],
+                    stdin=subprocess.DEVNULL,
+                    stderr=self._log,
+                    pass_fds=fds,
+                    start_new_session=True,
+                )
             ours.pop_all()
         self.pid = self._process.pid
         self._channel = Channel(near)
@@ -258,6 +260,19 @@ class Child:
                 # The id of a group stays taken as long as one of its processes is there.
                 self._kill_group()
             return True
+
+
+@contextlib.contextmanager
+def _not_interrupted() -> Iterator[None]:
+    """Have a process that is started in this block hear no stop button until it asks for it.
+
+    For a moment it is still in the notebook's process group, which the button signals.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _how(code: int) -> str:

@@ -44,6 +44,7 @@ def main(name: str, connection: int, tickets: int, life: int, stderr: int) -> No
     # The stop button of a notebook signals whole process groups; workers have their own, yet an
     # activity may change that.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # what activities start may hear it
     _end_with_parent(life)
     channel = Channel(socket.socket(fileno=connection))
     # A forked child of an activity must not hold the connection open, or answer on it.

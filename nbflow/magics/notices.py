@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import difflib
 import inspect
 import reprlib
 import sys
@@ -45,8 +46,15 @@ def describe(
     unknown = [n for n in unknown if n not in {made.name, made.fn.__name__}]
     parts = [f"{made.name}{signature(made.signature)}"]
     parts += _listed("uses ", called) + _listed("captures: ", taken)
-    parts += _listed("not defined yet: ", unknown)
+    parts += _listed("not defined yet: ", [_perhaps(name, space) for name in unknown])
     return " · ".join(parts)
+
+
+def _perhaps(name: str, space: Mapping[str, Any]) -> str:
+    """Write a name that there is not, with the one that was perhaps meant."""
+    known = [other for other in space if not other.startswith("_")]
+    near = difflib.get_close_matches(name, known, 1, 0.8)
+    return f"{name} (did you mean {near[0]}?)" if near else name
 
 
 def signature(found: inspect.Signature) -> str:

@@ -53,6 +53,11 @@ def activity_flags() -> MagicArgumentParser:
     add("--idempotent", action="store_true", help="calls with equal arguments are one call")
     add("--max-running", metavar="N", type=int, help="how many of its calls may run at once")
     add("--copy", action="store_true", help="each consumer gets a copy of a large result")
+    add(
+        "--no-persist",
+        action="store_true",
+        help="results are kept in memory only, and computed again if a resumed run needs them",
+    )
     add("--meta", metavar="EXPR", help="a dict for services and tools")
     return made
 
@@ -85,6 +90,7 @@ def given(shell: InteractiveShell, flags: argparse.Namespace) -> dict[str, Any]:
         "idempotent": flags.idempotent or None,
         "max_running": flags.max_running,
         "copy": flags.copy or None,
+        "persist": False if flags.no_persist else None,
         "meta": flags.meta and evaluated(shell, flags.meta, "--meta"),
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nbflow.core.activity import Activity
@@ -13,10 +13,12 @@ from nbflow.core.describe import describe, error_of
 from nbflow.core.errors import RunError
 from nbflow.core.events import CallFailed, CallReused, CallSucceeded
 from nbflow.core.failure import Failure
+from nbflow.core.held import GONE, Held
 from nbflow.core.history import History
 from nbflow.core.payload import unpack
 from nbflow.running.output import written
 from nbflow.store.base import Store
+from nbflow.viz.wording import clean
 
 Cancel = Callable[[str, str], None]
 """Gives up a call, by its id, and says why."""
@@ -78,13 +80,24 @@ class CallView:
         """What it gave.
 
         Raises:
-            RunError: It has no result (yet).
+            RunError: It has no result (yet), or had one in the memory of another process only.
         """
         outcome = self._state.outcome
         if not isinstance(outcome, CallSucceeded | CallReused):
             message = f"{self.id} has no result: it is {self.status}"
             raise RunError(message)
+        if type(outcome.result) is Held and not outcome.result.there:
+            repeat = self._history.again.get(self.id)
+            if repeat is None or repeat.outcome is None:
+                message = f"{self.id} has no result any more: {GONE}"
+                raise RunError(message)
+            return replace(self, _state=repeat).result
         return unpack(outcome.result, self._result_of, self._store.get)
+
+    @property
+    def repeats(self) -> str:
+        """The call whose result it computes again, since that was in memory only; else ""."""
+        return self._history.repeats.get(self.id, "")
 
     @property
     def output(self) -> str:
@@ -151,7 +164,7 @@ class CallView:
     def __repr__(self) -> str:
         """Give the call as written, and its status."""
         how = f"{self.status}, from the cache" if self.cached else self.status
-        return f"<{self.id} {describe(self._state)} {how}>"
+        return clean(f"<{self.id} {describe(self._state)} {how}>")
 
 
 class Calls(Mapping[str, CallView]):

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from nbflow.core.capture import capture
 from nbflow.core.child import CHILD, Child
 from nbflow.core.errors import RunCancelled, RunNotFound, StoreConflict
 from nbflow.core.events import Report
@@ -14,7 +15,7 @@ from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Answer, Job, arguments, keywords
-from nbflow.running.origin import Origin
+from nbflow.running.origin import Origin, changed_options
 
 if TYPE_CHECKING:
     from nbflow.running.session import Session
@@ -34,6 +35,7 @@ class Children:
     def __init__(self, parent: Session) -> None:
         self._parent = parent
         self._open: dict[Job, Session | None] = {}
+        self._lock = threading.Lock()
 
     def submit(self, job: Job, inbox: Inbox, /) -> None:
         """Begin a child run, or go on with it if it has begun before."""
@@ -47,7 +49,8 @@ class Children:
 
         Where the parent is only left, to be resumed, so is the child.
         """
-        session = self._open.pop(job, None)
+        with self._lock:
+            session = self._open.pop(job, None)
         live, child = self._parent.live, _child(job)
         if live.left:
             if session is not None:
@@ -95,23 +98,35 @@ class Children:
             history = self._known(run)
             if history is None or not _answers(history):
                 session = self._session(job, run, history)
-                if job.dropped:
-                    session.abandon()
-                    return None
-                self._open[job] = session
                 inbox.began(job, run, time.time())
-                session.chained = False
-                if job not in self._open or session.drive_here():
+                if not self._driven_here(job, session):
                     return None
                 while session.successor is not None:
-                    session = self._open[job] = session.successor
-                    session.chained = False
-                    if session.drive_here():
+                    session = session.successor
+                    if not self._driven_here(job, session):
                         return None
                 history = session.history
             if history.continued is None:
                 return history
             run = history.continued.run
+
+    def _driven_here(self, job: Job, session: Session) -> bool:
+        """Drive a run of a child; tell whether it was brought to its end.
+
+        One whose call was given up meanwhile does not begin, and is not left open either, unless
+        its parent is only left, to be resumed.
+        """
+        with self._lock:  # whoever gives up a call finds its run here, or it sees that here
+            if not job.dropped:
+                self._open[job] = session
+        session.chained = False
+        if not job.dropped:
+            return not session.drive_here()
+        if not self._parent.live.left:
+            session.live.cancel_run(f"its parent {self._parent.run} gave it up")
+            session.live.terminate()
+        session.abandon()
+        return False
 
     def _known(self, run: str) -> History | None:
         try:
@@ -125,21 +140,23 @@ class Children:
 
         parent, child = self._parent, _child(job)
         place = parent.place if child.place is None else child.place
+        frozen = changed_options(capture(child.target), child.changes)
         if history is not None:
             how = session.Anew(f"attempt {job.attempt} of its parent's call")
-            return session.reopen(run, child.target, parent.store, place, how)
+            return session.reopen(run, child.target, parent.store, place, how, frozen)
+        given = (arguments(job), keywords(job))
+        own = frozen.definition.tags_of(*given)
         origin = Origin(
             run=run,
             parent=parent.run,
             call=job.call,
-            tags=child.settings.tags or parent.tags,
+            tags=child.settings.tags or own or parent.tags,
         )
-        given = (arguments(job), keywords(job))
         try:
-            return session.create(child.target, place, *given, origin, parent.store)
+            return session.create(child.target, place, *given, origin, parent.store, frozen)
         except StoreConflict:  # somebody else was quicker: the log tells how far it is
             how = session.Anew("its parent was resumed")
-            return session.reopen(run, child.target, parent.store, place, how)
+            return session.reopen(run, child.target, parent.store, place, how, frozen)
 
 
 def _child(job: Job) -> Child:

@@ -6,11 +6,11 @@ import inspect
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from nbflow.core.call import CallState
 from nbflow.core.capture import capture
-from nbflow.core.errors import Suspended
+from nbflow.core.errors import Suspended, ValueGone
 from nbflow.core.events import Event, RunStarted, SignalReceived, SignalSent, TimerFired
 from nbflow.core.failure import Failure
 from nbflow.core.history import History
@@ -142,6 +142,7 @@ class _Trace:
         self.history = History.of([started])
         self.events: list[Event] = [started]
         self.ended = False
+        self.stopped: Suspended | None = None
         self._found: dict[str, Found] = {}
         self._lookup: Lookup | None = None
 
@@ -192,7 +193,7 @@ class _Trace:
     def mark(self, state: CallState, marker: Marker) -> None:
         """Take the new code of a patch; stop before a side effect, which would run something."""
         if marker.make is not None:
-            raise Suspended
+            self._stop()
         self.history.calls.setdefault(state.id, state)
         self.history.apply(marker.event(len(self.events), time.time()))
 
@@ -213,8 +214,16 @@ class _Trace:
     def block(self, state: CallState | None, position: int) -> None:  # noqa: ARG002 - never waits
         """Stop the code: it needs a value. Only sleeping takes no time."""
         if state is None or state.id not in self.history.calls or not state.id.startswith("timer-"):
-            raise Suspended
+            self._stop()
         self.history.apply(TimerFired(len(self.events), time.time(), state.id))
+
+    def _stop(self) -> NoReturn:
+        self.stopped = Suspended()
+        raise self.stopped
+
+    def restore(self, state: CallState) -> CallState:
+        """Stop the code; no result of a plan is gone, since all are from the cache."""
+        raise ValueGone(state.id)
 
     def visible(self) -> int:
         """How many calls are settled."""

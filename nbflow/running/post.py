@@ -34,6 +34,9 @@ def deliver(store: Store, run: str, told: SignalReceived) -> None:
 
     while True:
         session = known(run, store)
+        if session is None and _unborn(store, run, known(told.sender, store)):
+            _mail(store).post(run, told)  # the child finds it when it waits for one
+            return
         history = session.history if session is not None else History.of(_events(store, run, told))
         if history.continued is None:
             break
@@ -47,6 +50,18 @@ def deliver(store: Store, run: str, told: SignalReceived) -> None:
     _mail(store).post(run, told)
     if session is not None:
         session.mailbox.look()
+
+
+def _unborn(store: Store, run: str, sender: Session | None) -> bool:
+    """Whether it is a child that the sender's code has asked for, and that is not created yet."""
+    if sender is None or not run.startswith(f"{sender.run}/"):
+        return False
+    try:
+        store.events(run)
+    except RunNotFound:
+        call = run.removeprefix(f"{sender.run}/")
+        return any(state.id == call for state in sender.interpreter._asked)  # noqa: SLF001
+    return False
 
 
 def _events(store: Store, run: str, told: SignalReceived) -> Any:

@@ -6,19 +6,23 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
 from nbflow.core import difference
 from nbflow.core.call import CallState
 from nbflow.core.capture import Captured, capture
 from nbflow.core.difference import Difference
+from nbflow.core.ending import opened
 from nbflow.core.errors import (
+    Cancelled,
     Continued,
     DefinitionError,
     NbflowError,
     NondeterminismError,
     PickleRefused,
+    RunError,
     Suspended,
+    ValueGone,
 )
 from nbflow.core.events import (
     Event,
@@ -27,6 +31,7 @@ from nbflow.core.events import (
     SignalSent,
 )
 from nbflow.core.history import History
+from nbflow.core.hooks import Hooks
 from nbflow.core.interpreter import Interpreter
 from nbflow.core.markers import Marker
 from nbflow.core.payload import Packed, Stored, spill
@@ -221,6 +226,7 @@ class _Replayer:
 
     def __init__(self, stored: RunHistory) -> None:
         events, self.closed = _before_its_end(stored.events)
+        self.stopped: Suspended | None = None
         self.stored = stored
         self.history = History.of(events)
         self.interpreter = Interpreter(self.history, self, stored.fetch, stored.run, strict=True)
@@ -235,12 +241,23 @@ class _Replayer:
         unpack = self.interpreter.unpack
         args = [unpack(a) for a in started.args]
         kwargs = {k: unpack(v) for k, v in started.kwargs.items()}
+        body, hooks = opened(frozen.definition.fn, frozen.definition.settings.hooks)
+        self.interpreter.limit = frozen.definition.settings.max_events
+        self.interpreter.hooks = Hooks(on_canceled=hooks.on_canceled)  # the others are only told
         try:
-            result = self.interpreter.execute(frozen.definition.fn, args, kwargs)
+            result = self.interpreter.execute(body, args, kwargs)
         except NondeterminismError as error:
             return self._outcome(error)
         except PickleRefused:
             raise
+        except ValueGone as stop:
+            message = (
+                f"replay of run {self.stored.run} ends at {stop.call}: its result was in memory "
+                "only (persist=False), and the code reads it. Up to there it takes the recorded way"
+            )
+            return self._outcome(RunError(message))
+        except Cancelled:
+            return self._ended("the code is cancelled")
         except Suspended:
             return self._ended("the code waits for something that the history does not have")
         except Continued:
@@ -271,7 +288,7 @@ class _Replayer:
         )
         return self._outcome(difference.error(self.stored.run, found, self.recall.head))
 
-    def _outcome(self, error: NondeterminismError | None, same: bool | None = None) -> Replay:  # noqa: FBT001
+    def _outcome(self, error: NbflowError | None, same: bool | None = None) -> Replay:  # noqa: FBT001
         if error is not None and any(
             value.refused for event in self.stored.events for value in pickles_in(event)
         ):
@@ -300,7 +317,7 @@ class _Replayer:
 
     def mark(self, state: CallState, marker: Marker) -> None:  # noqa: ARG002 - nothing is made
         """Stop the code: the value would have to be made."""
-        raise Suspended
+        self._stop()
 
     def expect(self, state: CallState) -> None:
         """Hear of no signals but those that the history has."""
@@ -314,7 +331,18 @@ class _Replayer:
 
     def block(self, state: CallState | None, position: int) -> None:  # noqa: ARG002 - never waits
         """Stop the code: the history ends here."""
-        raise Suspended
+        self._stop()
+
+    def _stop(self) -> NoReturn:
+        self.stopped = Suspended()
+        raise self.stopped
+
+    def answer(self, *, refused: bool) -> None:
+        """Take it as it was: the history has what came of the cancel."""
+
+    def restore(self, state: CallState) -> CallState:
+        """Stop the code: the history does not have the value."""
+        raise ValueGone(state.id)
 
     def visible(self) -> int:
         """How many settled calls the history has."""

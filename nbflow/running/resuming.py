@@ -221,6 +221,10 @@ class Resumable(Generic[T]):
         if state is None or not state.name:
             message = f"run {self.id} has no call {name!r}: run.calls lists them"
             raise RunError(message)
+        whole = self._history().repeats.get(name)
+        if whole is not None:
+            message = f"{name} of run {self.id} only computes {whole} again: name that one"
+            raise RunError(message)
         return name
 
     def _go_on(self, workflow: Target | None, on: Any, how: Anew) -> Self:
@@ -236,8 +240,8 @@ class Resumable(Generic[T]):
         place = old.place if old is not None else _named_place(started)
         if on is not None:
             place = Place(on)
-        self._session = _session.resume(self.id, target, self._store, place, how)
-        self._viewed = None
+        viewed, self._viewed = self._viewed, None
+        self._session = _session.resume(self.id, target, self._store, place, how, viewed)
         wake_panels(self.id)
         for watcher in watchers:
             watcher.started(self)  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from nbflow.core.events import CallFailed, Event, RunClosed
 from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.payload import unpack
+from nbflow.core.stepnotes import StepRow, steps_of
 from nbflow.engine.timekeeper import timekeeper
 from nbflow.running import session as _session
 from nbflow.running.acting import RunActions
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_HEARS = 0.2
+"""Seconds that a thread waits at a time: an interrupt that comes just before it begins to wait is
+felt at the end of that."""
 _POLL = 0.2
 _OWN = str(Path(__file__).parents[1]) + os.sep
 
@@ -180,6 +184,11 @@ class Run(Resumable[T]):
         return started.captured if started else ()
 
     @property
+    def steps(self) -> list[StepRow]:
+        """What became of the run's steps so far, in the order in which they were begun."""
+        return steps_of(self.events(), self._store.get)
+
+    @property
     def source(self) -> str:
         """The workflow's source text when the run was started; "" where it was not to be had."""
         started = self._history().started
@@ -275,7 +284,8 @@ class Run(Resumable[T]):
             raise RunError(message)
         if closed.status == "cancelled":
             reason = history.cancelling.reason if history.cancelling else ""
-            return RunCancelled(f"run {self.id} was cancelled{': ' if reason else ''}{reason}")
+            text = f"run {self.id} was cancelled{': ' if reason else ''}{reason}"
+            return _cancelled(text, closed.error)
         if closed.error is None:
             return None
         error = closed.error.rebuild()
@@ -317,7 +327,7 @@ class Run(Resumable[T]):
         session = self._session
         if session is not None:
             with contextlib.suppress(concurrent.futures.TimeoutError):
-                session.done.result(min(paces, default=None))
+                session.done.result(min(paces, default=_HEARS))
             return session.done.done()
         if self.done():
             return True
@@ -386,6 +396,15 @@ class Run(Resumable[T]):
         counts = self.counts()
         done = counts.get("done", 0)
         return f"<Run {self.id} {self.status} {done}/{sum(counts.values())}>"
+
+
+def _cancelled(text: str, failure: Failure | None) -> RunCancelled:
+    """Make the error of a cancelled run, with what its code failed with as it cleaned up."""
+    if failure is None:
+        return RunCancelled(text)
+    error = RunCancelled(f"{text}. Cleaning up failed: {failure.kind}: {failure.message}")
+    error.__cause__ = failure.rebuild()
+    return error
 
 
 def _tell_where(error: BaseException, failure: Failure | None) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 
 from nbflow.core.capture import Captured, capture
 from nbflow.core.child import CHILD
+from nbflow.core.ending import Ending, perform
 from nbflow.core.errors import (
-    Cancelled,
     Continued,
     DefinitionError,
     NondeterminismError,
@@ -42,10 +42,11 @@ from nbflow.running.config import MEMORY, settings
 from nbflow.running.leases import Held
 from nbflow.running.nesting import depth_here
 from nbflow.running.onward import continued, take_over
-from nbflow.running.origin import BY_HAND, Origin
+from nbflow.running.origin import BY_HAND, Origin, changed_options, create_as
 from nbflow.running.post import Mailbox, deliver
 from nbflow.store.base import Store
 from nbflow.store.ids import new_id
+from nbflow.store.unbroken import Unbroken
 
 MOST_RESUMES = 100
 """A run that was resumed so often is not resumed again unasked."""
@@ -97,7 +98,13 @@ class Session:
     """
 
     def __init__(
-        self, run: str, target: Target, frozen: Captured, store: Store, place: Place
+        self,
+        run: str,
+        target: Target,
+        frozen: Captured,
+        store: Store,
+        place: Place,
+        history: History | None = None,
     ) -> None:
         self.run = run
         self.target = target
@@ -113,7 +120,9 @@ class Session:
         self.depth = 0
         """How many runs it is within, by way of activities that have started them."""
         self._held: Held | None = None
-        self.history = History.of(store.events(run))
+        self.history = history or History()
+        for event in store.events(run, self.history.last):
+            self.history.apply(event)
         own = settings.executor(place)
 
         children = Children(self)
@@ -185,24 +194,31 @@ class Session:
         started = self.history.started
         assert started is not None  # noqa: S101 - every log begins with it
         live, unpack = self.live, self.interpreter.unpack
+        definition = self.frozen.definition
         try:
             args = [unpack(a) for a in started.args]
             kwargs = {k: unpack(v) for k, v in started.kwargs.items()}
-            result = self.interpreter.execute(self.frozen.definition.fn, args, kwargs)
-        except Cancelled:
-            live.close("cancelled")
-        except Continued as new:
-            self._continue(new)
+            rules = definition.settings
+            self._end(perform(self.interpreter, definition.fn, rules, args, kwargs))
         except (NondeterminismError, StoreError) as error:
             self._halt(error)
-        except BaseException as error:  # noqa: BLE001 - whatever user code raises fails the run
-            live.close("failed", error=Failure.of(error), call=self._origin(error))
-        else:
-            try:
-                live.close("completed", result)
-            except StoreError as error:
-                self._halt(error)
+        except BaseException as error:  # noqa: BLE001 - arguments that cannot be had again
+            live.close("failed", error=Failure.of(error))
         self._settle()
+
+    def _end(self, ending: Ending) -> None:
+        """Write how the code has ended, and tell its hook."""
+        live, error = self.live, ending.error
+        failure = Failure.of(error) if error is not None else None
+        if ending.new is not None:
+            self._continue(ending.new)
+        elif error is not None:
+            live.close(ending.status, error=failure, call=self._origin(error))
+        else:
+            live.close(ending.status, ending.result)
+        closed = self.history.closed
+        if closed is not None and live.visible() == len(self.history.settled) and not live.left:
+            ending.closed(closed.status)
 
     def _continue(self, new: Continued) -> None:
         """End the run and go on in a new one, which is there before this one says so."""
@@ -261,9 +277,13 @@ def start(
 ) -> Session:
     """Create a run and begin it; see `create`. In an activity, see `depth_here`."""
     depth = depth_here(sessions, str(getattr(target, "name", "a workflow")))
-    session = create(target, place, args, kwargs, origin, settings.open_store())
-    session.depth = depth
-    session.begin()
+    with Unbroken():  # else there might be a run that nobody drives, and nobody else may
+        session = create(target, place, args, kwargs, origin, settings.open_store())
+        session.depth = depth
+        if not session.inline:
+            session.begin()
+    if session.inline:
+        session.begin()
     return session
 
 
@@ -285,11 +305,12 @@ def create(
         StoreConflict: There is a run of that id.
         StoreError: The run cannot be written. Nothing has run.
     """
-    frozen = frozen or capture(target)
+    frozen = changed_options(frozen or capture(target), origin.changes)
     frozen.definition.check(args, kwargs)
     executor = settings.executor(place)
     name = frozen.definition.name
-    tags = frozen.definition.settings.tags if origin.tags is None else origin.tags
+    tags = frozen.definition.tags_of(args, kwargs) if origin.tags is None else origin.tags
+    chosen = origin.run or frozen.definition.run_id_of(args, kwargs)
     event = RunStarted(
         seq=1,
         at=clock.time(),
@@ -300,7 +321,7 @@ def create(
         code=frozen.code,
         source=redact(frozen.source),
         captured=frozen.names,
-        seed=origin.run,
+        seed=chosen,
         parent=origin.parent,
         call=origin.call,
         tags=tags,
@@ -308,9 +329,9 @@ def create(
         program=spill(record(frozen), store.put),
         python=python(),
     )
-    if origin.run:
-        store.create(origin.run, event)
-    run = origin.run or _create(store, name, event)
+    if chosen:
+        create_as(store, chosen, event, by_hand=not origin.run)
+    run = chosen or _create(store, name, event)
     session = Session(run, target, frozen, store, place)
     session.claim()
     return session
@@ -337,10 +358,21 @@ class Anew:
     code: WhichCode = "new"
 
 
-def resume(run: str, target: Target, store: Store, place: Place, how: Anew) -> Session:
+def resume(
+    run: str,
+    target: Target,
+    store: Store,
+    place: Place,
+    how: Anew,
+    history: History | None = None,
+) -> Session:
     """Go on with a run where its log ends, with what `target` is now; see `reopen`."""
-    session = reopen(run, target, store, place, how)
-    session.begin()
+    with Unbroken():
+        session = reopen(run, target, store, place, how, history=history)
+        if not session.inline:
+            session.begin()
+    if session.inline:
+        session.begin()
     return session
 
 
@@ -351,8 +383,19 @@ def reopen(
     place: Place,
     how: Anew,
     frozen: Captured | None = None,
+    history: History | None = None,
 ) -> Session:
     """Take a run to be driven by this process from where its log ends.
+
+    Args:
+        run: Its id.
+        target: The workflow.
+        store: Where its log is.
+        place: Where its calls run.
+        how: How it goes on.
+        frozen: The workflow, if it was frozen before.
+        history: As much of the log as was read before, which is not read again. It is the
+            session's from now on.
 
     Raises:
         RunError: It is being driven, by this process or another, or was resumed too often.
@@ -366,7 +409,7 @@ def reopen(
         raise RunError(message)
     frozen = frozen or capture(target)
     given = {c: _stored(store, value, f"the result of {c}") for c, value in how.given.items()}
-    session = Session(run, target, frozen, store, place)
+    session = Session(run, target, frozen, store, place, history)
     try:
         session.claim(force=how.force)
         _check(session, frozen.definition.name, how)

@@ -15,6 +15,7 @@ from nbflow.running.origin import changed
 from nbflow.running.run import Run
 from nbflow.running.watching import watchers
 from nbflow.store.base import Store
+from nbflow.store.unbroken import Unbroken
 
 if TYPE_CHECKING:
     from nbflow.viz.form import Form
@@ -35,7 +36,7 @@ class Launcher:
         changes: dict[str, Any] | None = None,
     ) -> Run[Any]:
         """Start a run and give its handle at once; `changes` are options in place of its own."""
-        session = _session.start(target, place, args, kwargs, changed(changes))
+        session = _session.start(target, place, args, kwargs, changed(target, changes))
         warn_of_large(session.frozen)
         run: Run[Any] = Run(session.run, session.store)
         for watcher in watchers:
@@ -90,7 +91,8 @@ def run(target: Any, /, *args: Any, **kwargs: Any) -> Any:
     try:
         return handle.result()
     except KeyboardInterrupt:
-        handle.cancel("interrupted")
+        with Unbroken():  # the button may be pressed twice
+            handle.cancel("interrupted")
         message = f"run {handle.id} is cancelled"
         raise KeyboardInterrupt(message) from None
 

@@ -36,10 +36,12 @@ class Tail:
 
     def events(self, run: str, after: int = 0) -> Iterator[Event]:
         """See `Log.events`."""
+        if run != self._run:
+            return self._log.events(run, after)
         batches = self._batches
         while batches and batches[0][-1].seq <= after:
             batches.popleft()
-        if run != self._run or not batches or batches[0][0].seq > after + 1:
+        if not batches or batches[0][0].seq > after + 1:
             return self._log.events(run, after)
         return self._remembered(after)
 

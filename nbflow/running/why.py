@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from nbflow.core.call import CallState
-from nbflow.core.events import CallMissed, CallReused, Event
+from nbflow.core.events import CallMissed, CallRepeated, CallReused, Event
 from nbflow.core.history import History
 from nbflow.core.reasons import GROUPS, Reason, as_text
 from nbflow.viz.wording import clean, columns, duration, many
@@ -16,6 +16,7 @@ from nbflow.viz.wording import clean, columns, duration, many
 HEADS: Final = {
     "cached": "from the cache",
     **GROUPS,
+    "gone": "ran once more: not stored",
     "open": "not begun",
     "skipped": "did not run",
 }
@@ -106,12 +107,20 @@ def why(run: str, events: Iterable[Event]) -> Why:
     """
     history = History()
     looked: dict[str, CallMissed | CallReused] = {}
+    repeats: dict[str, CallRepeated] = {}
     for event in events:
         history.apply(event)
         if isinstance(event, CallMissed | CallReused):
             looked[event.call] = event
+        elif isinstance(event, CallRepeated):
+            repeats[event.by] = event
     calls = [state for state in history.calls.values() if state.name]
-    lines = tuple(_line(state, looked.get(state.id), history) for state in calls)
+    lines = tuple(
+        _of_repeat(repeats[state.id])
+        if state.id in repeats
+        else _line(state, looked.get(state.id), history)
+        for state in calls
+    )
     reused = [event for event in looked.values() if isinstance(event, CallReused)]
     saved = sum(event.run_ns for event in reused) * 1e-9
     title = f"run {run}: {len(reused):,} of {many(len(calls), 'call')} from the cache"
@@ -145,6 +154,13 @@ def age(seconds: float) -> str:
     """
     days = int(seconds // 86400)
     return f"{days:,} days" if days > 1 else duration(max(0.0, seconds))
+
+
+def _of_repeat(event: CallRepeated) -> Line:
+    """Say why a result that was in memory only was computed again."""
+    needs = event.needed or "the workflow's code"
+    text = f"the result of {event.call} was in memory only (persist=False), and {needs} needs it"
+    return Line(event.by, "gone", text)
 
 
 def _line(state: CallState, looked: CallMissed | CallReused | None, history: History) -> Line:

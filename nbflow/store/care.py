@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nbflow.core.errors import StoreError
+from nbflow.core.events import Event
 from nbflow.core.eventtext import decode, encode
 from nbflow.core.seals import checked, is_pickled, mapped, pickles_in, sealed, vouched
 from nbflow.store.account import Account
 from nbflow.store.blobs import Blobs
 from nbflow.store.cached import GRACE, blobs_in, read_stored, write_stored
 from nbflow.store.exchange import export, load
+from nbflow.store.letters import DIRECTORY, deposit, waiting
 from nbflow.store.opening import is_busy
 from nbflow.store.recovery import recover
 from nbflow.store.rows import FILE, LogRow, file_of, flaw_of, log_rows, reading, run_rows
@@ -82,6 +84,7 @@ def _check_logs(db: sqlite3.Connection, directory: Path, account: Account) -> No
             last = row.last
         if not last:
             account.problem(f"run {run.name} has no events")
+    _check_letters(directory, seal, wanted, account)
     for key, text in db.execute("SELECT key, result FROM cache"):
         wanted.update(dict.fromkeys(blobs_in(text), f"the cached result {key}"))
         with account.noting(f"the cached result {key}"):
@@ -91,13 +94,29 @@ def _check_logs(db: sqlite3.Connection, directory: Path, account: Account) -> No
     _check_blobs(blobs, wanted, account)
 
 
+def _check_letters(
+    directory: Path, seal: StoreSeal, wanted: dict[str, str], account: Account
+) -> None:
+    for letter in waiting(directory):
+        account.add("signals that wait")
+        whose = f"signal {letter.name} to run {letter.run}"
+        with account.noting(whose):
+            for event in decode(letter.text, letter.run, seal):
+                _count_pickles(event, whose, account)
+        wanted.update(dict.fromkeys(blobs_in(letter.text), whose))
+
+
 def _check_pickles(row: LogRow, run: str, seal: StoreSeal, account: Account) -> None:
     for event in decode(row.events, run, seal):
-        for value in pickles_in(event):
-            account.add("pickles")
-            if value.refused:
-                account.add("pickles refused")
-                account.note(f"run {run}: a pickle is refused: {value.refused}")
+        _count_pickles(event, f"run {run}", account)
+
+
+def _count_pickles(event: Event, whose: str, account: Account) -> None:
+    for value in pickles_in(event):
+        account.add("pickles")
+        if value.refused:
+            account.add("pickles refused")
+            account.note(f"{whose}: a pickle is refused: {value.refused}")
 
 
 def _refused(value: object) -> str:
@@ -205,8 +224,20 @@ def trust(path: str | os.PathLike[str]) -> Account:
                 signed = write_stored(sealed(place_of(key), vouched(value), seal))
                 db.execute("UPDATE cache SET result = ? WHERE key = ?", (signed, key))
                 account.add("values trusted")
+    _trust_letters(directory, seal, account)
     account.add("values trusted", 0)
     return account
+
+
+def _trust_letters(directory: Path, seal: StoreSeal, account: Account) -> None:
+    for letter in waiting(directory):
+        with account.noting(f"signal {letter.name} to run {letter.run}"):
+            events = list(decode(letter.text, letter.run, seal))
+            count = sum(bool(value.refused) for event in events for value in pickles_in(event))
+            if count:
+                text = encode([mapped(event, vouched) for event in events], letter.run, seal)
+                deposit(directory / DIRECTORY, letter._replace(text=text))
+                account.add("values trusted", count)
 
 
 def _trust_row(

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nbflow.core.errors import RunNotFound, StoreError
+from nbflow.core.events import SignalReceived
 from nbflow.core.eventtext import decode, encode
 from nbflow.core.payload import digest
 from nbflow.core.seals import left_out, mapped, pickles_in
@@ -28,6 +29,7 @@ from nbflow.store.account import Account
 from nbflow.store.blobs import Blobs
 from nbflow.store.cached import blobs_in
 from nbflow.store.ids import is_id, new_id
+from nbflow.store.letters import DIRECTORY, Letter, deposit, waiting
 from nbflow.store.rows import (
     LogRow,
     RunLine,
@@ -109,7 +111,8 @@ def _fill(
     wanted: dict[str, None] = {}
     summer = hashlib.sha256()
     with archive.open("runs.jsonl", "w", force_zip64=True) as out:
-        for found in _lines(db, rows, account, pickles):
+        letters = waiting(blobs.directory.parent)
+        for found in _lines(db, rows, letters, account, pickles):
             line = (_written(found) + "\n").encode()
             summer.update(line)
             out.write(line)
@@ -134,6 +137,7 @@ def _written(found: dict[str, Any]) -> str:
 def _lines(
     db: sqlite3.Connection,
     rows: list[RunLine],
+    letters: Iterable[Letter],
     account: Account,
     pickles: bool,  # noqa: FBT001
 ) -> Iterator[dict[str, Any]]:
@@ -149,6 +153,27 @@ def _lines(
                 raise StoreError(message)
             last = row.last
             yield {"of": run.name, "events": row.events if pickles else _bare(row.events, account)}
+    yield from _letters(letters, {run.name for run in rows}, account, pickles)
+
+
+def _letters(
+    letters: Iterable[Letter],
+    runs: set[str],
+    account: Account,
+    pickles: bool,  # noqa: FBT001
+) -> Iterator[dict[str, Any]]:
+    """Give the signals that wait for these runs; those that cannot be read are left out."""
+    for letter in letters:
+        if letter.run not in runs:
+            continue
+        try:
+            text = letter.text if pickles else _bare(letter.text, account)
+            list(decode(text))
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            account.problem(f"signal {letter.name} to run {letter.run} is left out: {error}")
+            continue
+        account.add("signals that wait")
+        yield {"of": letter.run, "letter": letter.name, "events": text}
 
 
 def _bare(text: str, account: Account) -> str:
@@ -184,6 +209,7 @@ class _Found:
     runs: dict[str, list[str]] = field(default_factory=dict)
     workflows: dict[str, str] = field(default_factory=dict)
     blobs: dict[str, str] = field(default_factory=dict)
+    letters: list[Letter] = field(default_factory=list)
 
 
 def load(path: str | os.PathLike[str], source: str | os.PathLike[str]) -> Account:
@@ -264,11 +290,28 @@ def _read_lines(lines: Iterable[str]) -> _Found:
         if "run" in row:
             found.runs[row["run"]] = []
             found.workflows[row["run"]] = str(row["workflow"])
+        elif "letter" in row:
+            found.letters.append(_letter(row, found))
         else:
             found.runs[row["of"]].append(row["events"])
     for run, texts in found.runs.items():
         _check(run, texts)
     return found
+
+
+def _letter(row: dict[str, Any], found: _Found) -> Letter:
+    """Read a signal that waits for a run of the file.
+
+    Raises:
+        ValueError: It is none; or KeyError: the file has no such run.
+    """
+    letter = Letter(str(row["of"]), str(row["letter"]), str(row["events"]))
+    known = found.runs[letter.run]
+    events = list(decode(letter.text))
+    if not known or [type(event) for event in events] != [SignalReceived]:
+        message = f"signal {letter.name!r:.60} to run {letter.run!r:.60} is none"
+        raise ValueError(message)
+    return letter
 
 
 def _check(run: str, texts: list[str]) -> None:
@@ -297,6 +340,7 @@ def _take(
             account.add("blobs")
     finally:
         store.close()
+    names: dict[str, str] = {}
     with _writing(file_of(directory)) as db, transaction(db):
         taken = {row.name for row in run_rows(db)}
         for run, texts in found.runs.items():
@@ -306,8 +350,13 @@ def _take(
             if name != run:
                 account.note(f"run {run!r:.150} is taken in as {name}")
             taken.add(name)
+            names[run] = name
             add_run(db, name, texts)
             account.add("runs")
+        # Before the runs count: a run that is there has all that waits for it.
+        for letter in found.letters:
+            deposit(directory / DIRECTORY, letter._replace(run=names[letter.run]))
+            account.add("signals that wait")
 
 
 @contextlib.contextmanager

@@ -8,19 +8,16 @@ its place when it is whole.
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import quote
 
 from nbflow.core.errors import StoreError
 from nbflow.core.events import SignalReceived
 from nbflow.core.eventtext import decode, encode
 from nbflow.core.seals import Seal
+from nbflow.store.letters import Letter, box_of, deposit, new_name
 
 Letters = list[tuple[str, SignalReceived]]
 """Signals with the names that they are dropped by, in the order in which they were sent."""
@@ -62,6 +59,11 @@ class MemoryMail:
         with self._lock:
             return list(self._letters.get(run, {}).items())
 
+    def all(self) -> list[SignalReceived]:
+        """Give the signals that wait for any run."""
+        with self._lock:
+            return [letter for box in self._letters.values() for letter in box.values()]
+
     def drop(self, run: str, letter: str, /) -> None:
         """See `Mail.drop`."""
         with self._lock:
@@ -82,17 +84,9 @@ class FileMail:
 
     def post(self, run: str, letter: SignalReceived, /) -> None:
         """See `Mail.post`."""
-        box = self._box(run)
-        name = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
-        temporary = box / f".{name}"
+        text = encode([letter], run, self._seal())
         try:
-            box.mkdir(mode=0o700, parents=True, exist_ok=True)
-            text = encode([letter], run, self._seal())
-            with os.fdopen(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(box / name)
+            deposit(self._directory, Letter(run, new_name(), text))
         except OSError as error:
             message = f"signal {letter.name} to run {run} could not be written: {error}"
             raise StoreError(message) from error
@@ -107,7 +101,7 @@ class FileMail:
         found: Letters = []
         for name in names:
             with contextlib.suppress(OSError, ValueError, TypeError, LookupError):
-                text = (box / name).read_text()
+                text = (box / name).read_text(encoding="utf-8")
                 for event in decode(text, run, self._seal()):
                     if isinstance(event, SignalReceived):
                         found.append((name, event))
@@ -121,4 +115,4 @@ class FileMail:
             box.rmdir()  # if it was the last
 
     def _box(self, run: str) -> Path:
-        return self._directory / quote(run, safe="")
+        return box_of(self._directory, run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from nbflow.store.base import RunRow
 from nbflow.store.cached import MemoryCache
 from nbflow.store.lease import Lease
 from nbflow.store.mail import MemoryMail
+from nbflow.store.marks import MemoryMarks
 
 
 class MemoryStore:
@@ -33,9 +34,12 @@ class MemoryStore:
         self._leases: dict[str, Lease] = {}
         self._lock = threading.Lock()
         self.mail = MemoryMail()
-        self.cache = MemoryCache(
-            self._blobs, self._put_at, lambda: [self.events(run) for run in list(self._logs)]
-        )
+        self.marks = MemoryMarks()
+        self.cache = MemoryCache(self._blobs, self._put_at, self._referring)
+
+    def _referring(self) -> list[Iterable[Event]]:
+        """Give all that may refer to blobs: logs, and letters."""
+        return [self.mail.all(), *(self.events(run) for run in list(self._logs))]
 
     def create(self, run: str, event: RunStarted) -> None:
         """See `Store.create`."""

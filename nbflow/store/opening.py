@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from nbflow.core.errors import StoreError, StoreUnusable
+from nbflow.store.checkpoints import PAGES, by_hand
+from nbflow.store.synced import warn_if_synced
 
 OLDEST: Final = (3, 35, 0)
 """The SQLite that is needed at least."""
@@ -18,8 +20,6 @@ NOTICE_SECONDS: Final = 2.0
 """After so long somebody who waits for another writer is told."""
 BUSY_SECONDS: Final = 30.0
 """After so long it is an error."""
-_CHECKPOINT: Final = 16_000
-"""Pages of 2 KiB that the write-ahead log may grow to before they are moved into the file."""
 _NETWORK: Final = frozenset(
     {
         "9p",
@@ -97,7 +97,8 @@ def open_file(file: Path, level: str) -> Opened:
     seconds = BUSY_SECONDS if network else NOTICE_SECONDS
     db = sqlite3.connect(file, timeout=seconds, check_same_thread=False, isolation_level=None)
     db.execute(f"PRAGMA synchronous={'FULL' if network else level}")
-    db.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
+    db.execute(f"PRAGMA wal_autocheckpoint={0 if by_hand() else PAGES}")
+    warn_if_synced(file.parent)
     if network:
         warnings.warn(
             f"the store {file.parent} is on a network file system ({network}): nbflow uses a "

@@ -18,6 +18,7 @@ from nbflow.store.account import Account
 from nbflow.store.blobs import Blobs
 from nbflow.store.cached import blobs_in
 from nbflow.store.ids import new_id
+from nbflow.store.letters import DIRECTORY, deposit, waiting
 from nbflow.store.rows import FILE, LogRow, add_run, file_of, flaw_of
 from nbflow.store.schema import SCHEMA, SEQ_BITS, set_up, transaction
 from nbflow.store.sqlite import SqliteStore
@@ -54,9 +55,24 @@ def recover(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> Acc
         store = SqliteStore(new)
         try:
             _write(store, db, runs, Blobs(directory / "blobs", str(directory)), account)
+            _write_letters(directory, new, {row.run for row in store.runs()}, account)
         finally:
             store.close()
     return account
+
+
+def _write_letters(directory: Path, new: Path, runs: set[str], account: Account) -> None:
+    """Take along the signals that wait for the runs that were saved, with their large values."""
+    blobs = Blobs(directory / "blobs", str(directory))
+    for letter in waiting(directory):
+        if letter.run not in runs:
+            account.problem(f"signal {letter.name} was for run {letter.run}, which is lost")
+            continue
+        for digest in blobs_in(letter.text):
+            with account.noting(f"signal {letter.name} to run {letter.run}"):
+                Blobs(new / "blobs", str(new)).put(blobs.get(digest))
+        deposit(new / DIRECTORY, letter)
+        account.add("signals that wait")
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from nbflow.store.opening import connect_uri
 from nbflow.store.schema import SEQ_BITS, checksum
 
 FILE: Final = "log.sqlite"
-STATUSES: Final = frozenset({"running", "completed", "failed", "cancelled"})
+STATUSES: Final = frozenset({"running", "completed", "failed", "cancelled", "continued"})
 _LAST: Final = (1 << SEQ_BITS) - 1
 
 

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple
 from functools import partial
 from pathlib import Path
@@ -24,16 +24,22 @@ from nbflow.core.eventtext import decode, encode
 from nbflow.core.seals import pickles_in
 from nbflow.store.base import Durability, RunRow
 from nbflow.store.blobs import Blobs
+from nbflow.store.checkpoints import Checkpoints
 from nbflow.store.lease import Lease
+from nbflow.store.letters import DIRECTORY
 from nbflow.store.mail import FileMail
+from nbflow.store.marks import FileMarks
 from nbflow.store.opening import error_of, open_file, prepare
 from nbflow.store.patience import Patience
 from nbflow.store.rescue import rescue
 from nbflow.store.schema import SEQ_BITS, checksum, set_up, transaction
 from nbflow.store.seal import StoreSeal
 from nbflow.store.sqlite_cache import SqliteCache
+from nbflow.store.unbroken import Unbroken
 
 _PAGE: Final = 200
+_PAGE_CHARS: Final = 256 * 1024
+"""Rows that are read at once, at the most, and about how much text: a row may hold megabytes."""
 _LAST: Final = (1 << SEQ_BITS) - 1
 _INSERT: Final = "INSERT INTO log VALUES (?,?,?,?)"
 
@@ -72,7 +78,8 @@ class SqliteStore:
         blobs = self.directory / "blobs"
         self._blobs = Blobs(blobs, self.path)
         self._seal = StoreSeal(self.directory, (self._file, blobs))
-        self.mail = FileMail(self.directory / "mail", lambda: self._seal)
+        self.mail = FileMail(self.directory / DIRECTORY, lambda: self._seal)
+        self.marks = FileMarks(self.directory / "steps")
         try:
             prepare(self.directory)
             self._db, self.readonly, self.network = open_file(self._file, self._level)
@@ -80,6 +87,7 @@ class SqliteStore:
                 set_up(self._db, self.path, readonly=bool(self.readonly), wal=not self.network)
                 self._identity = self._found()
                 self._patience = Patience(self._db, self._file, network=bool(self.network))
+                self._checkpoints = Checkpoints(self._db, self._file)
             except BaseException:
                 self._db.close()
                 raise
@@ -142,6 +150,7 @@ class SqliteStore:
             except sqlite3.Error as error:
                 self._try_again(run, error, partial(self._db.execute, _INSERT, values))
             self._ends[row] = last.seq
+            self._checkpoints.look(len(text))
 
     def _append_with_care(
         self, run: str, events: Sequence[Event], text: str, *, sync: bool
@@ -189,6 +198,7 @@ class SqliteStore:
             message = f"event {first} is not the next one of the run"
             raise sqlite3.IntegrityError(message)
         self._ends[row] = last
+        self._checkpoints.wrote(len(text))
 
     def _try_again(self, run: str, error: sqlite3.Error, act: Callable[[], object]) -> None:
         try:
@@ -196,8 +206,11 @@ class SqliteStore:
         except sqlite3.Error as final:
             raise self._refusal(run, final) from final
 
+    def _writing(self, run: str, text: str = "") -> Unbroken:
+        return Unbroken(self._writing_whole(run, text))
+
     @contextlib.contextmanager
-    def _writing(self, run: str, text: str = "") -> Iterator[None]:
+    def _writing_whole(self, run: str, text: str = "") -> Iterator[None]:
         with self._open():
             if self.readonly:
                 message = (
@@ -210,9 +223,13 @@ class SqliteStore:
                 yield
             except sqlite3.Error as error:
                 raise self._refusal(run, error) from error
+            self._checkpoints.look()
+
+    def _writing_cache(self, what: str) -> Unbroken:
+        return Unbroken(self._writing_cache_whole(what))
 
     @contextlib.contextmanager
-    def _writing_cache(self, what: str) -> Iterator[None]:
+    def _writing_cache_whole(self, what: str) -> Iterator[None]:
         with self._writing(what), self._patience.long():
             yield
 
@@ -302,12 +319,14 @@ class SqliteStore:
         key = row << SEQ_BITS
         while True:
             with self._reading():
-                page = self._db.execute(
+                rows = self._db.execute(
                     "SELECT last, events, sum FROM log WHERE key >= coalesce((SELECT key FROM log "
                     "WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1), ?) "
                     "AND key <= ? AND last > ? ORDER BY key LIMIT ?",
                     (key, key | (after + 1), key, key | _LAST, after, _PAGE),
-                ).fetchall()
+                )
+                page = _page(rows)
+                rows.close()
             if not page:
                 return
             for _, text, found in page:
@@ -352,8 +371,11 @@ class SqliteStore:
             row = self._ids[run] = found[0]
         return row
 
+    def _reading(self) -> Unbroken:
+        return Unbroken(self._reading_whole())
+
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _reading_whole(self) -> Iterator[None]:
         with self._open():
             try:
                 with self._patience.long():
@@ -396,3 +418,14 @@ class SqliteStore:
     def _error(self, what: str, error: sqlite3.Error) -> StoreError:
         whom = self._patience.whom if hasattr(self, "_patience") else ""
         return error_of(self._file, what, error, whom)
+
+
+def _page(rows: Iterable[tuple[int, str, int | None]]) -> list[tuple[int, str, int | None]]:
+    """Take rows until they are a page."""
+    page, size = [], 0
+    for row in rows:
+        page.append(row)
+        size += len(row[1])
+        if size > _PAGE_CHARS:
+            break
+    return page

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from nbflow.core.seals import Seal, checked, sealed
 from nbflow.store.cached import GRACE, CacheRow, Earlier, blobs_in, read_stored, write_stored
+from nbflow.store.letters import waiting
 from nbflow.store.schema import transaction
 
 _COLUMNS: Final = "key, activity, code, inputs, run, call, at, run_ns, size, result, parts"
@@ -105,6 +106,8 @@ class SqliteCache:
 
     def _used(self) -> set[str]:
         used: set[str] = set()
+        for letter in waiting(self._blobs.parent):
+            used.update(blobs_in(letter.text))
         for statement in ("SELECT events FROM log", "SELECT result FROM cache"):
             cursor = self._db.execute(statement)
             while page := cursor.fetchmany(_MANY):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -47,13 +48,14 @@ def kept(key: str, result: Stored = 1, **changes: object) -> CacheRow:
     return replace(row, **changes)  # type: ignore[arg-type]
 
 
-class CacheContract:
+class CacheContract(ABC):
     """The cases that concern ``store.cache``."""
 
     store: Store
 
+    @abstractmethod
     def _reopen(self) -> None:
-        raise NotImplementedError
+        """Close the store and open it again, if it is one that can be."""
 
     def test_results_are_kept_by_key(self) -> None:
         """`get` gives what `add` was given, of any type, and None for other keys."""

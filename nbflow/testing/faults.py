@@ -8,7 +8,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
+from nbflow.core.errors import ActivityCancelled
+from nbflow.engine.context import context
 from nbflow.testing.checks import PATIENCE, eventually
 
 _POLL = 0.003
@@ -37,6 +40,7 @@ class Gate:
 
     def __post_init__(self) -> None:
         """Make the directory."""
+        object.__setattr__(self, "directory", Path(self.directory))  # text is taken as well
         self.directory.mkdir(parents=True, exist_ok=True)
 
     def enter(self) -> None:
@@ -103,13 +107,59 @@ class Die:
 
     Attributes:
         code: Its exit code.
+        signal: The signal that ends it instead, as in ``signal.SIGKILL``; 0 for none.
     """
 
     code: int = 3
+    signal: int = 0
+
+    def act(self) -> NoReturn:
+        """End this process."""
+        if self.signal:
+            os.kill(os.getpid(), self.signal)
+        os._exit(self.code)
 
 
-Act = BaseException | Die | Gate | None
-"""What an invocation does: raise, die, wait at a gate, or (None) nothing special."""
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """Does not come back, as an activity that waits for a server which is gone.
+
+    It ends when nobody waits for its attempt any more: with that, time limits, lost heartbeats
+    and cancellation can be tested.
+
+    Attributes:
+        beats: Whether it gives signs of life meanwhile. Without them a ``heartbeat_timeout`` is
+            passed.
+        seconds: Go on as if nothing had been after so long, in real time; None: never.
+    """
+
+    beats: bool = False
+    seconds: float | None = None
+
+    def act(self) -> None:
+        """Stay.
+
+        Raises:
+            ActivityCancelled: Nobody waits for the attempt any more.
+            TimeoutError: Nobody gave it up: a test that fails must not leave threads behind.
+            RuntimeError: This is no activity that a run is executing.
+        """
+        attempt = context()
+        end = time.monotonic() + (PATIENCE if self.seconds is None else self.seconds)
+        while time.monotonic() < end:
+            if self.beats:
+                attempt.heartbeat()
+            elif attempt.cancelled:
+                message = f"{attempt.call} was given up while it hung"
+                raise ActivityCancelled(message)
+            time.sleep(_POLL)
+        if self.seconds is None:
+            message = f"{attempt.call} was to hang, and nobody gave it up in {PATIENCE:g} s"
+            raise TimeoutError(message)
+
+
+Act = BaseException | Die | Gate | Hang | None
+"""What an invocation does: raise, die, wait at a gate, hang, or (None) nothing special."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +192,7 @@ class FaultTable:
 
     def __post_init__(self) -> None:
         """Make the directory."""
+        object.__setattr__(self, "directory", Path(self.directory))  # text is taken as well
         self.directory.mkdir(parents=True, exist_ok=True)
 
     def act(self, key: object) -> int:
@@ -156,8 +207,8 @@ class FaultTable:
         match act:
             case BaseException():
                 raise act
-            case Die():
-                os._exit(act.code)
+            case Die() | Hang():
+                act.act()
             case Gate():
                 act.enter()
         return number

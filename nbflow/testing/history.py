@@ -12,37 +12,32 @@ from nbflow.core.decide import (
     Close,
     Command,
     Continue,
+    Note,
     Record,
     Schedule,
     SendSignal,
     StartTimer,
     decide,
 )
-from nbflow.core.errors import ActivityTimeout, NbflowError
+from nbflow.core.errors import NbflowError
 from nbflow.core.events import (
     CallCancelled,
-    CallFailed,
     CallScheduled,
-    CallStarted,
-    CallSucceeded,
     CancelRequested,
     ChildStarted,
     Event,
-    MarkerFailed,
-    MarkerRecorded,
     RunResumed,
     RunStarted,
     SignalReceived,
     TimerCancelled,
-    TimerFired,
     TimerStarted,
 )
 from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.payload import Stored, pack, unpack
 from nbflow.core.workflow import Target, definition
+from nbflow.testing.lines import CallLine, MarkerLine, TimerLine
 
-WORKER: Final = "by hand"
 RUN: Final = "by-hand"
 """The id of the run, which its random numbers follow from."""
 
@@ -113,7 +108,17 @@ class HistoryBuilder:
             NondeterminismError: The code does not agree with the history.
         """
         found = definition(self.workflow if workflow is None else workflow)
-        return decide(found.fn, self.events, self.now, self._blobs.__getitem__, found.settings)
+        events = self.events if workflow is None else [*self.events]
+        while True:
+            commands = decide(found.fn, events, self.now, self._blobs.__getitem__, found.settings)
+            notes = [command.call for command in commands if isinstance(command, Note)]
+            if not notes:
+                return commands
+            for state in notes:  # whoever decides for a run writes them down at once
+                if workflow is None:
+                    self._add(state.event)
+                else:
+                    events.append(state.event(len(events) + 1, self.now))
 
     def commands(self, workflow: Target | None = None) -> list[str]:
         """Give what follows from the history as text, a line a command, to be compared.
@@ -161,7 +166,7 @@ class HistoryBuilder:
         return CallLine(self, call)
 
     def timer(self, timer: str) -> TimerLine:
-        """Go on with a timer: ``timer-1`` and so on, or the id that it was given.
+        """Go on with a timer: ``timer-1`` and so on, in the order of starting them.
 
         Raises:
             HistoryGap: The workflow does not start it with the history so far.
@@ -236,6 +241,8 @@ class HistoryBuilder:
                 self._add(state.event)
                 if state.activity is not None and state.activity.settings.executor == CHILD:
                     self._add(ChildStarted, state.id, f"{RUN}/{state.id}")
+            case Note(call=state):
+                self._add(state.event)
             case StartTimer(timer=timer, due=due):
                 self._add(TimerStarted, timer, due)
             case Cancel(call=call, reason=reason):
@@ -285,98 +292,6 @@ class HistoryBuilder:
         return _said(command)
 
 
-class _Line:
-    """What can be said next of one thing in a history; anything else goes on with the history."""
-
-    def __init__(self, history: HistoryBuilder, name: str) -> None:
-        self._history = history
-        self._name = name
-
-    def _add(self, kind: Callable[..., Event], *fields: Any, **named: Any) -> HistoryBuilder:
-        self._history._open(self._name)  # noqa: SLF001 - the other half of HistoryBuilder
-        return self._history._add(kind, self._name, *fields, **named)  # noqa: SLF001
-
-    def _stored(self, value: object) -> Stored:
-        return self._history._stored(value, f"the result of {self._name}")  # noqa: SLF001
-
-
-class CallLine(_Line):
-    """What becomes of a call. Each method gives the history, to go on with."""
-
-    @property
-    def _attempt(self) -> int:
-        state = self._history._history.calls[self._name]  # noqa: SLF001
-        return state.attempt + (state.started is None)
-
-    def started(self, worker: str = WORKER) -> CallLine:
-        """Have an attempt begin."""
-        self._add(CallStarted, self._attempt, worker)
-        return self
-
-    def succeeded(self, result: Any = None) -> HistoryBuilder:
-        """Have the attempt give a result."""
-        now = self._history.now
-        return self._add(CallSucceeded, self._attempt, self._stored(result), WORKER, now)
-
-    def failed(
-        self, error: BaseException, *, retry_in: float | None = None, ignored: bool = False
-    ) -> HistoryBuilder:
-        """Have the attempt fail: for good, or with another one due in so many seconds.
-
-        Args:
-            error: What it raised.
-            retry_in: Seconds until the next attempt; None: the call is settled.
-            ignored: Its result is None, and nobody is to be stopped by it.
-        """
-        again = None if retry_in is None else self._history.now + retry_in
-        failure = Failure.of(error)
-        return self._add(CallFailed, self._attempt, failure, again, ignored=ignored)
-
-    def timed_out(self, kind: str = "START_TO_CLOSE") -> HistoryBuilder:
-        """Have a time limit be passed: a kind as `ActivityTimeout` has them."""
-        error = Failure.of(ActivityTimeout(f"{self._name} took too long", kind))
-        return self._add(CallFailed, self._attempt, error, timeout=kind)
-
-    def cancelled(self, reason: str = "by hand") -> HistoryBuilder:
-        """Have it be given up."""
-        return self._add(CallCancelled, reason)
-
-
-class TimerLine(_Line):
-    """What becomes of a timer. Each method gives the history, to go on with."""
-
-    def fired(self) -> HistoryBuilder:
-        """Have it come due: time passes until then."""
-        history = self._history
-        due = history._history.calls[self._name].retry_at  # noqa: SLF001
-        history.now = max(history.now, due or 0.0)
-        return self._add(TimerFired)
-
-    def cancelled(self) -> HistoryBuilder:
-        """Have it be no longer needed, because the run ends."""
-        return self._add(TimerCancelled, "by hand")
-
-
-class MarkerLine:
-    """What comes of a marker. Each method gives the history, to go on with."""
-
-    def __init__(self, history: HistoryBuilder, command: Record) -> None:
-        self._history = history
-        self._marker = command.marker
-
-    def gave(self, value: Any = True) -> HistoryBuilder:  # noqa: FBT002 - of a patch
-        """Have its function have given a value; it is not called."""
-        m = self._marker
-        stored = self._history._stored(value, f"the value of {m.name}")  # noqa: SLF001
-        return self._history._add(MarkerRecorded, m.name, stored, m.of, m.turn, m.after)  # noqa: SLF001
-
-    def raised(self, error: Exception) -> HistoryBuilder:
-        """Have its function have raised an error."""
-        m = self._marker
-        fields = (m.name, Failure.of(error), m.of, m.turn, m.after)
-        return self._history._add(MarkerFailed, *fields)  # noqa: SLF001
-
-
 def _asked(command: Command) -> str:
     """Give the id of what a command begins, "" if it begins nothing."""
     match command:
@@ -393,6 +308,8 @@ def _said(command: Command) -> str:
     match command:
         case Schedule(call=state):
             return f"call {state.id}"
+        case Note(call=state):
+            return f"note that {state.id} cannot run"
         case Cancel(call=call):
             return f"cancel {call}"
         case Record(marker=marker):

@@ -208,6 +208,23 @@ async def hold(gate: Gate) -> str:
     return "held"
 
 
+def measure(size: int) -> int:
+    """Measure two blocks, and fail in the second of them if there is nothing to read."""
+    with context().step("download") as step:
+        step.read.add(size, records=2)
+        step.metadata["mirror"] = "é"
+    with context().step("check") as step:
+        step.write.records += size
+        if not size:
+            raise ValueError("nothing")
+    return size
+
+
+async def measure_async(size: int) -> int:
+    """Do the same in a coroutine."""
+    return measure(size)
+
+
 def speak(n: int) -> int:
     """Print lines, the last one without its end, complain, and log an exception."""
     for k in range(n):

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from nbflow.core import metrology
 from nbflow.engine import streams
 from nbflow.engine.executor import Executor
 from nbflow.engine.job import Job
@@ -79,6 +80,22 @@ class Speaking(ABC):
             beats = [beat for other, beat in self.inbox.beats if other is job]
             true(beats[-1].details == "on it", f"it should say what was said: {beats[-1]}")
             equal(beats[-1].total, 3, "of how much it is done")
+
+    def test_what_an_activity_measures_comes_with_its_report(self) -> None:
+        """Blocks in their order with their figures, also of an attempt that fails."""
+        for fn in (samples.measure, samples.measure_async):
+            job = self.submit(fn, 5)
+            equal(self.inbox.result(job), 5, "the result of an activity that measures")
+            first, second = metrology.read(self.inbox.answer(job).report.measured)
+            equal((first.name, first.read_bytes, first.read_records), ("download", 5, 2), "a block")
+            equal(first.metadata, {"mirror": "é"}, "what it noted")
+            equal((second.name, second.wrote_records, second.failed), ("check", 5, False), "next")
+            job = self.submit(fn, 0)
+            true(isinstance(self.inbox.error(job), ValueError), "it should fail")
+            blocks = metrology.read(self.inbox.answer(job).report.measured)
+            equal([block.failed for block in blocks], [False, True], "which block failed")
+        job = self.submit(samples.double, 1)
+        equal(self.inbox.answer(job).report.measured, "", "one that measures nothing")
 
     def test_each_job_has_its_own_words(self) -> None:
         """Jobs side by side, or one after the other on one worker, are told apart."""

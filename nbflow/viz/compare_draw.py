@@ -19,7 +19,7 @@ MOST: Final = 12
 """How many calls are drawn as bars of their differences."""
 
 _ROW: Final = 19.0
-_LEFT, _MIDDLE, _RIGHT = 180.0, 420.0, 660.0
+_LEFT, _MIDDLE, _RIGHT = 180.0, 420.0, 700.0
 """Where the bars of differences begin, have their zero, and end."""
 _SHARES: Final = {"s": 1.5, "%": 1.1, "": 0.75}
 """How wide a figure is, by its unit."""
@@ -85,7 +85,7 @@ def figures_sheet(comparison: Comparison) -> Sheet:
 
 def differences_sheet(comparison: Comparison) -> Sheet:
     """Give the calls that differ most, each as a bar to the side of more or of less time."""
-    found = [d for d in comparison.differences if d.restated or d.weight > NOTHING][:MOST]
+    found = [d for d in comparison.differences if d.restated or _largest(d) > NOTHING][:MOST]
     if not found:
         return Sheet((Words(0, 16, "No call differs.", 12, FAINT),), 26)
     marks: list[Box | Words] = [
@@ -93,7 +93,7 @@ def differences_sheet(comparison: Comparison) -> Sheet:
         Words(_MIDDLE - 8, 14, "← shorter in B", 10.5, FAINT, end=True),
         Words(_MIDDLE + 8, 14, "longer in B →", 10.5, FAINT),
     ]
-    most = max(max(abs(d.seconds), abs(d.queued)) for d in found) or 1.0
+    most = max(map(_largest, found)) or 1.0
     for i, difference in enumerate(found):
         marks += _bars(difference, 24 + i * _ROW, most)
     bottom = 24 + len(found) * _ROW
@@ -106,7 +106,7 @@ def differences_sheet(comparison: Comparison) -> Sheet:
 def _bars(difference: Difference, y: float, most: float) -> list[Box | Words]:
     name = cut_id(clean(difference.call), room(_LEFT - 14, 11))
     marks: list[Box | Words] = [Words(0, y + 12, name, 11)]
-    scale = (_RIGHT - _MIDDLE - 60) / most
+    scale = (_RIGHT - _MIDDLE - 100) / most
     for amount, top, high, part in (
         (difference.seconds, y + 2, 9.0, 1.0),
         (difference.queued, y + 11, 5.0, 0.45),
@@ -116,10 +116,20 @@ def _bars(difference: Difference, y: float, most: float) -> list[Box | Words]:
             x = _MIDDLE if amount > 0 else _MIDDLE - wide
             marks.append(Box(x, top, wide, high, tint(LONGER if amount > 0 else SHORTER, part)))
     reach = max(difference.seconds, difference.queued, 0.0) * scale
-    if abs(difference.seconds) > NOTHING:
-        marks.append(Words(_MIDDLE + reach + 6, y + 11, signed(difference.seconds), 10.5, FAINT))
+    if _largest(difference) > NOTHING:
+        marks.append(Words(_MIDDLE + reach + 6, y + 11, _told(difference), 10.5, FAINT))
     marks.append(Words(_RIGHT, y + 12, state(difference), 10.5, FAINT, pixels=WIDTH - _RIGHT))
     return marks
+
+
+def _largest(difference: Difference) -> float:
+    return max(abs(difference.seconds), abs(difference.queued))
+
+
+def _told(difference: Difference) -> str:
+    """Write the larger of the two changes: of the time that a call ran, or queued."""
+    queued = abs(difference.queued) > abs(difference.seconds)
+    return f"{signed(difference.queued)} queued" if queued else signed(difference.seconds)
 
 
 # ---------------------------------------------------------------------- both charts

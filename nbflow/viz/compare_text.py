@@ -108,7 +108,7 @@ def _endings(comparison: Comparison) -> Iterable[str]:
 
 
 def _change(seconds: float) -> str:
-    return f"{duration(abs(seconds))} {'longer' if seconds > 0 else 'shorter'}"
+    return f"{duration(abs(seconds))} {'longer' if seconds > 0 else 'less'}"
 
 
 def _work(sides: Sequence[Side]) -> float:
@@ -122,7 +122,11 @@ def written(total: Total) -> tuple[str, str, str]:
     """Write a figure of both runs, and how it changed."""
     match total.unit:
         case "s":
-            part = f" ({total.change / total.a:+.0%})" if total.a > NOTHING else ""
+            part = (
+                f" ({total.change / total.a:+.0%})"
+                if min(total.a, abs(total.change)) > NOTHING
+                else ""
+            )
             return duration(total.a), duration(total.b), signed(total.change) + part
         case "%":
             points = round(total.b * 100) - round(total.a * 100)

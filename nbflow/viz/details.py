@@ -13,9 +13,11 @@ from nbflow.core.call import CallState
 from nbflow.core.events import CallCancelled, CallFailed, CallMissed, CallReused, CallSucceeded
 from nbflow.core.failure import Failure
 from nbflow.core.graph import Graph, Node
+from nbflow.core.metrology import Measured
 from nbflow.core.payload import Stored
 from nbflow.core.profile import Bar, Profile
 from nbflow.core.reasons import GROUPS, Reason
+from nbflow.viz.measures import measured_text
 from nbflow.viz.preview import error_of, trace_of, value_of
 from nbflow.viz.rows import Rows
 from nbflow.viz.standing import status_of
@@ -135,6 +137,7 @@ class Details:
             "needs": self._neighbours(list(dict.fromkeys(state.deps))),
             "feeds": self._neighbours(self._graph.feeds(call)),
             "source": _source(about.source),
+            "child": clean(self._graph.history.children.get(call, ""), _ID),
             "key": clean(f"{self._run}/{call}", _ID),
             "why": clean(self._why(state) or (progress if state.status == "running" else ""), _ID),
             "progress": clean(progress, _ID),
@@ -174,6 +177,7 @@ class Details:
             "cpu": bar.cpu,
             "size": bar.size,
             "memory": bar.memory,
+            "measured": [_measured(block) for block in bar.measured],
             "error": error if failed else "",
             "retry_at": self._since(retry_at) if failed else None,
         }
@@ -251,6 +255,11 @@ def _source(text: str) -> str:
     """Give source text with its line breaks, and nothing else that acts."""
     lines = text[:_SOURCE].expandtabs(4).splitlines()
     return "\n".join(clean(line, 500) for line in lines) + ("\n…" if len(text) > _SOURCE else "")
+
+
+def _measured(block: Measured) -> Detail:
+    """Give a block as its name and a line of text."""
+    return {"name": clean(block.name, _NAME), "text": clean(measured_text(block), _ID)}
 
 
 def _progress(node: Node) -> str:

@@ -9,11 +9,10 @@ from nbflow.core.graph import Edge, Graph, Node
 from nbflow.viz.groups import Bundle, Group, Grouping, Summary, is_big, summed_up
 from nbflow.viz.layered import smooth
 from nbflow.viz.layout import COMPACT, Layout, Size, layout
+from nbflow.viz.nested import GROUP_SIZE, Frame, Nest, compositions, nested
 from nbflow.viz.palette import activity_colors
 from nbflow.viz.standing import nodes_of
 
-GROUP_SIZE: Size = (178.0, 52.0)
-"""The size of the box of an activity."""
 _MOST_POINTS = 12_000
 
 
@@ -26,12 +25,14 @@ class Scene:
         summary: The same by activity, where that is what is shown.
         layout: The places of what is shown.
         colors: The colour of each activity, by its first call.
+        nest: The same with its compositions, where it has any and is drawn call by call.
     """
 
     graph: Graph
     summary: Summary | None
     layout: Layout
     colors: dict[str, str]
+    nest: Nest | None = None
 
     @property
     def tiny(self) -> bool:
@@ -41,12 +42,21 @@ class Scene:
     @property
     def boxes(self) -> Sequence[Node | Group]:
         """What is shown: calls, joins and groups."""
+        if self.nest is not None:
+            return self.nest.boxes
         return self.summary.boxes if self.summary else nodes_of(self.graph)
 
     @property
     def edges(self) -> Sequence[Edge | Bundle]:
         """What leads from box to box."""
+        if self.nest is not None:
+            return self.nest.edges
         return self.summary.edges if self.summary else list(dict.fromkeys(self.graph.edges))
+
+    @property
+    def frames(self) -> Sequence[Frame]:
+        """The compositions that boxes are in, outer ones first."""
+        return self.nest.frames if self.nest is not None else ()
 
 
 def scene(graph: Graph, grouping: Grouping | None = None) -> Scene:
@@ -58,6 +68,9 @@ def scene(graph: Graph, grouping: Grouping | None = None) -> Scene:
     """
     if not is_big(graph):
         colors = activity_colors(state.name for state in graph.history.calls.values())
+        if compositions(graph):
+            nest = nested(graph)
+            return Scene(graph, None, nest.layout, colors, nest)
         found = layout(graph)
         if _points(found) <= _MOST_POINTS:
             return Scene(graph, None, found, colors)

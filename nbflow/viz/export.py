@@ -30,8 +30,10 @@ EDGE_COLUMNS: Final = ("source", "target", "kind")
 BAR_COLUMNS: Final = (
     *("call", "activity", "attempt", "worker", "status", "ready", "started", "ended"),
     *("queued", "seconds", "packing", "cpu", "size", "memory", "deps"),
+    *("read_bytes", "read_records", "wrote_bytes", "wrote_records"),
 )
 
+_AMOUNTS: Final = BAR_COLUMNS[-4:]
 _LABEL: Final = 60
 _CELL: Final = 32_000
 _FORMULA: Final = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")  # noqa: RUF001 - spreadsheets take those as well
@@ -154,6 +156,7 @@ def profile_dict(profile: Profile) -> dict[str, Any]:
         "bars": bar_dicts(profile),
         "activities": [asdict(summary) for summary in profile.by_activity()],
         "critical_path": path,
+        "measures": [asdict(found) for found in profile.measures()],
     }
 
 
@@ -166,6 +169,8 @@ def bar_dicts(profile: Profile) -> list[dict[str, Any]]:
             "after": list(bar.after),
             "queued": bar.queued,
             "seconds": bar.seconds(profile.latest),
+            "measured": [block.to_dict() for block in bar.measured],
+            **{name: sum(getattr(m, name) for m in bar.measured) for name in _AMOUNTS},
         }
         for bar in profile.bars
     ]

@@ -34,6 +34,8 @@ _STYLE: Final = """<style data-nbflow-form="{token}">
 .jp-OutputArea-child:has(.nbf-form-{token}) + .jp-OutputArea-child {{ display: none }}
 .nbf-form-{token} .nbf-form-error {{ color: var(--jp-error-color1, #b3261e) }}
 .nbf-form-{token} .widget-label {{ white-space: pre-wrap; height: auto }}
+.nbf-form-{token} > .widget-label {{ line-height: 1.5 }}
+.nbf-form-{token} > .widget-label:first-child {{ font-size: 15px; font-weight: 600 }}
 .jp-OutputArea-child:has([data-nbflow-form="{token}"])
   + .jp-OutputArea-child + .jp-OutputArea-child img {{ max-width: 100%; height: auto }}
 </style>"""

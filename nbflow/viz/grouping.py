@@ -94,7 +94,7 @@ class Grouping:
         name = state.name
         if not name:
             return
-        standing = (name, status_of(state), _seconds(state))
+        standing = (name, status_of(state), seconds_of(state))
         old = self._standing.get(state.id)
         if old == standing:
             return
@@ -349,7 +349,7 @@ class _Plan:
         return name
 
 
-def _seconds(state: CallState) -> float:
+def seconds_of(state: CallState) -> float:
     """Give how long a call took, if it ran to an end."""
     outcome = state.outcome
     if outcome is None or state.because is not None:

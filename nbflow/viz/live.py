@@ -16,12 +16,14 @@ import weakref
 from collections.abc import Callable
 from typing import Final
 
+from nbflow.core.errors import RunNotFound
 from nbflow.core.graph import Graph
 from nbflow.core.profile import Profile
 from nbflow.store.base import Log
 from nbflow.viz.actions import Actions, Deeds, Nothing
 from nbflow.viz.board import Board, State
 from nbflow.viz.details import AboutCall, nothing
+from nbflow.viz.kin import Kin
 from nbflow.viz.messages import ACTIONS, Request, read
 from nbflow.viz.outbox import Outbox, Sink
 from nbflow.viz.reading import Reader
@@ -85,6 +87,8 @@ class Follower:
         halted: Says why nobody drives the run any more, "" while somebody does or may.
         actions: What can be done to the run.
         about: Tells what is known here of a call's code.
+        pace: Says how many seconds there are between two messages, at least; by default
+            `PACE` for each run that its panel shows.
 
     Attributes:
         board: The state of the run as it is told.
@@ -102,6 +106,7 @@ class Follower:
         halted: Callable[[], str] = str,
         actions: Actions | None = None,
         about: AboutCall = nothing,
+        pace: Callable[[], float] | None = None,
     ) -> None:
         self.board = Board(run, about)
         self.finished = threading.Event()
@@ -112,6 +117,9 @@ class Follower:
         self._halted = halted
         self._actions: Actions = actions or Nothing()
         self._outbox = Outbox(self.board)
+        self._log = log
+        self._pace = pace or self._shared
+        self._kin = Kin(self._child, self._tell_on)
         self._deeds = Deeds(run, self._actions, self._told)
         self._allowed: list[str] = []
         self._requests: list[Request] = []
@@ -136,13 +144,14 @@ class Follower:
         It carries the context that this was called in: with some kernels, what a plain thread
         sends belongs to no cell.
         """
-        self._context = contextvars.copy_context()
+        self._context = self._context or contextvars.copy_context()
         _followers.add(self)
         self.wake()
 
     def stop(self) -> None:
         """Follow no longer."""
         self._stop.set()
+        self._kin.close()
         self.wake()
 
     def wake(self) -> None:
@@ -170,13 +179,48 @@ class Follower:
         except ValueError as error:
             self._pass_over(str(error))
             return
-        if request.kind in ACTIONS:
+        if request.kind == "child" and call is not None:
+            self._to_child(request.call, call, request.inner)
+        elif request.kind in ACTIONS:
             self._deeds.do(request.kind, *([call] if call is not None else []))
         elif len(self._requests) >= _QUEUE:
             self._pass_over("too many questions at once")
         else:
             self._requests.append(request)
             self.wake()
+
+    def _to_child(self, row: int, call: str, content: object) -> None:
+        try:
+            self._kin.hear(row, call, content)
+        except ValueError as error:
+            self._told({"kind": "note", "text": str(error)})
+
+    def _child(self, call: str, sink: Sink) -> Follower | None:
+        """Make the follower of the child run that a call is."""
+        run = self.board.graph.history.children.get(call)
+        if run is None or self._context is None or not self._begun(run):
+            return None
+        made = Follower(self._log, run, sink=sink, pace=self._pace)
+        made._context = self._context  # the cell that the panel is in
+        return made
+
+    def _begun(self, run: str) -> bool:
+        """Whether a child has a log: its parent's tells of it before it is there."""
+        try:
+            return next(iter(self._log.events(run)), None) is not None
+        except RunNotFound:
+            return False
+
+    def _tell_on(self, message: State, buffers: list[bytes]) -> None:
+        """Send what a child has to tell. Called by its thread."""
+        self._guarded(lambda sink: sink.tell(message, buffers))
+
+    def _shared(self) -> float:
+        return PACE * self.company()
+
+    def company(self) -> int:
+        """Count the runs that share the line: this one, and the children that are open."""
+        return 1 + self._kin.company()
 
     def _pass_over(self, why: str) -> None:
         _log.warning("run %s: a message from its panel is passed over: %s", self.board.run, why)
@@ -209,7 +253,7 @@ class Follower:
     def _step_on(self) -> bool:
         """Take a step; give whether the thread is to end."""
         over = self._stop.is_set() or self.step(time.time())
-        self._next = time.monotonic() + PACE
+        self._next = time.monotonic() + self._pace()
         with self._lock:
             over = self._stop.is_set() or (over and not self._wake.is_set())
             if over:
@@ -225,7 +269,7 @@ class Follower:
         if self._reader.behind and not self._reader.crowded:
             return  # nobody is disturbed by it, and somebody waits to see all of it
         pause = _TROUBLE if self._reader.troubled else min(_LONGEST, self._cost * _SHARE)
-        self._stop.wait(PACE)
+        self._stop.wait(self._pace())
         if not self._outbox:
             self._wake.wait(max(0.0, pause - PACE))
 

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 ACTIONS: Final = ("cancel", "cancel_call", "retry", "resume")
 """What can be done to a run from its panel."""
-_MODES: Final = frozenset({"calls", "groups"})
+_MODES: Final = frozenset({"calls", "nested", "groups"})
 _MOST: Final = 0xFFFFFFFF
 _OPEN: Final = 2_000
 """So many activities can be asked to be expanded."""
@@ -16,13 +16,15 @@ class Request(NamedTuple):
     """Something asked for, its fields known to be of the right types and sizes.
 
     Attributes:
-        kind: ``ask``, ``rows``, ``view``, ``detail``, ``log``, or one of `ACTIONS`.
+        kind: ``ask``, ``rows``, ``view``, ``detail``, ``child``, ``log``, or one of `ACTIONS`.
         call: Row of a call.
         calls: First row wanted of the table of calls...
         bars: ...and of that of bars.
         begin: First line wanted of the log.
-        mode: ``calls`` or ``groups``.
-        open: Numbers of the activities to be expanded.
+        mode: ``calls``, ``nested`` or ``groups``.
+        inner: A message to the child run that the call is; None to close it.
+        open: Numbers of the activities, or of the compositions, to be expanded;
+            None for those that were before.
     """
 
     kind: str
@@ -31,7 +33,8 @@ class Request(NamedTuple):
     bars: int = 0
     begin: int = 0
     mode: str = ""
-    open: tuple[int, ...] = ()
+    inner: Any = None
+    open: tuple[int, ...] | None = ()
 
 
 def read(content: object) -> Request:
@@ -52,6 +55,8 @@ def read(content: object) -> Request:
             return Request("rows", calls=_number(content, "calls"), bars=_number(content, "bars"))
         case "log":
             return Request("log", begin=_number(content, "from"))
+        case "child":
+            return Request("child", call=_number(content, "call"), inner=content.get("message"))
         case "view":
             return _view(content)
     message = f"no message is of kind {str(content.get('kind'))[:40]!r}"
@@ -59,10 +64,12 @@ def read(content: object) -> Request:
 
 
 def _view(content: dict[Any, Any]) -> Request:
-    mode, chosen = content.get("mode"), content.get("open", [])
+    mode, chosen = content.get("mode"), content.get("open")
     if not isinstance(mode, str) or mode not in _MODES:
         message = f"a graph has no mode {str(mode)[:40]!r}"
         raise ValueError(message)
+    if chosen is None:
+        return Request("view", mode=mode, open=None)
     if not isinstance(chosen, list) or len(chosen) > _OPEN:
         message = "the activities to be expanded are no list, or too many"
         raise ValueError(message)

@@ -11,7 +11,17 @@ from nbflow.viz.groups import Group, Summary
 from nbflow.viz.layered import Curve, Point
 from nbflow.viz.layout import COMPACT, FULL, Place
 from nbflow.viz.mpl_brush import Box, Brush
-from nbflow.viz.palette import DASHED, EDGE, FAINT, INK, OTHER_COLOR, PAPER, STATUS_COLORS, tint
+from nbflow.viz.palette import (
+    DASHED,
+    EDGE,
+    FAINT,
+    INK,
+    OTHER_COLOR,
+    PAPER,
+    RULE,
+    STATUS_COLORS,
+    tint,
+)
 from nbflow.viz.pen import room, text_width
 from nbflow.viz.standing import counts_of
 from nbflow.viz.svg_graph import (
@@ -22,6 +32,7 @@ from nbflow.viz.svg_graph import (
     group_bar,
     group_words,
     middle,
+    progress_of,
     rim_gap,
     time_of,
 )
@@ -59,11 +70,27 @@ class GraphPainter:
         brush.chips(0, 36, counts_of(self.graph).items())
         self._legends(brush)
         inside = brush.moved((self.width - self.layout.width) / 2, HEAD)
+        self._nests(inside)
+        kin = self.graph.history.children
+        behind = [_box(self.layout.places[box.id]) for box in self.shown.boxes if box.id in kin]
+        shifted = [(x + 4, y + 4, width, height) for x, y, width, height in behind]
+        inside.rounded(shifted, tint(EDGE, 0.12), EDGE)
         self._edges(inside)
         boxes = self.shown.boxes
         self._calls(inside, [box for box in boxes if isinstance(box, Node)])
         self._groups(inside, [box for box in boxes if isinstance(box, Group)])
         self._rims(inside)
+
+    def _nests(self, brush: Brush) -> None:
+        """Draw the frames of compositions, under their names."""
+        for frame in self.shown.frames:
+            x, y, width, _ = box = _box(frame.place)
+            calls = f"{TIMES}{sum(frame.counts.values()):,}"
+            brush.rounded([box], tint(EDGE, 0.05), tint(EDGE, 0.55), radius=9)
+            brush.icons([(x + 14, y + 12)], 6, frame.status)
+            room_ = width - 40 - text_width(calls, 11)
+            brush.text(x + 26, y + 16, clean(frame.title), 12, fill=INK, bold=True, pixels=room_)
+            brush.text(x + width - 8, y + 16, calls, 10, fill=FAINT, anchor="right")
 
     def _legends(self, brush: Brush) -> None:
         """Say what heavy lines are; name the activities by colour where the boxes cannot."""
@@ -169,6 +196,11 @@ class GraphPainter:
         brush.text(x + place.width - 7, y + 18, side, 10, fill=FAINT, anchor="right")
         fill = "#a33f00" if node.status == "failed" else FAINT
         brush.text(x + 11, y + 34, detail(node), 10, fill=fill, pixels=place.width - 17)
+        part = progress_of(node)
+        if part is not None:
+            bar = (x + 11, y + place.height - 5, place.width - 20, 3)
+            brush.boxes([bar], RULE)
+            brush.boxes([(*bar[:2], bar[2] * part, 3)], STATUS_COLORS["running"])
 
     def _tiny(self, brush: Brush, calls: list[Node]) -> None:
         by_color: defaultdict[str, list[Box]] = defaultdict(list)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from nbflow.core import payload
 from nbflow.core.errors import NbflowError, RunError
 from nbflow.core.failure import Failure
+from nbflow.core.held import Held
 from nbflow.core.payload import Blob, Packed, Ref, Stored
 from nbflow.core.redact import redact
 from nbflow.viz.wording import clean
@@ -69,6 +70,8 @@ def value_of(stored: Stored) -> str:
             return f"{_kind(data) or 'a value'}, {_bytes(len(data))} pickled"
         case Packed() | Blob():
             return f"a value of {_bytes(stored.size)}"
+        case Held():
+            return "a value in memory only (persist=False)"
         case Ref():
             return clean(stored.call, _RESULT)
         case str():

@@ -21,10 +21,8 @@ _GULP: Final = 48
 _MOST: Final = 3072
 """...and so many at most where no other thread wants one."""
 _BREATH: Final = 1e-4
-_HELD: Final = 3e-3
-"""Who gets the interpreter back after so many seconds only has kept another thread waiting..."""
 _CROWD: Final = 0.25
-"""...and if that is so of this part of the times, others have work to do."""
+"""Other threads are at work if they take more than this part of the processor time of reading."""
 
 
 class Reader:
@@ -40,6 +38,7 @@ class Reader:
         board: What is to learn them.
 
     Attributes:
+        crowded: Whether other threads of this process were at work meanwhile.
         behind: Whether there is more to be read than there was time for.
         troubled: Whether the log could not be read.
     """
@@ -49,14 +48,10 @@ class Reader:
         self._board = board
         self._gulp = _GULP
         self._look = _FIRST
-        self._breaths = self._held = 0
+        self._began = 0.0, 0.0
+        self.crowded = False
         self.behind = False
         self.troubled = False
-
-    @property
-    def crowded(self) -> bool:
-        """Whether other threads wanted the interpreter while it last read."""
-        return self._held > self._breaths * _CROWD
 
     def read(self) -> bool:
         """Read what is new, or as much as there is time for; give whether there was anything.
@@ -67,7 +62,8 @@ class Reader:
         history = self._board.graph.history
         before = history.last
         self.behind = False
-        self._breaths = self._held = 0
+        self.crowded = False
+        self._began = time.thread_time(), time.process_time()
         try:
             self.behind = self._fold(before, time.monotonic() + self._look)
         except RunNotFound:
@@ -90,17 +86,18 @@ class Reader:
             left -= 1
             if left:
                 continue
-            began = time.monotonic()
-            if began > end:
+            if time.monotonic() > end:
                 return True
             time.sleep(_BREATH)
-            self._pace(time.monotonic() - began)
+            self._pace()
             left = self._gulp
         return False
 
-    def _pace(self, waited: float) -> None:
-        """Take more at once where nobody waits for it, and little where somebody does."""
-        held = waited > _HELD
-        self._breaths += 1
-        self._held += held
-        self._gulp = _GULP if held else min(_MOST, self._gulp * 2)
+    def _pace(self) -> None:
+        """Take more at once where nobody waits for it, and little where somebody does.
+
+        How long one had to wait would not tell: the machine may be busy with other things.
+        """
+        mine, all_ = time.thread_time() - self._began[0], time.process_time() - self._began[1]
+        self.crowded = all_ - mine > mine * _CROWD
+        self._gulp = _GULP if self.crowded else min(_MOST, self._gulp * 2)

@@ -12,7 +12,7 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +38,7 @@ _DETAILS: Final = 4_000_000
 _VIEWS: Final = 1_500_000
 """Letters of JSON that details, and views of the graph, may take."""
 _MOST_VIEWS: Final = 40
+_MOST_FOLDED: Final = 10
 _LOG: Final = 10**9
 _FAILED: Final = ("failed", "cancelled", "skipped")
 
@@ -217,7 +218,9 @@ def _wanted(board: Board) -> Iterator[tuple[str, tuple[int, ...]]]:
     modes = board.stage.view["modes"]
     small = len(board.rows.calls) <= DRAWN
     for mode in modes:
-        if mode == "groups" or small:
+        if mode == "nested" and small:
+            yield from _folded(board.stage.view["open"] if board.stage.view["mode"] == mode else [])
+        elif mode == "groups" or small:
             yield mode, ()
     if not small:
         return
@@ -225,6 +228,15 @@ def _wanted(board: Board) -> Iterator[tuple[str, tuple[int, ...]]]:
     for count in range(1, min(4, len(activities)) + 1):
         for open_ in combinations(activities, count):
             yield "groups", open_
+
+
+def _folded(open_: Sequence[int]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Give the compositions as they are, all closed, and each of them closed or open alone."""
+    yield "nested", tuple(open_)
+    yield "nested", ()
+    for one in open_[:_MOST_FOLDED]:
+        yield "nested", tuple(other for other in open_ if other != one)
+        yield "nested", (one,)
 
 
 def _view_key(board: Board) -> tuple[str, tuple[int, ...]]:

@@ -40,6 +40,7 @@ BARS: Final = (
     ("started", "f8"),
     ("ended", "f8"),
     ("packing", "f4"),
+    ("progress", "f4"),
 )
 
 _CODES: Final = {"u1": "B", "u2": "H", "u4": "I", "f4": "f", "f8": "d"}
@@ -51,6 +52,13 @@ _LABELS: Final = 500
 _NAME_BYTES: Final = 60_000
 """Names take no more bytes than this in a message, however long they are."""
 _SWAP: Final = sys.byteorder == "big"
+
+
+def part_of(done: float | None, total: float | None) -> float:
+    """Give which part of its work an attempt said is done, from 0 to 1; NaN if it did not say."""
+    if done is None or not total or not math.isfinite(done) or not math.isfinite(total):
+        return math.nan
+    return min(1.0, max(0.0, done / total))
 
 
 class Block(NamedTuple):
@@ -323,6 +331,7 @@ class Rows:
                 bar.started - begun,
                 math.nan if ended is None else ended - begun,
                 bar.packing,
+                part_of(bar.done, bar.total),
             ),
         )
         if ended is None:

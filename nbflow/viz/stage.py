@@ -17,12 +17,15 @@ from nbflow.core.graph import Edge, Graph, Node
 from nbflow.core.profile import Step
 from nbflow.viz.canvas import ELEMENTS, Columns, columns, fits
 from nbflow.viz.drawing import Scene, opened
+from nbflow.viz.folding import Folding
 from nbflow.viz.groups import Bundle, Group, Grouping, is_big
 from nbflow.viz.layout import Layout, layout
+from nbflow.viz.nested import Nest
 from nbflow.viz.pen import n, path
-from nbflow.viz.rows import Rows
+from nbflow.viz.rows import Rows, part_of
 from nbflow.viz.standing import nodes_of, shown
 from nbflow.viz.svg_graph import arrow, detail, group_words, hint, middle, time_of
+from nbflow.viz.told import Pace, Told
 from nbflow.viz.wording import TIMES, clean, cut_id
 
 Row = dict[str, Any]
@@ -31,8 +34,6 @@ Line = list[Any]
 _POINTS: Final = 16_000
 _BYTES: Final = 450_000
 """Boxes and lines that take more than so many bytes in a message are not sent as such."""
-_SHARE: Final = 25.0
-"""What was costly to make is not made again before so many times as long have passed."""
 _NAME: Final = 40
 _TITLE: Final = 120
 _WORDY: Final = 320
@@ -40,57 +41,6 @@ _WORDY: Final = 320
 _SPOKEN: Final = frozenset({"queued", "running", "retrying", "skipped", "cancelled"})
 """Statuses that are named in the corner of a box, where a time has no place."""
 _EMPTY: Final = Layout(places={}, curves={}, width=0.0, height=0.0, engine="own")
-
-
-class Pace:
-    """Says when something costly may be done again."""
-
-    def __init__(self, least: float) -> None:
-        self._least = least
-        self._next = -math.inf
-
-    def ready(self, now: float) -> bool:
-        """Whether enough time has passed."""
-        return now >= self._next
-
-    def took(self, now: float, seconds: float) -> None:
-        """Note that it was done at `now` and took so long."""
-        self._next = now + max(self._least, seconds * _SHARE)
-
-
-class Told:
-    """A table of rows by key, and which of them differ from what was told."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, Any] = {}
-        self._old: dict[str, Any] = {}
-        self._touched: set[str] = set()
-
-    def put(self, key: str, row: Any) -> None:
-        """Write one row."""
-        self.rows[key] = row
-        self._touched.add(key)
-
-    def replace(self, rows: dict[str, Any]) -> None:
-        """Write all rows; those that are not among them are gone."""
-        self._touched.update(self.rows)
-        self._touched.update(rows)
-        self.rows = rows
-
-    def news(self) -> dict[str, Any]:
-        """Give the rows to tell, None for those that are gone, and take them as told."""
-        found: dict[str, Any] = {}
-        for key in self._touched:
-            row = self.rows.get(key)
-            if row == self._old.get(key):
-                continue
-            found[key] = row
-            if row is None:
-                del self._old[key]
-            else:
-                self._old[key] = row
-        self._touched.clear()
-        return found
 
 
 class Stage:
@@ -121,6 +71,8 @@ class Stage:
         self._edges: list[Edge] = []
         self._pace = Pace(0.1)
         self._grouping: Grouping | None = None
+        self._folding = Folding(graph)
+        self._nest: Nest | None = None
         self._scene: Scene | None = None
         self._layout = _EMPTY
         self._keys: dict[str, str] = {}
@@ -130,10 +82,19 @@ class Stage:
 
     # ------------------------------------------------------------------ what to show
 
-    def choose(self, mode: str, numbers: Iterable[int]) -> None:
-        """Show calls or activities, some of them as their calls, from the next drawing on."""
-        names = map(self._rows.activities.name, dict.fromkeys(numbers))
+    def choose(self, mode: str, numbers: Iterable[int] | None) -> None:
+        """Show calls, compositions or activities from the next drawing on.
+
+        Args:
+            mode: ``calls``, ``nested`` or ``groups``.
+            numbers: Which activities, or compositions, are shown as their calls; None for those
+                that were before, where they are compositions.
+        """
         self._wanted = mode
+        if mode == "nested" and numbers is not None:
+            self._folding.choose(numbers)
+        numbers = [] if mode == "nested" or numbers is None else dict.fromkeys(numbers)
+        names = map(self._rows.activities.name, numbers)
         self._open = tuple(name for name in names if name is not None)
         self._shape = (-1, -1)
         self._scene = None
@@ -164,29 +125,65 @@ class Stage:
             self._pace.took(now, time.perf_counter() - began)
         elif self._scene is not None:
             self._renew_groups(self._scene, changed)
+        elif self._nest is not None:
+            self._renew_nest(self._nest, changed)
         elif self.columns is None:
             for call in self._keys.keys() & changed:
-                self.nodes.put(self._keys[call], self._box_of(shown(self._graph.node(call))))
+                self.nodes.put(self._keys[call], self._box_of(self._node(call)))
 
     # ------------------------------------------------------------------ layout
 
     def _lay_out(self) -> None:
-        modes = ["calls", "groups"] if fits(self._graph) else ["groups"]
-        mode = self._wanted or ("groups" if is_big(self._graph) else "calls")
+        modes = self._modes()
+        mode = self._wanted or self._usual(modes)
+        self._nest = None
+        if mode == "nested" and mode in modes:
+            self._place_nested()
         if mode == "calls" and mode in modes:
             self._place_calls()
         # Nobody has asked for single calls if they are too many for boxes that can be read.
         if mode not in modes or mode == "groups" or (self.columns is not None and not self._wanted):
             mode = "groups"
             self._place_groups()
-        numbers = self._rows.activities.numbers
         self.view = {
             "mode": mode,
-            "open": sorted(numbers[name] for name in self._open) if mode == "groups" else [],
+            "open": self._opened(mode),
             "modes": modes,
             "canvas": self.columns is not None,
         }
         self.size = {"width": round(self._layout.width, 1), "height": round(self._layout.height, 1)}
+
+    def _modes(self) -> list[str]:
+        """Name the ways in which the graph can be shown."""
+        if not fits(self._graph):
+            return ["groups"]
+        self._folding.update()
+        return ["calls", *(["nested"] if self._folding else []), "groups"]
+
+    def _usual(self, modes: Collection[str]) -> str:
+        """Name the way in which it is shown where nobody has chosen one."""
+        if is_big(self._graph):
+            return "groups"
+        return "nested" if "nested" in modes else "calls"
+
+    def _opened(self, mode: str) -> list[int]:
+        if mode == "nested":
+            return self._folding.opened
+        numbers = self._rows.activities.numbers
+        return sorted(numbers[name] for name in self._open) if mode == "groups" else []
+
+    def _place_nested(self) -> None:
+        self._scene = self._grouping = self.columns = None
+        self._take_nest(self._folding.nest())
+        if len(self._keys) > ELEMENTS or self._bytes() > _BYTES:
+            self._folding.choose(())
+            self.trouble = "these compositions have too many calls to be drawn one by one"
+            self._take_nest(self._folding.nest())
+
+    def _take_nest(self, nest: Nest) -> None:
+        self._nest, self._layout = nest, nest.layout
+        self._keys = {box.id: self._key(box) for box in nest.boxes}
+        self._describe()
 
     def _place_calls(self) -> None:
         self._scene = self._grouping = None
@@ -220,6 +217,9 @@ class Stage:
 
     def _key(self, box: Node | Group) -> str:
         """Give a key that stays the same from layout to layout."""
+        nest = self._folding.key(box.id)
+        if nest is not None:
+            return nest
         if isinstance(box, Group):
             number = self._rows.activities.numbers.get(box.activity)
             return "o" if number is None else f"g{number}"
@@ -240,16 +240,42 @@ class Stage:
         ):
             boxes: Sequence[Node | Group] = self._grouping.latest(self._scene.summary).boxes
             links: Sequence[Edge | Bundle] = self._scene.edges
+        elif self._nest is not None:
+            self._nest = self._folding.latest(self._nest)
+            boxes = [b if isinstance(b, Group) else self._node(b.id) for b in self._nest.boxes]
+            links = self._nest.edges
         else:
             boxes, links = nodes_of(self._graph), self._graph.edges
         places = self._layout.places
         groups = {box.activity: box.id for box in boxes if isinstance(box, Group)}
-        path_ = [call if call in places else groups.get(name, "") for call, name in self._path]
+        path_ = [
+            call
+            if call in places
+            else self._folding.home(call)
+            if self._nest is not None
+            else groups.get(name, "")
+            for call, name in self._path
+        ]
         self._critical, self._spine = set(path_), set(pairwise(path_))
-        self.nodes.replace(
-            {self._keys[box.id]: self._box_of(box) for box in boxes if box.id in places}
-        )
+        frames = self._folding.frames(self._nest) if self._nest is not None else {}
+        singles = {self._keys[box.id]: self._box_of(box) for box in boxes if box.id in places}
+        self.nodes.replace({**frames, **singles})
         self.edges.replace(self._lines(links))
+
+    def _node(self, box: str) -> Node:
+        return shown(self._graph.node(box))
+
+    def _renew_nest(self, nest: Nest, changed: Collection[str]) -> None:
+        if not changed:
+            return
+        for box in self._keys.keys() & changed:
+            self.nodes.put(self._keys[box], self._box_of(self._node(box)))
+        nest = self._nest = self._folding.latest(nest)
+        for group in nest.boxes:
+            if isinstance(group, Group):
+                self.nodes.put(self._keys[group.id], self._box_of(group))
+        for key, row in self._folding.frames(nest).items():
+            self.nodes.put(key, row)
 
     def _renew_groups(self, scene: Scene, changed: Collection[str]) -> None:
         if not changed or scene.summary is None or self._grouping is None:
@@ -288,7 +314,8 @@ class Stage:
 
     def _box_of(self, box: Node | Group) -> Row:
         if isinstance(box, Group):
-            row = self._group(box)
+            nest = self._folding.key(box.id)
+            row = self._group(box) if nest is None else self._folding.row(box, self._box(box.id))
         elif box.join:
             return {"box": self._box(box.id), "status": box.status, "join": True}
         else:
@@ -309,8 +336,13 @@ class Stage:
             "activity": self._rows.activities.number(node.activity),
             "call": self._rows.row(node.id),
         }
+        if node.id in self._graph.history.children:
+            row["child"] = True
         if node.status == "running" and node.started is not None:
             row["from"] = self._since(node.started)
+            part = part_of(node.done, node.total)
+            if not math.isnan(part):
+                row["progress"] = round(part, 3)
         return row
 
     def _group(self, group: Group) -> Row:

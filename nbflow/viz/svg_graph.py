@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
@@ -11,6 +12,7 @@ from nbflow.viz.drawing import Scene
 from nbflow.viz.groups import Group, Summary
 from nbflow.viz.layered import Curve, Point
 from nbflow.viz.layout import COMPACT, FULL, Layout, Place
+from nbflow.viz.nested import Frame
 from nbflow.viz.palette import (
     DASHED,
     EDGE,
@@ -18,6 +20,7 @@ from nbflow.viz.palette import (
     INK,
     OTHER_COLOR,
     PAPER,
+    RULE,
     STATUS_COLORS,
     tint,
 )
@@ -34,6 +37,7 @@ from nbflow.viz.pen import (
     text,
     text_width,
 )
+from nbflow.viz.rows import part_of
 from nbflow.viz.standing import CACHED, counts_of
 from nbflow.viz.wording import TIMES, clean, cut_id, duration, many
 
@@ -66,7 +70,11 @@ def graph_fragment(shown: Scene, least: float = 0.0, marked: Marks = NOTHING) ->
         edges += _counts(shown.summary, shown.layout)
     places = shown.layout.places
     boxes = [_box(node, places[node.id], shown.colors, marked.boxes) for node in shown.boxes]
-    inside = f'<g transform="translate({n(left)} {n(HEAD)})">{edges}{"".join(boxes)}</g>'
+    behind = "".join(map(_nest, shown.frames))
+    kin = shown.graph.history.children
+    boxes = [*(_behind(places[node.id]) for node in shown.boxes if node.id in kin), *boxes]
+    drawn = f"{behind}{edges}{''.join(boxes)}"
+    inside = f'<g transform="translate({n(left)} {n(HEAD)})">{drawn}</g>'
     note = 18 if shown.summary and shown.summary.left_out else 0
     return Fragment(head + legend + inside, width, HEAD + shown.layout.height + 2 + note)
 
@@ -199,6 +207,36 @@ def _box(
     )
 
 
+def _behind(place: Place) -> str:
+    """Draw the second box behind a call that is a run of its own."""
+    x, y = place.x - place.width / 2 + 4, place.y - place.height / 2 + 4
+    more = f' stroke="{EDGE}" stroke-width="1.2"'
+    return rect(x, y, place.width, place.height, tint(EDGE, 0.12), rx=7, more=more)
+
+
+def _nest(frame: Frame) -> str:
+    """Draw the frame of a composition, under its name."""
+    place = frame.place
+    x, y = place.x - place.width / 2, place.y - place.height / 2
+    name, calls = clean(frame.title), f"{TIMES}{sum(frame.counts.values()):,}"
+    room_ = place.width - 40 - text_width(calls, 10)
+    more = f' stroke="{EDGE}" stroke-opacity=".55" fill-opacity=".05"'
+    return (
+        f"<g><title>{escape(tally_words(frame.path, frame.counts, frame.seconds))}</title>"
+        f"{rect(x, y, place.width, place.height, EDGE, rx=9, more=more)}"
+        + status_icon(x + 14, y + 12, 6, frame.status)
+        + text(x + 26, y + 16, name, 12, fill=INK, weight=600, pixels=room_)
+        + text(x + place.width - 8, y + 16, calls, 10, fill=FAINT, anchor="end")
+        + "</g>"
+    )
+
+
+def tally_words(path: str, counts: Mapping[str, int], seconds: float) -> str:
+    """Say about a composition what its frame has no room for."""
+    found = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+    return f"{clean(path)}: {found}; {duration(seconds)} in all"
+
+
 def hint(node: Node | Group) -> str:
     """Say about a node what its box has no room for."""
     if isinstance(node, Group):
@@ -275,7 +313,23 @@ def _full(node: Node, x: float, y: float, place: Place) -> str:
             fill="#a33f00" if failed else FAINT,
             pixels=place.width - 17,
         )
+        + _progress(node, x + 11, y + place.height - 5, place.width - 20)
     )
+
+
+def progress_of(node: Node) -> float | None:
+    """Give which part of its work a running call said is done; None if it did not say."""
+    part = part_of(node.done, node.total) if node.status == "running" else math.nan
+    return None if math.isnan(part) else part
+
+
+def _progress(node: Node, x: float, y: float, width: float) -> str:
+    """Draw how far a running call is."""
+    part = progress_of(node)
+    if part is None:
+        return ""
+    done = rect(x, y, width * part, 3, STATUS_COLORS["running"], rx=1.5) if part else ""
+    return rect(x, y, width, 3, RULE, rx=1.5) + done
 
 
 def _compact(node: Node, x: float, y: float, place: Place) -> str:

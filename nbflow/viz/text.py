@@ -10,6 +10,7 @@ from nbflow.core.profile import Bar, Profile, Step
 from nbflow.viz.critical import steps_of, words_of
 from nbflow.viz.groups import Group, grouped
 from nbflow.viz.lanes import Lane, figures, lanes, span, ticks, totals
+from nbflow.viz.measures import measures_table
 from nbflow.viz.palette import ANSI, MARKS
 from nbflow.viz.standing import counts_of, nodes_of
 from nbflow.viz.wording import TIMES, clean, columns, cut, cut_start, duration, fill, many
@@ -140,6 +141,8 @@ def _seconds(node: Node) -> str:
 
 def _note(node: Node, data: Iterable[str], control: Iterable[str], room: int) -> str:
     parts = ["from the cache"] if node.cached else []
+    if node.repeats:
+        parts.append(f"computes {clean(node.repeats)} again")
     if node.error and node.status != "skipped":
         parts.append(clean(node.error))
     if node.attempt > 1:
@@ -242,6 +245,7 @@ def profile_text(
     if not profile.bars:
         return "\n".join([*head, "  no call has started yet"])
     table = _table(profile, width, max(4, lines // 3))
+    table += measures_table(profile, width, max(0, (lines - len(table)) // 3))
     steps = profile.critical_path()
     dark = {id(step.bar) for step in steps} if critical else set[int]()
     foot = [cut(" · ".join(totals(profile, steps)), width)]

@@ -174,20 +174,14 @@ class Notebook:
         A front end now and then misses the first status of a kernel that it has just
         started, and shows it as starting for ever; a reload asks again, as a person does.
         """
-        from playwright.sync_api import TimeoutError as Late
-
         self.path = path or self.path
         url = f"{self.lab.url}/{self.view}/{self.path.name}?reset&token={self.lab.token}"
         for attempt in range(3):
             self.page.goto(url, wait_until="domcontentloaded")
             self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-            try:
-                self.wait_for(f"{KERNEL}?.status === 'idle'", 30)
-            except Late:
-                if attempt == 2:
-                    raise AssertionError(self.story()) from None
-            else:
-                break
+            if self._becomes(f"{KERNEL}?.status === 'idle'", 20 + 10 * attempt):
+                return
+        raise AssertionError(self.story())
 
     def story(self) -> str:
         """Say what the front end and the server know of the kernel."""
@@ -196,9 +190,23 @@ class Notebook:
         log = (self.lab.root / "jupyter.log").read_text()[-3000:]
         return f"The kernel is not idle, but {status}.\n{sessions}\n{log}"
 
-    def wait_for(self, condition: str, seconds: float = 20) -> None:
-        """Wait until a JavaScript expression is true."""
-        self.page.wait_for_function(f"() => {condition}", timeout=seconds * 1000)
+    def wait_for(self, condition: str, seconds: float = 30) -> None:
+        """Wait until a JavaScript expression is true.
+
+        Raises:
+            AssertionError: It is not, after so long.
+        """
+        if not self._becomes(condition, seconds):
+            raise AssertionError(f"not so within {seconds} s: {condition}")
+
+    def _becomes(self, condition: str, seconds: float) -> bool:
+        from playwright.sync_api import TimeoutError as Late
+
+        try:
+            self.page.wait_for_function(f"() => {condition}", timeout=seconds * 1000)
+        except Late:
+            return False
+        return True
 
     def start(self, first: int = 0) -> None:
         """Run a cell and those below, and do not wait: one may block, and the test must not."""
@@ -252,6 +260,22 @@ class Notebook:
             "".join(output.get("text", "")) or output.get("evalue", "")
             for output in self.outputs(cell)
         )
+
+    def printed(self, cell: int) -> str:
+        """Wait until a cell has printed something, and give it."""
+        self.wait_for(f"{CELLS}[{cell}].outputs.length > 0")
+        return self.text(cell)
+
+    def says(self, cell: int, words: str, seconds: float = 20) -> None:
+        """Wait until a cell has printed this and no more; what it prints may come after its end.
+
+        Raises:
+            AssertionError: It has printed something else by then.
+        """
+        end = time.monotonic() + seconds
+        while (found := self.text(cell)) != words:
+            assert time.monotonic() < end, f"cell {cell} says {found!r}, not {words!r}"
+            self.page.wait_for_timeout(50)
 
     def shot(self, path: Path, part: str = "") -> None:
         """Take a picture of the page, or of the first such part of it."""

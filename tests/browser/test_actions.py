@@ -64,7 +64,7 @@ def test_failed_calls_are_tried_again(notebook, tmp_path):
     box(book, "shaky-1").click()
     told(book, "shaky-1", "mend is not there")  # of the attempts that failed
     book.run_cells(2, 1)
-    assert book.text(2) == "42 1\n"
+    book.says(2, "42 1\n")
     assert book.errors == []
 
 
@@ -83,7 +83,7 @@ def test_a_cancelled_run_is_resumed(notebook):
     assert not book.page.is_visible(".nbf-resume")
     assert book.page.inner_text(".nbf-result .nbf-value") == "{'total': 4}"
     book.run_cells(2, 1)
-    assert book.text(2) == "{'total': 4}\n"
+    book.says(2, "{'total': 4}\n")
     assert book.errors == []
 
 

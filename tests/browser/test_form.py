@@ -53,6 +53,6 @@ def test_a_form_is_filled_in_and_starts_runs(notebook, tmp_path):
     book.add("print([run.result() for run in form.history])")
     book.start(1)
     book.wait()
-    assert book.text(1) == "[12.0, 18.0]\n"
+    book.says(1, "[12.0, 18.0]\n")
     book.shot(tmp_path / "runs.png")
     assert book.errors == []

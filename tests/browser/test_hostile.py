@@ -5,7 +5,7 @@ One notebook is run once; each test looks at other places where its texts are sh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +99,23 @@ def attacked(lab: Lab, chromium: Any) -> Iterator[Notebook]:
     with opening(lab, chromium) as make:
         book = make(RUN, SHOW, PICTURES, TEXTS, FORM, FILES)
         dialogs: list[str] = []
-        book.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        book.page.on("dialog", refusing(dialogs))
         book.run(60)
         book.wait_for(f"{STATUS} === 'failed'")
         yield book
         inert(book)
         assert dialogs == []
         assert book.errors == []
+
+
+def refusing(noted: list[str]) -> Callable[[Any], None]:
+    """Give what notes a dialog and closes it."""
+
+    def refuse(dialog: Any) -> None:
+        noted.append(dialog.message)
+        dialog.dismiss()
+
+    return refuse
 
 
 def inert(book: Notebook) -> None:
@@ -125,13 +135,15 @@ def test_w5_texts_are_words_in_every_tab(attacked):
     panel = attacked.page.locator("section.nbf")
     attacked.wait_for(f"{boxes('failed')} === 1 && {boxes('done')} === 1")
     assert "<img src=x onerror=window.__pwned=1>\\u202egnp\\x1b[31m" in panel.text_content()
-    assert "</script><script>window.__pwned=1</script>" in panel.locator(".nbf-result").text_content()
+    assert (
+        "</script><script>window.__pwned=1</script>" in panel.locator(".nbf-result").text_content()
+    )
     legible(attacked)
     shown = {
         "Gantt": "document.querySelector('.nbf-legend')?.textContent.includes('<img src=x')",
         "Calls": f"{NAMED}.filter((name) => name.includes('<img src=x')).length === 2",
         "Log": "document.querySelectorAll('.nbf-line .nbf-text').length === 3",
-        "Result": "document.querySelector('.nbf-outcome')?.textContent.includes('raise ValueError')",
+        "Result": "document.querySelector('.nbf-tall')?.textContent.includes('raise ValueError')",
         "Graph": f"{boxes('failed')} === 1",
     }
     for name, condition in shown.items():
@@ -196,7 +208,7 @@ def test_w5_texts_are_words_in_files(attacked, name):
     file: Path = attacked.path.parent / ("evil.html" if name == "report.html" else f"evil-{name}")
     page = attacked.page.context.new_page()
     acted: list[str] = []
-    page.on("dialog", lambda dialog: (acted.append(dialog.message), dialog.dismiss()))
+    page.on("dialog", refusing(acted))
     page.on("request", lambda request: acted.append(request.url))
     page.on("pageerror", lambda error: acted.append(str(error)))
     page.goto(file.as_uri())

@@ -138,8 +138,8 @@ def check_cancel_while_waiting(notebook: Callable[..., Notebook], **front: str) 
         worker(book, name)
     is_gone(book, "ab", cancel(book))
     book.wait()
-    assert book.text(2) == "waiting\ncancelled\n"
-    assert book.text(3) == "later cancelled\n"
+    book.says(2, "waiting\ncancelled\n")
+    book.says(3, "later cancelled\n")
     assert book.errors == []
 
 
@@ -160,8 +160,8 @@ def check_cancel_while_blocked(notebook: Callable[..., Notebook], **front: str) 
         assert not book.page.evaluate("() => window.__ran")
     release(book, "go")
     book.wait()
-    assert book.text(2) == f"blocking\n{'cancelled' if subshells else 'running'}\n"
-    assert book.text(3) == "later cancelled\n"
+    book.says(2, f"blocking\n{'cancelled' if subshells else 'running'}\n")
+    book.says(3, "later cancelled\n")
     assert book.errors == []
 
 
@@ -192,7 +192,7 @@ def check_death(notebook: Callable[..., Notebook], **front: str) -> None:
     book.run()
     book.wait_for(shows("2 running"))
     workers = [worker(book, name) for name in "ab"]
-    os.kill(int(book.text(2)), signal.SIGKILL)
+    os.kill(int(book.printed(2)), signal.SIGKILL)
     book.wait_for(f"{STATUS} !== 'running'", 30)
     assert book.page.get_attribute("section.nbf", "data-status") == "disconnected"
     assert not book.page.is_visible("section.nbf button:has-text('Cancel')")
@@ -258,10 +258,10 @@ def test_a_reload_shows_the_panel_again(notebook, tmp_path):
 
 
 def test_a_killed_kernel_is_no_end_of_a_run(notebook):
-    """The panel says ``disconnected``, has no Cancel, and no worker outlives the kernel."""
+    """W10: the panel says ``disconnected``, has no Cancel, and no worker outlives the kernel."""
     check_death(notebook)
 
 
 def test_a_saved_notebook_shows_the_final_picture(notebook, tmp_path):
-    """After a restart, trusted or somebody else's, there is the picture alone."""
+    """W7: after a restart, trusted or somebody else's, there is the picture alone."""
     check_saved(notebook, tmp_path)

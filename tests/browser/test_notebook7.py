@@ -31,10 +31,10 @@ def test_a_reload_shows_the_panel_again(notebook, tmp_path):
 
 
 def test_a_killed_kernel_is_no_end_of_a_run(notebook):
-    """The panel says ``disconnected``, has no Cancel, and no worker outlives the kernel."""
+    """W10: the panel says ``disconnected``, has no Cancel, and no worker outlives the kernel."""
     the_same.check_death(notebook, view=NOTEBOOK)
 
 
 def test_a_saved_notebook_shows_the_final_picture(notebook, tmp_path):
-    """After a restart, trusted or somebody else's, there is the picture alone."""
+    """W7: after a restart, trusted or somebody else's, there is the picture alone."""
     the_same.check_saved(notebook, tmp_path, view=NOTEBOOK)

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.browser.front import Notebook
+from tests.browser.panels import STATUS, boxes, open_gate
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -35,19 +36,10 @@ def revenue(regions, gate):
 """
 
 CHART = "(document.querySelector('.nbf-chart')?.getAttribute('aria-label') ?? '')"
-STATUS = "document.querySelector('.nbf')?.dataset.status"
 VISIBLE = """(text) => [...document.querySelectorAll('.jp-OutputArea-child')]
     .filter((child) => child.checkVisibility() && child.innerText.includes(text)).length"""
 PICTURES = """() => [...document.querySelectorAll('.jp-OutputArea-child img')]
     .filter((img) => img.checkVisibility() && img.naturalWidth > 300).length"""
-
-
-def boxes(status: str) -> str:
-    return f"document.querySelectorAll('.nbf-node[data-status={status}]').length"
-
-
-def open_gate(notebook: Notebook, name: str) -> None:
-    (notebook.path.parent / name).touch()
 
 
 def errors_shown(notebook: Notebook) -> int:
@@ -91,7 +83,7 @@ def test_a_run_is_watched_while_the_kernel_is_free_and_while_it_is_not(notebook,
 
 
 def test_a_saved_run_can_be_read_later(notebook, tmp_path):
-    """The file has picture and text; opened again there is the panel, or the picture, no error."""
+    """W7: the file has picture and text; opened again there is the panel, or the picture."""
     book = notebook(SETUP, "run = revenue(['eu', 'us'], 'b')\nrun")
     open_gate(book, "b-eu")
     open_gate(book, "b-us")
@@ -137,16 +129,17 @@ def test_cancel_is_heard_while_a_cell_runs(notebook, tmp_path):
     book.shot(tmp_path / "cancelled.png", ".nbf")
     open_gate(book, "c-go")
     book.wait()
-    assert book.text(3) == "cancelled\n"
+    book.says(3, "cancelled\n")
     assert book.errors == []
 
 
+@pytest.mark.case("W10")
 def test_a_kernel_that_dies_leaves_no_finished_run(notebook, tmp_path):
-    """After the kernel's death the panel says that it is cut off, and never that all is done."""
+    """W10: after the kernel's death the panel says that it is cut off, never that all is done."""
     book = notebook(SETUP, "run = revenue(['eu', 'us'], 'd')\nrun", "print(os.getpid())")
     book.run()
     book.wait_for(f"{boxes('running')} === 2")
-    os.kill(int(book.text(2)), signal.SIGKILL)
+    os.kill(int(book.printed(2)), signal.SIGKILL)
     book.wait_for(f"{STATUS} === 'disconnected'", 30)
     assert "No word from the kernel" in book.page.inner_text(".nbf-note")
     assert not book.page.is_visible(".nbf-cancel")
@@ -224,7 +217,7 @@ def test_a_big_run_is_watched_without_trouble(notebook, tmp_path):
     """Two thousand calls in a second are shown by activity, and the page stays usable."""
     book = notebook(SETUP, BIG, "print(run.result())")
     book.run(60)
-    assert book.text(2) == "499500\n"
+    book.says(2, "499500\n")
     book.wait_for(f"{STATUS} === 'completed'")
     book.wait_for("document.querySelectorAll('.nbf-node').length === 2")
     assert "2,001 done" in book.page.inner_text(".nbf-chips")

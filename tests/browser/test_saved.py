@@ -32,7 +32,7 @@ def test_w2_a_panel_that_is_closed_hurts_nothing(notebook):
     book.run_cells(2, 1)
     open_gate(book, "c-eu", "c-us")
     book.run_cells(3, 1)
-    assert book.text(3) == "{'total': 4}\n"
+    book.says(3, "{'total': 4}\n")
     book.wait_for(f"{PICTURES} === 1")
     assert book.page.locator("section.nbf").count() == 0
     assert errors_shown(book) == []
@@ -45,7 +45,7 @@ def test_w3_without_anywidget_there_is_a_picture(notebook):
     hide = "import sys\nsys.modules['anywidget'] = None"
     book = notebook(hide, FLOW, "run = revenue(['eu'], 'm')\nrun", "print(run.status)")
     book.run()
-    assert book.text(3) == "running\n"
+    book.says(3, "running\n")
     book.wait_for("document.body.textContent.includes('running when this was saved')")
     open_gate(book, "m-eu")
     book.wait_for(f"{PICTURES} === 1")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.browser.front import Lab, Notebook, opening
+from tests.browser.panels import DETAIL, NAMED, box, tab, told
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -50,10 +51,6 @@ path = [span.bar.call for span in run.profile.critical_path()]
 ran = {bar.call: bar.ended - bar.started for bar in run.profile.bars}
 print({"path": path, "ran": sorted(ran, key=ran.get, reverse=True)})
 """
-DETAIL = """(document.querySelector('.nbf-detail')?.checkVisibility()
-    ? document.querySelector('.nbf-detail') : null)"""
-NAMED = """[...document.querySelectorAll('.nbf-calls .nbf-row[data-call]')]
-    .map((row) => row.children[0].innerText)"""
 COLOR = """([x, y]) => {
     const canvas = document.querySelector('canvas.nbf-chart');
     const { left, top, width } = canvas.getBoundingClientRect(), ratio = canvas.width / width;
@@ -86,29 +83,14 @@ def panel(shown: Notebook) -> Notebook:
     return shown
 
 
-def tab(book: Notebook, name: str) -> None:
-    book.page.click(f".nbf-tab:text-is('{name}')")
-    book.wait_for(f"document.querySelector('.nbf-page')?.getAttribute('aria-label') === '{name}'")
-
-
-def told(book: Notebook, call: str, words: str) -> None:
-    """Wait until the details are of this call and say this."""
-    book.wait_for(f"{DETAIL}?.querySelector('.nbf-detail-name').innerText === '{call}'")
-    book.wait_for(f"{DETAIL}?.innerText.includes({words!r})")
-
-
 def facts(book: Notebook) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = ast.literal_eval(book.text(1))
+    found: dict[str, list[str]] = ast.literal_eval(book.printed(1))
     return found
 
 
 def calls(book: Notebook) -> list[str]:
     found: list[str] = book.page.evaluate(f"() => {NAMED}")
     return found
-
-
-def box(book: Notebook, call: str) -> Any:
-    return book.page.locator(f".nbf-node[data-name='{call}']")
 
 
 def test_a_click_on_a_box_tells_of_that_call(panel):

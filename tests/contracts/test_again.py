@@ -286,6 +286,7 @@ def test_a_call_at_most_once_has_a_time_limit_too(store: Any) -> None:
 # -------------------------------------------------------------------- calls that kill
 
 
+@pytest.mark.case("U9")
 def test_a_call_that_ran_at_three_crashes_is_not_run_a_fourth_time(store: Any) -> None:
     """It is taken for the cause; whoever mended it asks for it by name."""
     ran: list[int] = []
@@ -348,6 +349,7 @@ def test_a_run_that_was_resumed_a_hundred_times_asks_for_force(store: Any) -> No
 # -------------------------------------------------------------------- who drives
 
 
+@pytest.mark.case("S19")
 def test_a_lease_holds_while_its_process_is_there(tmp_path: Path) -> None:
     """It ends with the process, however that ends, without anybody waiting for a time to pass."""
     store = SqliteStore(tmp_path)

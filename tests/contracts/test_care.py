@@ -216,6 +216,7 @@ def test_what_is_exported_with_pickles_comes_back(place: Path, tmp_path: Path) -
     assert (tmp_path / "all.zip").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.case("X6")
 def test_pickles_are_left_out_unless_asked_for(place: Path, tmp_path: Path) -> None:
     """Neither in the log nor as a blob; what was left out says so when it is wanted."""
     account = care.export(place, tmp_path / "one.zip", "run-1")
@@ -306,6 +307,7 @@ def test_anything_else_is_refused_in_one_way(tmp_path: Path, data: bytes) -> Non
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.case("X6")
 def test_an_export_is_inert_in_a_page(tmp_path: Path) -> None:
     """No letter of it opens an element, wherever its text is put."""
     store = SqliteStore(tmp_path / "store")
@@ -370,6 +372,7 @@ def test_a_lost_header_loses_nothing_else(place: Path, tmp_path: Path) -> None:
     assert "pickles refused" not in care.check(tmp_path / "new").figures
 
 
+@pytest.mark.case("S6")
 def test_a_cut_file_gives_what_is_left_of_it(tmp_path: Path) -> None:
     """Runs whose pages are there are whole; of the others it is said that they are lost."""
     fill(tmp_path / "store", runs=30, events=300).close()
@@ -387,6 +390,7 @@ def test_a_cut_file_gives_what_is_left_of_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", range(1, 9))
+@pytest.mark.case("S6")
 def test_a_scribbled_page_is_survived(tmp_path: Path, page: int) -> None:
     """Whichever page it is: what can be read is right, and no other error comes up."""
     fill(tmp_path / "store", runs=4, events=80).close()
@@ -427,6 +431,7 @@ def test_a_file_of_noise_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced"])
+@pytest.mark.case("S9")
 def test_the_events_of_a_deleted_store_are_rescued(tmp_path: Path, replaced: bool) -> None:
     """What was in it and what was about to be written: in a file beside, which can be imported."""
     store = fill(tmp_path / "store", runs=1)

@@ -50,6 +50,7 @@ def test_there_is_a_fixture_of_every_schema() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.case("S13")
 def test_every_schema_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
     """All events are there, runs can be written to, and the tables are those of a new store."""
     directory = make(tmp_path / "store", version)
@@ -133,6 +134,7 @@ while True:
 
 
 @pytest.mark.parametrize("version", VERSIONS[:-1])
+@pytest.mark.case("S13")
 def test_a_crash_at_any_statement_leaves_the_old_or_the_new(tmp_path: Path, version: int) -> None:
     """A process that dies while it migrates loses nothing; the next one does it again."""
     for at in range(1, 41):

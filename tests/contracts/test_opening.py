@@ -61,6 +61,7 @@ def locked(directory: Path) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("what", ["append", "create", "close", "hold"])
+@pytest.mark.case("S1")
 def test_a_lock_of_another_process_is_told_and_then_an_error(tmp_path: Path, what: str) -> None:
     """First a notice that names the process, then StoreError that does; nothing is lost."""
     store = SqliteStore(tmp_path)
@@ -86,6 +87,7 @@ def test_a_lock_of_another_process_is_told_and_then_an_error(tmp_path: Path, wha
 
 
 @pytest.mark.parametrize("what", ["append", "create"])
+@pytest.mark.case("S1")
 def test_who_waits_goes_on_once_the_lock_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
@@ -150,6 +152,7 @@ except nbflow.StoreError as error:
 @root_only
 @pytest.mark.parametrize("what", ["directory", "file"])
 @pytest.mark.parametrize("left", ["closed", "open"])
+@pytest.mark.case("S11")
 def test_what_cannot_be_written_can_be_looked_at(what: str, left: str) -> None:
     """With a notice; starting a run is refused before anything ran."""
     directory = Path(tempfile.mkdtemp(prefix="nbflow-"))
@@ -181,6 +184,7 @@ def test_what_cannot_be_written_can_be_looked_at(what: str, left: str) -> None:
 # -------------------------------------------------------------------- files
 
 
+@pytest.mark.case("S8")
 def test_an_emptied_file_beside_blobs_is_no_new_store(tmp_path: Path) -> None:
     """What it held is lost, and that is said; it is not begun anew over what is left."""
     store = SqliteStore(tmp_path)
@@ -194,6 +198,7 @@ def test_an_emptied_file_beside_blobs_is_no_new_store(tmp_path: Path) -> None:
     assert (tmp_path / "log.sqlite").stat().st_size == 0
 
 
+@pytest.mark.case("S7")
 def test_a_flipped_bit_in_a_row_is_noticed(tmp_path: Path) -> None:
     """SQLite's own check finds nothing; the row's sum does, and the message says what to do."""
     store = SqliteStore(tmp_path)
@@ -210,6 +215,7 @@ def test_a_flipped_bit_in_a_row_is_noticed(tmp_path: Path) -> None:
 
 
 @root_only
+@pytest.mark.case("S3")
 def test_a_full_disk_is_named(tmp_path: Path) -> None:
     """Appends and blobs that do not fit are StoreError, and what was written is there."""
     mounted = subprocess.run(
@@ -244,6 +250,7 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
 # -------------------------------------------------------------------- SQLite and file systems
 
 
+@pytest.mark.case("S16")
 def test_an_sqlite_that_is_too_old_is_refused_with_both_versions() -> None:
     """And with what can be done about it."""
     with pytest.raises(StoreUnusable, match=r"SQLite 3\.35\.0 or newer.*has 3\.34\.1.*:memory:"):
@@ -258,6 +265,7 @@ def on_nfs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("on_nfs")
+@pytest.mark.case("S15")
 def test_no_write_ahead_log_on_network_file_systems(tmp_path: Path) -> None:
     """A rollback journal, every commit synced, and a warning that says why."""
     with pytest.warns(RuntimeWarning, match=r"network file system \(nfs4\).*once=True"):
@@ -273,6 +281,7 @@ def test_no_write_ahead_log_on_network_file_systems(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("on_nfs")
+@pytest.mark.case("S15")
 def test_once_is_refused_on_network_file_systems(tmp_path: Path) -> None:
     """Nobody can promise there that it begins at most once, so it does not begin."""
     ran: list[int] = []

@@ -65,6 +65,7 @@ def holder(place: Any, gate: Gate, **options: Any) -> Any:
 # -------------------------------------------------------------------- retries
 
 
+@pytest.mark.case("U2")
 def test_a_failed_attempt_is_retried_after_a_back_off(place: Any, tmp_path: Path) -> None:
     """Each failure is in the log with the time of the next attempt, which begins no earlier."""
     faults = FaultTable(tmp_path / "faults", {"x": [OSError("one"), OSError("two")]})
@@ -207,6 +208,7 @@ def test_a_call_that_runs_is_soon_seen_to_run(place: Any, gate: Gate, tmp_path: 
 # -------------------------------------------------------------------- timeouts
 
 
+@pytest.mark.case("U3")
 def test_an_attempt_that_takes_too_long_is_given_up(place: Any, gate: Gate) -> None:
     """The call fails with ActivityTimeout as soon as the time is over, though it may still run."""
     hold = holder(place, gate, timeout=0.2)
@@ -371,6 +373,7 @@ def test_a_run_whose_code_is_busy_is_cancelled_too(place: Any) -> None:
 # -------------------------------------------------------------------- failures
 
 
+@pytest.mark.case("U1", "G4")
 def test_a_failure_skips_what_depends_on_it_once(place: Any, tmp_path: Path) -> None:
     """Other branches run to their end; the run fails with the activity's own error."""
     faults = FaultTable(tmp_path / "faults", {"top": [ZeroDivisionError("top")]})
@@ -452,6 +455,7 @@ def test_an_executor_that_there_is_not_fails_the_call(place: Any, behind: bool) 
 # -------------------------------------------------------------------- data
 
 
+@pytest.mark.case("U11")
 def test_large_results_go_to_the_store_and_to_who_needs_them(place: Any) -> None:
     """5 MB are a blob in the log, arrive whole, and in the same process without a copy."""
     seen: list[bytes] = []
@@ -504,6 +508,7 @@ def test_large_arguments_arrive(place: Any) -> None:
     assert run.calls["echo-1"].args == (text,)
 
 
+@pytest.mark.case("U22")
 def test_no_consumer_sees_what_another_one_did(place: Any) -> None:
     """A result is handed to each call as it was when it was made."""
 

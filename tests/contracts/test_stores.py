@@ -111,6 +111,7 @@ def scribbled(file: Path) -> None:
         pytest.param(newer, "pip install -U", id="newer"),
     ],
 )
+@pytest.mark.case("S5")
 def test_a_file_that_is_no_store_is_refused_and_left_alone(
     tmp_path: Path, write: Callable[[Path], None], says: str
 ) -> None:
@@ -126,6 +127,7 @@ def test_a_file_that_is_no_store_is_refused_and_left_alone(
     assert found == {"log.sqlite"}
 
 
+@pytest.mark.case("S12")
 def test_a_newer_store_is_refused_with_both_versions(tmp_path: Path) -> None:
     """The message names the schema that was found and the one that this nbflow knows."""
     newer(file_of(tmp_path))
@@ -167,6 +169,7 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> No
     store.close()
 
 
+@pytest.mark.case("S8")
 def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
     """That is what SQLite leaves where a process died between opening and writing."""
     file_of(tmp_path).touch()
@@ -198,6 +201,7 @@ def test_a_directory_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> Non
         "7",
     ],
 )
+@pytest.mark.case("S6")
 def test_a_damaged_row_is_reported(tmp_path: Path, damaged: str) -> None:
     """What cannot be read as events is StoreUnusable, not an error of the decoder."""
     store = SqliteStore(tmp_path)
@@ -227,6 +231,7 @@ def test_equal_blobs_are_kept_once(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.case("S7", "S21")
 def test_a_damaged_blob_is_told_from_a_missing_one(tmp_path: Path) -> None:
     """A flipped bit is found, also where SQLite would not find it."""
     store = SqliteStore(tmp_path)
@@ -264,6 +269,7 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
             act()
 
 
+@pytest.mark.case("S3")
 def test_a_full_disk_loses_nothing_but_the_append_that_failed(tmp_path: Path) -> None:
     """The append that does not fit is StoreError, whole; once there is room, the next one fits."""
     store = SqliteStore(tmp_path)
@@ -299,6 +305,7 @@ def test_a_full_disk_loses_nothing_but_the_append_that_failed(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced"])
+@pytest.mark.case("S9")
 def test_a_file_that_is_gone_is_noticed_at_the_next_write(tmp_path: Path, replaced: bool) -> None:
     """SQLite itself would go on as if nothing were wrong, and lose everything."""
     store = SqliteStore(tmp_path / "store")
@@ -362,6 +369,7 @@ def writer(directory: Path, last: int) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.case("S14")
 def test_of_two_processes_one_owns_a_run(tmp_path: Path) -> None:
     """Two processes append to one run: one wins throughout, the other gets StoreConflict."""
     store = SqliteStore(tmp_path)
@@ -437,6 +445,7 @@ SqliteStore(sys.argv[1]).close()
     store.close()
 
 
+@pytest.mark.case("S17")
 def test_a_forked_process_cannot_use_the_store(tmp_path: Path) -> None:
     """SQLite connections do not survive a fork: it is refused rather than damaged."""
     code = """
@@ -463,6 +472,7 @@ store.append("run", calls(2, 1))
     assert found.stdout == "3\n"
 
 
+@pytest.mark.case("S20")
 def test_the_files_are_the_users_own(tmp_path: Path) -> None:
     """Other users cannot look into the directory, and git leaves it alone."""
     directory = tmp_path / "store"

@@ -71,6 +71,7 @@ PLACES: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.case("U23")
 def test_a_later_cell_cannot_change_a_run_under_way(
     notebook: Any, place: str, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def run() -> Any:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.case("G6", "G7")
 def test_a_chain_of_100_000_calls_runs_and_is_shown(run: Any) -> None:
     """It runs, and its repr, text, graph, profile and SVG are made without recursion."""
     assert sys.getrecursionlimit() < LENGTH
@@ -61,6 +62,7 @@ def test_a_chain_of_100_000_calls_runs_and_is_shown(run: Any) -> None:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.case("G7")
 def test_a_long_chain_is_decided_and_resumed(run: Any) -> None:
     """Deciding its log, and resuming it from the middle, run only what is not settled."""
     events = list(run.events())
@@ -77,6 +79,7 @@ def test_a_long_chain_is_decided_and_resumed(run: Any) -> None:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.case("G7")
 def test_a_failure_skips_a_long_chain_without_recursion() -> None:
     """All that lies behind a failed call is skipped, once each."""
 

@@ -199,6 +199,7 @@ def test_what_has_no_value_is_named(cell):
     assert caught.value.path == "BOX[1]"
 
 
+@pytest.mark.case("U42")
 def test_without_source_the_compiled_code_counts_with_a_note():
     """Code of ``exec`` has a digest that tells edits apart, and a note that says so."""
 

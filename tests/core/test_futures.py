@@ -159,6 +159,7 @@ def test_equality_is_identity() -> None:
     assert nbflow.run(flow) == [False, True, 2, 1]
 
 
+@pytest.mark.case("G12")
 def test_a_future_of_another_run_is_refused() -> None:
     """A Future means something in its own run only; the error names both runs."""
     leaked: list[Any] = []
@@ -269,6 +270,7 @@ def test_wait_timeout_is_in_the_log() -> None:
     assert close.status == "completed"
 
 
+@pytest.mark.case("G12")
 def test_waiting_functions_want_futures() -> None:
     """`wait`, `gather` and `as_completed` say what they take, and where they can be used."""
     with pytest.raises(FutureMisuse, match="for workflow code"):
@@ -315,12 +317,12 @@ def test_an_async_workflow_awaits_its_futures() -> None:
     assert nbflow.run(flow) == [1, [2, 3], "no 4"]
 
 
-def test_an_async_workflow_may_await_nothing_else() -> None:
-    """Other awaiting is not replayable: it belongs into an activity, and the message says so."""
+def test_an_async_workflow_may_not_await_threads() -> None:
+    """What is not replayable belongs into an activity, and the message says so."""
 
     @nbflow.workflow(lint=False)
     async def flow() -> Any:
-        await asyncio.sleep(0.001)
+        await asyncio.to_thread(print)
 
     run: nbflow.Run[Any] = flow.start()
     with pytest.raises(FutureMisuse, match="into an activity"):
@@ -352,6 +354,7 @@ def test_a_run_is_awaited_in_a_running_loop() -> None:
     assert asyncio.run(cell()) == 2
 
 
+@pytest.mark.case("G13")
 def test_a_failure_that_nobody_looked_at_fails_the_run() -> None:
     """A call whose result is not used still runs, and its error is not lost."""
 
@@ -398,6 +401,7 @@ def test_an_activity_is_its_function_outside_a_workflow() -> None:
         boom()
 
 
+@pytest.mark.case("U21")
 def test_values_handed_to_code_are_copies() -> None:
     """What one consumer does to a value, no other one sees; nor does the caller's object change."""
 

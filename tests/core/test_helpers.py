@@ -180,6 +180,7 @@ def test_now_is_the_time_of_the_latest_event_that_was_seen() -> None:
     assert found == pytest.approx([started.at, done.at, fired.at, fired.at], abs=1e-5)
 
 
+@pytest.mark.case("U35")
 def test_now_is_in_utc_and_never_goes_back() -> None:
     """A clock that was set back during the run does not show."""
 
@@ -246,6 +247,7 @@ def test_a_log_without_a_seed_takes_the_id_of_the_run() -> None:
 # ---------------------------------------------------------------- sleep
 
 
+@pytest.mark.case("U35")
 def test_a_resumed_run_sleeps_what_is_left() -> None:
     """The timer's time is in the log: one whose time has passed fires once, and at once."""
 

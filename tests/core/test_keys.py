@@ -326,6 +326,7 @@ def test_previews_are_short(value):
     assert "\n" not in text
 
 
+@pytest.mark.case("W6")
 def test_previews_run_no_code_of_the_user():
     """An object's own repr is not called, wherever it is."""
     for value in (Rude(), [Rude()], {"a": Rude()}, (1, Rude())):

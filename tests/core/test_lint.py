@@ -97,10 +97,12 @@ def waiting(x: Any) -> None:
 
 async def asyncs(x: Any) -> None:
     """Await what is not a call."""
-    await asyncio.sleep(1)
+    await asyncio.to_thread(x)
+    asyncio.run(x)
+    await asyncio.create_subprocess_exec("ls")
     await asyncio.gather(x)
-    await asyncio.wait([x])
     await asyncio.wait_for(x, 1)
+    await asyncio.sleep(1)
 
 
 def orders(x: Any) -> Any:
@@ -174,10 +176,9 @@ def orders(x: Any) -> Any:
         (
             asyncs,
             {
-                "asyncio.sleep()": "write await nbflow.sleep()",
-                "asyncio.gather()": "write nbflow.gather()",
-                "asyncio.wait()": "write nbflow.wait()",
-                "asyncio.wait_for()": "write nbflow.wait(..., timeout=...)",
+                "asyncio.to_thread()": "put it into an activity",
+                "asyncio.run()": "put it into an activity",
+                "asyncio.create_subprocess_exec()": "put it into an activity",
             },
         ),
         (
@@ -195,6 +196,7 @@ def orders(x: Any) -> Any:
     ],
     ids=["clocks", "chance", "outside", "waiting", "asyncs", "orders"],
 )
+@pytest.mark.case("U25")
 def test_what_may_differ_is_found(fn: Any, what: dict[str, str]) -> None:
     """Each use is named as it is written, under whatever name it was imported, with the cure."""
     assert found(fn) == what

@@ -13,19 +13,13 @@ import nbflow
 from nbflow.core.call import CallState
 from nbflow.core.decide import Schedule, decide
 from nbflow.core.describe import same
-from nbflow.core.events import RULES, CallFailed, CallScheduled, Event, RunStarted
-from nbflow.core.history import History
+from nbflow.core.events import CallFailed, CallScheduled, Event, RunStarted
 from nbflow.core.payload import Packed
 from nbflow.core.workflow import definition
 from nbflow.running.config import settings as config
 from nbflow.store.memory import MemoryStore
-from tests.histories.cases import CASES
-from tests.histories.make import make
-from tests.histories.wrong import WRONG
 
 WAIT = 30
-HISTORIES = Path(__file__).parent.parent / "histories"
-FILES = sorted(HISTORIES.glob("*/*.jsonl"))
 RAN: list[Any] = []
 
 
@@ -70,80 +64,10 @@ def resumed(events: list[Event], workflow: Any) -> nbflow.Run[Any]:
     return nbflow.attach("cut", store).resume(workflow)
 
 
-# ---------------------------------------------------------------- kept histories
-
-
-def test_every_case_has_a_history() -> None:
-    """The present rules have a file of each case; it is written by ``tests.histories.make``."""
-    assert {file.stem for file in FILES if file.parent.name == str(RULES)} == set(CASES)
-
-
-@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
-def test_kept_histories_replay_for_ever(file: Path) -> None:
-    """Every history that a version has written can be read and replayed to its end."""
-    workflow, _ = CASES[file.stem]
-    history = nbflow.load_history(file, trust=True)
-    replay = nbflow.replay(history, workflow).check()
-    assert replay.same_result is (True if replay.complete else None)
-    assert replay.complete is (file.stem != "fails")
-
-
-@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
-def test_kept_histories_can_be_resumed_after_any_event(file: Path) -> None:
-    """Cut anywhere, a run of that version is brought to its end by this one."""
-    workflow, _ = CASES[file.stem]
-    events = nbflow.load_history(file, trust=True).events
-    for cut in range(1, len(events)):
-        before = History.of(events[:cut])
-        run = _cut(list(events[:cut]), file).resume(workflow)
-        run.wait(WAIT)
-        assert run.status == ("failed" if file.stem == "fails" else "completed"), f"cut {cut}"
-        after = run._history()
-        for state in before.settled:
-            if state.name and not state.failed:
-                assert after.calls[state.id].outcome == state.outcome, f"cut {cut}"
-
-
-def _cut(events: list[Event], file: Path) -> nbflow.Run[Any]:
-    store = MemoryStore()
-    started, *rest = events
-    assert isinstance(started, RunStarted)
-    store.create("cut", started)
-    if rest:
-        store.append("cut", rest)
-    for line in file.read_text().splitlines():
-        found = json.loads(line)
-        if isinstance(found, dict) and "blob" in found:
-            history = nbflow.load_history(file, trust=True)
-            assert store.put(history.fetch(found["blob"])) == found["blob"]
-    config.store = store
-    return nbflow.attach("cut", store)
-
-
-@pytest.mark.parametrize(
-    ("case", "workflow", "call"), WRONG, ids=[f"{w[0]}-{w[1].fn.__name__}" for w in WRONG]
-)
-def test_code_that_does_not_fit_is_refused(case: str, workflow: Any, call: str) -> None:
-    """For each of these the first difference is found, and is the one that it should be."""
-    for file in FILES:
-        if file.stem == case:
-            replay = nbflow.replay(nbflow.load_history(file, trust=True), workflow)
-            assert not replay
-            assert replay.difference is not None
-            assert replay.difference.call == call, replay
-            assert "Nothing was executed" in repr(replay)
-
-
-def test_making_the_histories_leaves_those_that_exist_alone() -> None:
-    """The script writes missing files only."""
-    before = {file: file.read_bytes() for file in FILES}
-    assert make() == []
-    assert {file: file.read_bytes() for file in FILES} == before
-
-
 # ---------------------------------------------------------------- a resume that cannot go on
 
 
+@pytest.mark.case("U25")
 def test_the_message_shows_both_and_the_ways_on() -> None:
     """Recorded and asked, where each was, what differs, the likely cause, and three ways on."""
 
@@ -197,6 +121,7 @@ def test_dependencies_are_compared_too() -> None:
     assert RAN == []
 
 
+@pytest.mark.case("U25")
 def test_a_branch_that_flips_is_found_before_anything_runs() -> None:
     """A recorded success that is not asked for again, but another call in its place."""
     flag = [True]

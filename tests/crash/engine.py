@@ -12,7 +12,7 @@ from typing import Any
 import nbflow
 from nbflow.core.events import RunResumed
 from nbflow.engine import attempts
-from tests.crash import flow, mishaps, mutants
+from tests.crash import family, flow, mishaps, mutants
 from tests.crash.ledger import Ledger, read, short
 from tests.crash.points import Points, PointStore, PointThreads, kill, point_files
 
@@ -82,12 +82,28 @@ def _drive(spec: Spec, ledger: Ledger) -> int:
     store = kind(str(Path(spec.directory) / "store"), points, durability=spec.durability)
     mishaps.store = store
     nbflow.configure(store=store)
-    workflow = {**flow.FLOWS, **mishaps.FLOWS}[spec.flow]
+    workflow = {**flow.FLOWS, **mishaps.FLOWS, **family.FLOWS}[spec.flow]
     begin = partial(_rerun, spec.rerun) if spec.rerun else _begin
     run = begin(store, workflow, PointThreads(SLOTS, points), force=spec.force)
     ledger.write("started", run.id)
+    if spec.flow == "listens":
+        _tell(run, ledger, points)
     ledger.write("value", short(run.result(_WAIT)))
     return DONE
+
+
+def _tell(run: Any, ledger: Ledger, points: Points) -> None:
+    """Send a run signals, as long as it hears any; the ledger has what was sent for certain."""
+    words = [f"{os.getpid()}-{number}" for number in range(family.TOKENS)]
+    for word in (*words, family.STOP):
+        ledger.write("sending", word)
+        points.at("signal:before")
+        try:
+            run.signal("go", word)
+        except nbflow.RunError:
+            return  # it is over
+        ledger.write("sent", word)
+        points.at("signal:after")
 
 
 def _rerun(call: str, store: Any, workflow: Any, place: Any, *, force: bool) -> Any:
@@ -99,11 +115,13 @@ def _rerun(call: str, store: Any, workflow: Any, place: Any, *, force: bool) -> 
 
 
 def _begin(store: Any, workflow: Any, place: Any, *, force: bool) -> Any:
-    rows = store.runs()
+    rows = [row for row in store.runs() if "/" not in row.run]  # a child is its parent's
     if not rows:
         return workflow.on(place).start()
-    run: Any = nbflow.attach(rows[0].run, store)
-    if rows[0].status == "completed":
+    run: Any = nbflow.attach(rows[-1].run, store)
+    while run.onward is not None:
+        run = run.onward
+    if run.status == "completed":
         return run
     try:
         return run.resume(workflow, on=place, force=force)

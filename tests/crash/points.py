@@ -64,6 +64,7 @@ class PointStore(SqliteStore):
         super().__init__(directory, **options)
         add = self.cache.add
         self.cache.add = self._around("keep", add)  # type: ignore[method-assign]
+        self.mail.drop = self._around("drop", self.mail.drop)  # type: ignore[method-assign]
 
     def _around(self, label: str, fn: Callable[..., Any]) -> Callable[..., Any]:
         def around(*args: Any, **kwargs: Any) -> Any:

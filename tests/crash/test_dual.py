@@ -52,6 +52,7 @@ def contend(
     return told
 
 
+@pytest.mark.case("S14")
 def test_of_two_that_resume_a_run_one_drives_it(nursery: Nurseries, tmp_path: Path) -> None:
     """The other is told which one; no call has two results, no call of ``once`` two effects."""
     told = contend(nursery, tmp_path, 40, (False, False))

@@ -138,6 +138,7 @@ def kill_and_resume(kernel: Kernel, at: int) -> None:
 
 
 @pytest.mark.parametrize("part", range(3))
+@pytest.mark.case("U34")
 def test_a_killed_kernel_loses_nothing(kernel: Kernel, part: int) -> None:
     """Neither do its processes stay, nor do they write anything after it."""
     at = 1 + 7 * part + secrets.randbelow(7)
@@ -153,6 +154,7 @@ def test_many_killed_kernels_lose_nothing(kernel: Kernel, seed: int) -> None:
 
 
 @pytest.mark.parametrize("how", ["killed", "restarted"])
+@pytest.mark.case("U33", "U36")
 def test_what_a_call_has_started_ends_with_its_kernel(kernel: Kernel, how: str) -> None:
     """A process that an activity of a notebook has started is no orphan two seconds later."""
     gate = kernel.home / "gate"

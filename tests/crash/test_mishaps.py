@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.crash import mishaps
 from tests.crash.engine import DONE, TOLD
 from tests.crash.nursery import Nurseries
@@ -19,6 +21,7 @@ def until_told(one: Trial, most: int) -> list[int]:
     return found
 
 
+@pytest.mark.case("U9")
 def test_a_call_that_kills_its_process_is_run_three_times(
     nursery: Nurseries, tmp_path: Path
 ) -> None:

@@ -134,6 +134,7 @@ def cut_often(recorded: Recorded, home: Path, cuts: int, *, power: bool) -> int:
     return losses
 
 
+@pytest.mark.case("S22")
 def test_when_power_is_provided_for_nothing_is_lost(
     record: Callable[..., Recorded], tmp_path: Path
 ) -> None:
@@ -141,6 +142,7 @@ def test_when_power_is_provided_for_nothing_is_lost(
     assert cut_often(record("power"), tmp_path, CUTS, power=True) == 0
 
 
+@pytest.mark.case("S22")
 def test_otherwise_the_last_moments_may_be(record: Callable[..., Recorded], tmp_path: Path) -> None:
     """But the file is whole, and no creation, resumption, end or beginning of ``once`` is lost."""
     assert cut_often(record("process"), tmp_path, CUTS, power=False) > 0
@@ -158,6 +160,7 @@ def test_many_cuts(record: Callable[..., Recorded], tmp_path: Path, durability: 
     [("process", "unsynced", False), ("process", "once-unsynced", False), ("process", "", True)],
     ids=["no-barrier", "once", "no-power"],
 )
+@pytest.mark.case("S22")
 def test_a_missing_sync_is_found_out(
     record: Callable[..., Recorded], tmp_path: Path, durability: str, mutant: str, power: bool
 ) -> None:

@@ -55,7 +55,9 @@ class Decided:
 
     def run(self, program: Program, directory: Path) -> Outcome:
         """See `Backend.run`."""
-        return Service(program, self._choose).play(directory)
+        service = Service(program, self._choose)
+        settings.store = service.store
+        return service.play(directory)
 
 
 class Live:

@@ -25,6 +25,7 @@ from nbflow.core.events import (
     TimerFired,
     TimerStarted,
 )
+from nbflow.core.failure import Failure
 from nbflow.core.graph import Graph
 from nbflow.core.history import History
 from nbflow.core.payload import Fetch, Stored, unpack
@@ -32,6 +33,9 @@ from nbflow.core.profile import Profile
 
 ROOT = "RUN"
 """Stands for the id of the run that was started, wherever that is seen."""
+A_TIME = 900_000_000.0
+"""Larger numbers, in markers, are seconds since the epoch."""
+_REPLAY = {"before_replay", "after_replay"}.__contains__
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ class Outcome:
 
     Attributes:
         runs: Of each run by its id, the first one's being `ROOT`.
-        hooks: The hooks that were called, of each run in order.
+        hooks: The hooks that were called, of each run in order, each one once; those of replays
+            first.
     """
 
     runs: dict[str, RunOutcome]
@@ -101,7 +106,8 @@ class Outcome:
             hooks: Run and name of each hook that was called, in order.
         """
         called: dict[str, list[str]] = {}
-        for run, name in hooks:
+        # How often the code is replayed, and after what, is not its meaning.
+        for run, name in sorted(dict.fromkeys(hooks), key=lambda hook: not _REPLAY(hook[1])):
             called.setdefault(relative(run, root), []).append(name)
         runs = {relative(run, root): _Reader(root, fetch).read(logs[run]) for run in sorted(logs)}
         return cls(runs, called)
@@ -128,6 +134,8 @@ def _without(run: RunOutcome, names: set[str]) -> RunOutcome:
     fields["timers"] = {c: v for c, v in run.timers.items() if c not in names}
     fields["groups"] = {c: v for c, v in run.groups.items() if c not in names}
     fields["rows"] = {row for row in run.rows if row[0] not in names}
+    if names:
+        names |= {end for edge in run.edges for end in edge[:2] if end.startswith("join ")}
     fields["edges"] = {edge for edge in run.edges if edge[0] not in names and edge[1] not in names}
     return RunOutcome(**fields)
 
@@ -171,7 +179,7 @@ class _Reader:
         return RunOutcome(
             status=closed.status,
             result=self._value(closed.result),
-            error=None if error is None else (error.kind, self._relative(error.message)),
+            error=None if error is None else (error.kind, self._relative(_said(error))),
             calls={c: self.calls[c] for c in sorted(self.calls) if c in began},
             timers=self.timers,
             markers=self.markers,
@@ -214,8 +222,7 @@ class _Reader:
 
     def _failure(self, event: CallFailed) -> str:
         how = "again" if event.retry_at is not None else "ignored" if event.ignored else "failed"
-        message = event.error.message.split(" It cannot be stopped")[0]  # the place decides that
-        return f"attempt {event.attempt} {how}: {event.error.kind}: {message}"
+        return f"attempt {event.attempt} {how}: {event.error.kind}: {_said(event.error)}"
 
     def _note_other(self, event: Event) -> None:
         match event:
@@ -226,7 +233,8 @@ class _Reader:
             case TimerCancelled():
                 self.timers.setdefault(event.timer, []).append("cancelled")
             case MarkerRecorded():
-                self.markers[event.name] = (event.of, self._value(event.value))
+                value = _timeless(self._value(event.value))
+                self.markers[event.name] = (self._relative(event.of), value)
             case MarkerFailed():
                 failure = f"{event.error.kind}: {self._relative(event.error.message)}"
                 self.markers[event.name] = (event.of, failure)
@@ -235,6 +243,20 @@ class _Reader:
                 self.heard.append(told)
             case SignalSent():
                 self.sent.append((event.signal, self._relative(event.to)))
+
+
+def _timeless(value: Any) -> Any:
+    """Give a value without the times in it."""
+    if isinstance(value, dict):
+        return {k: _timeless(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_timeless(item) for item in value]
+    return "a time" if isinstance(value, float) and value > A_TIME else value
+
+
+def _said(error: Failure) -> str:
+    """Give a message without what depends on the place: whether an attempt could be stopped."""
+    return error.message.split(" It cannot be stopped")[0]
 
 
 def _edges(graph: Graph, began: set[str]) -> set[tuple[str, str, str]]:

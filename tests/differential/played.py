@@ -13,7 +13,9 @@ from nbflow.core.decide import (
     Close,
     Command,
     Continue,
+    Note,
     Record,
+    RefuseCancel,
     Schedule,
     SendSignal,
     StartTimer,
@@ -25,6 +27,7 @@ from nbflow.core.events import (
     CallFailed,
     CallStarted,
     CallSucceeded,
+    CancelRefused,
     CancelRequested,
     ChildStarted,
     Event,
@@ -88,7 +91,6 @@ class Played:
         self.parent: tuple[Played, str] | None = None
         self._activities: dict[str, Activity[..., Any]] = {}
         self._seen = 0
-        self._stuck: set[tuple[str, int]] = set()
         self._limits: dict[str, _Limit] = {}
 
     def add(self, event: Event) -> None:
@@ -128,6 +130,9 @@ class Played:
                 assert state.id not in self.history.recorded or self.history.resumed
                 self._activities[state.id] = state.activity
                 self.add(self._spilled(state))
+                self._check_limit(state.activity)
+            case Note(call=state):
+                self.add(self._spilled(state))
             case StartTimer():
                 self.add(TimerStarted(0, 0.0, command.timer, command.due))
             case Record(marker=marker):
@@ -136,6 +141,8 @@ class Played:
                 assert self.service.reach(event.to) or event.to.startswith(f"{self.run}/")
                 self.service.mail.append((event.to, told))
                 self.add(event)
+            case RefuseCancel():
+                self.add(CancelRefused(0, 0.0, command.reason))
             case Cancel():
                 return self._given_up(command.call, command.reason)
             case Continue():
@@ -146,6 +153,12 @@ class Played:
             case _:
                 raise AssertionError(f"nobody knows what to do with {command}")
         return True
+
+    def _check_limit(self, activity: Activity[..., Any]) -> None:
+        """See that no more calls are asked for at once than the activity says."""
+        calls = self.history.calls.values()
+        open_now = sum(s.name == activity.name and s.outcome is None for s in calls)
+        assert open_now <= (activity.settings.max_running or open_now), activity.name
 
     def _spilled(self, state: CallState) -> Event:
         event, put = state.event(0, 0.0), self.service.store.put
@@ -164,7 +177,7 @@ class Played:
             due = state.retry_at is None or state.retry_at <= now
             child = self.service.reach(self.history.children.get(state.id, ""))
             busy = child is not None and not child.over
-            if due and not busy and (state.id, state.attempt) not in self._stuck:
+            if due and not busy and state.started is None:
                 yield state
 
     def due(self) -> Iterator[float]:
@@ -229,7 +242,6 @@ class Played:
     def _late(self, state: CallState, activity: Activity[..., Any], kind: str) -> None:
         """Begin an attempt that never answers."""
         number = state.attempt + 1
-        self._stuck.add((state.id, state.attempt))
         self.add(CallStarted(0, 0.0, state.id, number, WORKER))
         if kind:
             seconds = getattr(activity.settings, _LIMITS[kind])
@@ -254,7 +266,7 @@ class Played:
         activity = self._activities[state.id]
         delay = retry_delay(activity, error, number)
         ignored = delay is None and not activity.settings.raises_on_failure
-        handler = self.definition.settings.on_failure
+        handler = self.definition.settings.on_task_failure
         if handler is not None:
             decision = judge(handler, state, number, error, delay)
             match decision.what:
@@ -342,16 +354,17 @@ class Played:
         child = self.service.reach(self.history.children.get(call, ""))
         self.add(CallCancelled(0, 0.0, call, reason))
         if child is not None and not child.over:
-            settings = self._activities[call].fn.settings  # type: ignore[attr-defined]
-            if settings.parent_close != "abandon" or not ending:
+            policy = self._activities[call].fn.settings.parent_close  # type: ignore[attr-defined]
+            if policy != "abandon" or not (ending or self.history.cancelling):
                 child.cancel(f"its parent {self.run} gave it up")
+            if policy == "terminate":
+                child.close("cancelled")
         return True
 
     def cancel(self, reason: str) -> None:
-        """End the run because somebody says so."""
+        """Have it in the log that somebody wants the run to end; its code says what follows."""
         if not self.over:
             self.add(CancelRequested(0, 0.0, reason))
-            self.close("cancelled", reason=reason)
 
     def close(
         self,
@@ -359,12 +372,10 @@ class Played:
         result: Any = None,
         error: Failure | None = None,
         call: str = "",
-        *,
-        reason: str = "the run failed",
     ) -> None:
         """End the run, and all that it has under way."""
         for open_call in list(self.history.calls):
-            self._given_up(open_call, reason, ending=True)
+            self._given_up(open_call, "the run failed", ending=True)
         if error is not None and not call:
             call = str(getattr(error.rebuild(), "nbflow_call", ""))
         self.add(RunClosed(0, 0.0, status, result, error, call))

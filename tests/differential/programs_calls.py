@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import decimal
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,15 +12,12 @@ from tests.differential.activities import (
     add,
     double,
     fail,
-    faulty,
-    give,
     inc,
     later,
     shaky,
     shrug,
-    unstorable,
 )
-from tests.differential.program import HERE, Outside, program
+from tests.differential.program import program
 
 flow: Any = nbflow.workflow
 """Without the types, which do not know that a Future may stand for its value."""
@@ -77,18 +72,9 @@ def coroutine(x: int) -> Any:
     return later(x)
 
 
-@program(5, gives=8)
-@flow(name="an async def workflow")
-async def awaiting() -> int:
-    first = await inc(1)
-    await nbflow.sleep(0.001)
-    second, third = await nbflow.gather(double(first), inc(first))
-    return second + third + 1
-
-
 @nbflow.activity
 def both(x: int) -> int:
-    return inc(x) + double(x)  # type: ignore[operator]
+    return inc(x) + double(x)
 
 
 @program(2, gives=7)
@@ -201,6 +187,16 @@ def uncaught() -> Any:
 def unseen() -> int:
     fail(7)
     return inc(1).result()
+
+
+@program(6, gives="refused 1")
+@flow(name="of two failures, the first one counts")
+def two_failures() -> Any:
+    first = fail(1)
+    first.exception()
+    second = fail(2)
+    second.exception()
+    return str(add(second, first).exception())
 
 
 @program(6, raises=("ZeroDivisionError", "division by zero"))
@@ -351,66 +347,3 @@ def priorities() -> Any:
 def one_at_a_time() -> Any:
     alone = inc.options(max_running=1)
     return [alone(1), alone(2), alone(3)]
-
-
-# ---------------------------------------------------------------- values
-
-
-@program(24, gives=[200_000, "abab"])
-@flow(name="large values")
-def large() -> Any:
-    long = give("ab" * 100_000)
-    return [give(long).result().count("ab") * 2, long.result()[:4]]
-
-
-MANY = [
-    None,
-    True,
-    7,
-    2.5,
-    "text \u2603",
-    b"bytes",
-    (1, (2, 3)),
-    {"a": [1, {"b": ()}]},
-    {1: "one", (2, 3): "pair"},
-    {1, 2},
-    frozenset({"x"}),
-    dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC),
-    dt.date(2026, 1, 2),
-    decimal.Decimal("1.10"),
-    10**400,
-]
-
-
-@program(25, args=(MANY,), gives=MANY)
-@flow(name="values of many types")
-def many_types(values: list[Any]) -> Any:
-    return [give(value) for value in values]
-
-
-@program(25, raises=("nbflow.core.errors.Unserialisable", "unstorable-1"))
-@flow(name="a result that cannot be stored")
-def not_stored() -> Any:
-    return unstorable()
-
-
-@program(25, raises=("nbflow.core.errors.Unserialisable", "argument 0 of give-1"))
-@flow(name="an argument that cannot be stored")
-def not_given() -> Any:
-    return give(x for x in (1, 2))
-
-
-# ---------------------------------------------------------------- going on
-
-
-@program(
-    23,
-    args=(HERE,),
-    gives=["one at invocation 1", "two at invocation 2"],
-    outside=(Outside("resume"),),
-)
-@flow(name="going on after a failure")
-def resumed(directory: str) -> Any:
-    one = faulty(directory, "one", 0)
-    one.result()
-    return [one, faulty(directory, "two", 1)]

@@ -43,7 +43,7 @@ def handing_on() -> Any:
 @flow(name="a chain that breaks")
 def breaking() -> Any:
     future = Chain((inc, 1), fail, (inc, 2)).submit()
-    error = future.exception()
+    error: Any = future.exception()
     return [len(error.exceptions), str(error.exceptions[0]), future.members[0].call]
 
 
@@ -51,9 +51,9 @@ def breaking() -> Any:
 @flow(name="a chain that goes on after a failure")
 def not_breaking() -> Any:
     parts = (inc, 1), fail, (inc, 2)
-    future = Chain(*parts, break_on_failure=False, raises_on_failure=False).submit()
-    errors = Chain(*parts, break_on_failure=False).submit().exception().errors
-    return [future.result(), [None if e is None else str(e) for e in errors]]
+    found = Chain(*parts, break_on_failure=False, raises_on_failure=False).submit().result()
+    error: Any = Chain(*parts, break_on_failure=False).submit().exception()
+    return [found, [None if e is None else str(e) for e in error.errors]]
 
 
 @program(15, gives=[[2, [3, [4, 8]]], 14])
@@ -84,10 +84,15 @@ def idle() -> Any:
 @program(15, gives=[["refused 1", "refused 2"], [None, "refused 1", "refused 2"], 1])
 @flow(name="the errors of a group")
 def errors() -> Any:
-    error = Group((inc, 1), (fail, 1), (fail, 2)).submit().exception()
+    error: Any = Group((inc, 1), (fail, 1), (fail, 2)).submit().exception()
     seen: list[str] = []
+
+    def noting(one: BaseException) -> bool:
+        seen.append(str(one))
+        return "1" in str(one)
+
     try:
-        error.handle(lambda one: seen.append(str(one)) or "1" in str(one))
+        error.handle(noting)
     except nbflow.AggregateException as left:
         count = len(left.exceptions)
     return [seen, [None if e is None else str(e) for e in error.errors], count]
@@ -97,7 +102,7 @@ def errors() -> Any:
 @flow(name="errors of groups in groups, flattened")
 def flattened() -> Any:
     inner = Group((fail, 2), Group((fail, 3), (inc, 1)))
-    error = Group((fail, 1), inner).submit().exception()
+    error: Any = Group((fail, 1), inner).submit().exception()
     return [str(one) for one in error.flatten().errors]
 
 
@@ -147,7 +152,7 @@ def shrugging() -> Any:
 
 
 @program(15, 10, gives=[[None, 2], [None, 3]])
-@flow(name="failures in a group that are ignored", on_failure=lambda f: f.decide_ignore())
+@flow(name="failures in a group that are ignored", on_task_failure=lambda f: f.decide_ignore())
 def ignoring() -> Any:
     return [Group(fail, (inc, 1)).submit().result(), Chain(fail, (inc, 2)).submit().result()]
 

@@ -231,6 +231,22 @@ def telling() -> Any:
     return [found, first, second]
 
 
+@flow
+def listening(x: int) -> Any:
+    """Wait for a word."""
+    return [x, nbflow.wait_signal("word").result()]
+
+
+@program(17, 16, needs=["signals", "children"], gives=[[2, "early"], [1, "early"]])
+@flow(name="signals to children that are not there yet")
+def too_early() -> Any:
+    waiting = listening(inc(1))
+    nbflow.signal("word", "early", to=waiting).result()
+    both = [waiting, listening(1)]
+    nbflow.signal("word", "early", to=both[1]).result()
+    return both
+
+
 @program(17, needs=["signals"], gives=[["RUN", 8], None])
 @flow(name="what is known of a signal")
 def details() -> Any:

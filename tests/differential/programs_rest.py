@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import nbflow
 from tests.differential.activities import (
-    SOON,
     add,
     double,
     fail,
@@ -17,7 +14,7 @@ from tests.differential.activities import (
     stuck,
     wait_in_vain,
 )
-from tests.differential.program import HERE, Outside, program
+from tests.differential.program import Outside, program
 
 flow: Any = nbflow.workflow
 
@@ -25,26 +22,26 @@ flow: Any = nbflow.workflow
 
 
 @program(10, gives=[None, 1])
-@flow(name="a failure that is ignored", on_failure=lambda failure: failure.decide_ignore())
+@flow(name="a failure that is ignored", on_task_failure=lambda failure: failure.decide_ignore())
 def ignored() -> Any:
     nothing = fail(1)
     return [nothing, add(nothing, 1)]
 
 
 @program(10, gives=43)
-@flow(name="a failure that is handled", on_failure=lambda failure: failure.decide_handled(42))
+@flow(name="a failure that is handled", on_task_failure=lambda failure: failure.decide_handled(42))
 def handled() -> Any:
     return inc(fail(1))
 
 
 @program(10, gives="ActivityCancelled")
-@flow(name="a failure that is cancelled", on_failure=lambda failure: failure.decide_cancel())
+@flow(name="a failure that is cancelled", on_task_failure=lambda failure: failure.decide_cancel())
 def cancelled() -> Any:
     return type(fail(1).exception()).__name__
 
 
 @program(10, raises=("ValueError", "refused 1"))
-@flow(name="a failure that aborts", on_failure=lambda failure: failure.decide_abort())
+@flow(name="a failure that aborts", on_task_failure=lambda failure: failure.decide_abort())
 def aborted() -> Any:
     try:
         return fail(1).result()
@@ -53,7 +50,7 @@ def aborted() -> Any:
 
 
 @program(10, gives=4)
-@flow(name="a failure that is retried now", on_failure=lambda failure: failure.decide_retry())
+@flow(name="a failure that is retried now", on_task_failure=lambda failure: failure.decide_retry())
 def retried() -> Any:
     return shaky.options(retry=0)(4)
 
@@ -61,14 +58,14 @@ def retried() -> Any:
 @program(10, gives=4)
 @flow(
     name="a failure that is retried later",
-    on_failure=lambda failure: failure.decide_retry(wait=0.002),
+    on_task_failure=lambda failure: failure.decide_retry(wait=0.002),
 )
 def retried_later() -> Any:
     return shaky.options(retry=0)(4)
 
 
 @program(10, 7, gives=6)
-@flow(name="a failure of which nothing is decided", on_failure=lambda failure: None)
+@flow(name="a failure of which nothing is decided", on_task_failure=lambda failure: None)
 def undecided() -> Any:
     return shaky(6)
 
@@ -84,7 +81,7 @@ def telling(failure: nbflow.FailureContext) -> Any:
 
 
 @program(10, gives=["shaky-1", "shaky", 2, 1, "OSError: attempt 2"])
-@flow(name="what is known of a failure", on_failure=telling)
+@flow(name="what is known of a failure", on_task_failure=telling)
 def known() -> Any:
     return shaky.options(retry=nbflow.Retry(attempts=2, wait=0, jitter=0))(1)
 
@@ -292,97 +289,3 @@ def silent_late() -> Any:
 def retried_late() -> Any:
     again = nbflow.Retry(attempts=2, wait=0, jitter=0)
     return closing.options(timeout=0.05, retry=again)()
-
-
-# ---------------------------------------------------------------- around attempts
-
-
-NOTES: list[tuple[str, int]] = []
-
-
-def before(context: Any) -> None:
-    """Note that an attempt begins."""
-    NOTES.append((context.call, context.attempt))
-
-
-def after(context: Any, result: Any, error: Any) -> None:
-    """Have no result above 5, and change nothing else."""
-    if result is not None and result > 5:
-        message = f"{context.call} gave {result}"
-        raise OverflowError(message)
-
-
-@nbflow.activity(retry=SOON)
-def noted(x: int) -> int:
-    """Fail once; tell by the result whether it was noted that this attempt begins."""
-    context = nbflow.context()
-    if context.attempt == 1:
-        message = "once"
-        raise OSError(message)
-    return x if NOTES[-1] == (context.call, 2) else 0
-
-
-@program(30, middleware={"before": [before], "after": [after]}, gives=[4, "inc-1 gave 7"])
-@flow(name="functions around each attempt")
-def surrounded() -> Any:
-    error = inc(6).exception()
-    assert isinstance(error, nbflow.MiddlewareError)
-    return [noted(4), str(error).partition("OverflowError: ")[2]]
-
-
-def refusing(context: Any) -> None:
-    """Fail."""
-    message = f"{context.call} may not begin"
-    raise PermissionError(message)
-
-
-@program(
-    30, middleware={"before": [refusing]},
-    raises=("nbflow.core.errors.MiddlewareError", "PermissionError: inc-1 may not begin"),
-)  # fmt: skip
-@flow(name="a function before an attempt that fails")
-def refused() -> Any:
-    return inc(1)
-
-
-# ---------------------------------------------------------------- programs
-
-
-@nbflow.activity
-@nbflow.execute.program(sys.executable)
-def python(*args: str) -> str: ...
-
-
-@nbflow.activity
-@nbflow.execute.python(sys.executable)
-def elsewhere(x: int) -> int:
-    return 2 * x
-
-
-@program(28, needs=["programs"], gives=["7", 8, "3"])
-@flow(name="programs and other interpreters")
-def programs() -> Any:
-    failure = python("-c", "import sys; sys.exit(3)").exception()
-    assert isinstance(failure, nbflow.ExecutionError)
-    return [python("-c", "print(7)").result().strip(), elsewhere(4), str(failure.code)]
-
-
-@nbflow.activity
-def fetched(directory: str) -> str:
-    """Have a program fetched, and tell what it says."""
-    source = Path(directory) / "greet"
-    source.write_text("#!/bin/sh\necho hello\n")
-
-    @nbflow.execute.binaries({"greet": source.as_uri()})
-    def run() -> str:
-        import subprocess
-
-        return subprocess.run(["greet"], check=True, capture_output=True, text=True).stdout.strip()
-
-    return run()
-
-
-@program(29, needs=["programs"], args=(HERE,), gives="hello")
-@flow(name="a program that is fetched")
-def fetching(directory: str) -> Any:
-    return fetched(directory)

@@ -7,7 +7,7 @@ of it is decided by the logs alone, so a program runs the same way each time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from tests.differential.played import Played
 from tests.differential.program import Outside, Program
 from tests.differential.told import HOOKS
 
-MOST_EVENTS = 20_000
+MOST_EVENTS = 1_500
 """More than any program needs: what has so many goes round in circles."""
 ROOT = "played-0"
 TICK = 0.001
@@ -38,11 +38,18 @@ class Service:
     Args:
         program: The program.
         choose: Which of the attempts that could begin comes next.
+        crashes: Numbers of events after which all runs are driven by somebody new.
     """
 
-    def __init__(self, program: Program, choose: Callable[[list[Any]], Any] = first) -> None:
+    def __init__(
+        self,
+        program: Program,
+        choose: Callable[[list[Any]], Any] = first,
+        crashes: Iterable[int] = (),
+    ) -> None:
         self.program = program
         self.choose = choose
+        self._crashes = sorted(crashes)
         self.store = MemoryStore()
         self.now = 1_000_000_000.0
         self.runs: dict[str, Played] = {}
@@ -59,9 +66,19 @@ class Service:
         event = RunStarted(0, 0.0, found.name, args, {}, seed=ROOT, tags=found.settings.tags)
         self.begin(ROOT, workflow, event)
         while self._goes_on():
-            assert sum(len(run.log) for run in self.runs.values()) < MOST_EVENTS
+            events = sum(len(run.log) for run in self.runs.values())
+            assert events < MOST_EVENTS, [run.log[-3:] for run in self.runs.values()]
+            if self._crashes and events >= self._crashes[0]:
+                del self._crashes[0]
+                self._crash()
         logs = {run: played.log for run, played in self.runs.items()}
         return Outcome.of(ROOT, logs, self.store.get, list(HOOKS))
+
+    def _crash(self) -> None:
+        """Have whoever drives the runs begin anew, with nothing but the logs."""
+        for run in self.runs.values():
+            if not run.over:
+                run.add(RunResumed(0, 0.0, "whoever drove it is gone"))
 
     # ------------------------------------------------------------ for its runs
 

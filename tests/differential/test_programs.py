@@ -9,12 +9,28 @@ from typing import Any
 
 import pytest
 
-from tests.differential import programs_calls, programs_composed, programs_family, programs_rest
+from tests.differential import (
+    programs_around,
+    programs_async,
+    programs_calls,
+    programs_composed,
+    programs_family,
+    programs_rest,
+    programs_values,
+)
 from tests.differential.backends import BACKENDS, REFERENCE, Backend
 from tests.differential.outcome import ROOT, Outcome
 from tests.differential.program import ELSEWHERE, FEATURES, NOTHING, PROGRAMS, Program
 
-MODULES = (programs_calls, programs_composed, programs_family, programs_rest)
+MODULES = (
+    programs_around,
+    programs_async,
+    programs_calls,
+    programs_composed,
+    programs_family,
+    programs_rest,
+    programs_values,
+)
 """To import them is to have their programs."""
 ALL = list(PROGRAMS.values())
 EACH = [
@@ -45,7 +61,23 @@ def test_every_backend_does_as_is_decided(
     """Result, error, calls, hooks, edges and rows are the same on every backend."""
     outcome = backend.run(program, tmp_path)
     check(outcome, program)
-    assert outcome.without(program.loose) == decided(program.name).without(program.loose)
+    found = differences(outcome.without(program.loose), decided(program.name), program.loose)
+    assert found == {}
+
+
+def differences(found: Outcome, wanted: Outcome, loose: tuple[str, ...]) -> dict[str, Any]:
+    """Give what differs, by run and field: what was found, and what was wanted."""
+    wanted = wanted.without(loose)
+    other = {"hooks": (found.hooks, wanted.hooks)} if found.hooks != wanted.hooks else {}
+    if set(found.runs) != set(wanted.runs):
+        return {"runs": (set(found.runs), set(wanted.runs)), **other}
+    pairs = [(run, vars(found.runs[run]), vars(wanted.runs[run])) for run in found.runs]
+    return other | {
+        f"{run}: {name}": (one[name], two[name])
+        for run, one, two in pairs
+        for name in one
+        if one[name] != two[name]
+    }
 
 
 def check(outcome: Outcome, program: Program) -> None:

@@ -146,6 +146,7 @@ def test_neighbours_of_a_channel_come_as_one() -> None:
     st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), st.text("ab\n", max_size=20))),
     st.integers(0, 40),
 )
+@pytest.mark.case("U13")
 def test_beyond_the_limit_all_is_counted(writes: list[tuple[str, str]], limit: int) -> None:
     """What is kept and what is said to be dropped are together what was written."""
     words = Transcript(limit)
@@ -464,6 +465,7 @@ def test_in_front_of_somebody_only_the_main_thread_prints(monkeypatch: pytest.Mo
     assert real.getvalue() == "inline\n"
 
 
+@pytest.mark.case("U37")
 def test_a_thread_of_an_activitys_own_prints_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless it is given the activity's context."""
     real = Real()
@@ -678,6 +680,7 @@ def test_without_handlers_warnings_go_to_stderr_as_ever(monkeypatch: pytest.Monk
     assert [(e.channel, e.text) for e in of(run, CallWrote)] == [("log:WARNING", "careful\n")]
 
 
+@pytest.mark.case("U43")
 def test_a_record_that_is_printed_as_well_is_in_the_log_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

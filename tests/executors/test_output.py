@@ -103,6 +103,7 @@ def test_a_bar_of_a_process_that_is_killed_is_kept_as_it_was(make, box):
 # -------------------------------------------------------------------- how much
 
 
+@pytest.mark.case("U13")
 def test_a_flood_is_cut_where_it_is_written(make, box):
     """The pipe is spared, and what was dropped is counted."""
     streams.use(Rules(stream=False, attempt=1000))
@@ -195,6 +196,7 @@ def leave_a_thread(folder):
     return os.getpid()
 
 
+@pytest.mark.case("U37")
 def test_what_is_left_of_an_attempt_is_not_listened_to(make, box, tmp_path):
     """It disturbs neither an idle worker nor the next attempt on it."""
     pool = make(1)

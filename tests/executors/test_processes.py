@@ -128,6 +128,7 @@ CRASHES = [
 
 
 @pytest.mark.parametrize(("fn", "kind", "text"), CRASHES, ids=[c[0].__name__[1:] for c in CRASHES])
+@pytest.mark.case("U5", "U6", "U7", "U8", "U10", "U15", "U16", "U17", "U20", "U32")
 def test_whatever_an_activity_does_is_its_own_calls_error_only(shared, box, gate, fn, kind, text):
     """A crash fails its own call; the neighbour running then, and later calls, succeed."""
     neighbour = job(wait_at, str(gate.path))
@@ -318,6 +319,7 @@ def _holds_the_interpreter_lock(gate):
     re.match(r"(a+)+$", "a" * 60 + "b")
 
 
+@pytest.mark.case("U4")
 def test_giving_up_a_running_call_kills_its_process(shared, box, gate):
     """A call that holds the interpreter's lock is stopped, and its slot used again at once."""
     stuck, later = job(_holds_the_interpreter_lock, str(gate.path)), [job(add, 1), job(add, 2)]
@@ -350,6 +352,7 @@ def _starts_a_process(gate):
 
 
 @pytest.mark.parametrize("how", ["given up", "died"])
+@pytest.mark.case("U36")
 def test_processes_started_by_an_activity_end_with_its_worker(shared, box, gate, how):
     """When a worker is killed or dies, what its activity started is killed, too."""
     call = job(_starts_a_process, str(gate.path))

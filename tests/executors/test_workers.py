@@ -159,6 +159,7 @@ def _leaves():
     os.chdir("/")
 
 
+@pytest.mark.case("U38")
 def test_activities_run_in_the_present_directory(make, box, monkeypatch, tmp_path):
     """Each call starts in the notebook's directory of that moment, wherever the last one went."""
     pool = make(1)
@@ -377,6 +378,7 @@ def _started(tmp_path, text, *args):
     )
 
 
+@pytest.mark.case("U34", "U36")
 def test_nothing_survives_the_kill_of_the_parent(tmp_path):
     """After kill -9 of the notebook, no worker nor what it started is there 2 s later.
 
@@ -402,6 +404,7 @@ def test_a_fork_of_the_parent_keeps_no_worker_alive(tmp_path):
     assert not effect.exists()
 
 
+@pytest.mark.case("U29")
 def test_the_stop_button_leaves_the_pool_as_it_is(tmp_path):
     """SIGINT to the process group interrupts the notebook, no activity, and breaks no pool."""
     with _started(tmp_path, INTERRUPTED) as process:

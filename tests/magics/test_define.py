@@ -129,6 +129,7 @@ def test_a_def_is_taken_as_it_stands(shell, line):
     ],
     ids=str,
 )
+@pytest.mark.case("C11")
 def test_what_makes_no_sense_is_told_on_one_line_and_leaves_nothing(shell, lines, what):
     """A cell that cannot be a definition fails with a UsageError, and no name is bound."""
     output = shell.cell(*lines).strip()
@@ -139,6 +140,7 @@ def test_what_makes_no_sense_is_told_on_one_line_and_leaves_nothing(shell, lines
 
 
 @pytest.mark.parametrize("magic", ["activity", "workflow"], ids=str)
+@pytest.mark.case("C11")
 def test_a_body_that_is_not_python_points_at_its_line(shell, magic):
     """A syntax error shows the cell's line and its text, and no frame of the magic."""
     output = shell.cell(f"%%{magic} f(x)", "y = x", "", "foo bar", "y")
@@ -202,6 +204,7 @@ def test_one_line_tells_what_was_defined(shell):
     assert shell.cell("%%workflow w2()", "f([K]);") == ""
 
 
+@pytest.mark.case("U41")
 def test_a_changed_definition_is_a_new_version(shell):
     """Defining the same again changes nothing; defining something else is the next version."""
     first = shell.cell("%%activity f(x)", "x + 1")

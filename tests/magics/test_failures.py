@@ -153,6 +153,7 @@ def test_a_report_does_not_travel(flow):
         assert "unknown region" in "".join(copy._render_traceback_())
 
 
+@pytest.mark.case("U39")
 def test_a_run_inside_an_activity_keeps_its_error(flow):
     """A run's error that fails a call of another run is raised there as itself."""
     flow.cell("%%activity outer()", "revenue(['mars']).result()")

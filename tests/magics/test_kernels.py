@@ -267,6 +267,7 @@ def test_a_click_while_another_cell_runs(front, way):
     assert front.run("run.wait()\nprint(run.status)") == "cancelled\n"
 
 
+@pytest.mark.case("U28")
 def test_an_interrupt_stops_the_waiting_only(front):
     """■ stops the cell with one line that says how to cancel; each time, and the run goes on."""
     name = fresh(front)

@@ -198,6 +198,7 @@ def test_a_saved_notebook_becomes_markdown_with_the_picture(saved):
     assert "model_id" not in text
 
 
+@pytest.mark.case("W7")
 def test_what_an_untrusted_notebook_may_show_says_all(saved):
     """Without script, style and SVG there is still the PNG, and in a reader of text the text."""
     (cell,) = json.loads(saved.read_text(encoding="utf-8"))["cells"]

@@ -124,6 +124,7 @@ def held():
     gate.set()
 
 
+@pytest.mark.case("U28")
 def test_an_interrupt_stops_the_waiting_and_not_the_run(held, interrupts):
     """Each interrupt does; the exception says that the run goes on and how to cancel."""
     workflow, gate = held

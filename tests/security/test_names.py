@@ -80,6 +80,7 @@ def run_named(name: str, argument: Any = 1) -> nbflow.Run[Any]:
 
 
 @pytest.mark.parametrize("name", PATHS)
+@pytest.mark.case("C5")
 def test_names_become_no_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Whatever a workflow is called, files are made in the store only, with names of our own."""
     inner = tmp_path / "a" / "b" / "c"
@@ -102,6 +103,7 @@ def test_names_become_no_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 @given(st.text(max_size=400))
+@pytest.mark.case("C5")
 def test_ids_are_safe_whatever_the_workflow_is_called(name: str) -> None:
     """Ids match one pattern, are no device of Windows, and are short enough for any file system."""
     made = new_id(name)
@@ -167,6 +169,7 @@ def pictures(tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize("name", MARKUP)
+@pytest.mark.case("W5")
 def test_markup_in_names_arguments_and_errors_is_inert(pictures: Any, name: str) -> None:
     """Pictures, reports and tables have the elements that they have of harmless names."""
 
@@ -213,6 +216,7 @@ def test_markup_comes_back_as_text(text: str) -> None:
     assert shown.get("b") == clean(text)
 
 
+@pytest.mark.case("W5")
 def test_there_is_one_escaper() -> None:
     """No other module escapes markup by itself, so that none can do it less well."""
     root = Path(nbflow.__file__).parent
@@ -226,6 +230,7 @@ def test_there_is_one_escaper() -> None:
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.case("C7")
 def test_cells_of_csv_are_no_formulas(start: str) -> None:
     """A spreadsheet shows them as text; numbers stay numbers."""
     text = f"{start}cmd|' /C calc'!A0"

@@ -80,6 +80,7 @@ def spilled(directory: Path, *texts: str) -> list[str]:
 @pytest.mark.parametrize("on", ["threads", "processes", "inline", "asyncio"])
 @pytest.mark.parametrize("kind", ["env", "given"])
 @pytest.mark.parametrize("big", [False, True], ids=["row", "blob"])
+@pytest.mark.case("X1")
 def test_the_canary_is_found_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on: Any, kind: str, big: bool
 ) -> None:
@@ -141,6 +142,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.case("X1")
 def test_the_canary_is_not_in_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Outputs of cells, pictures, panels and the report of a failure, as a saved file has them."""
     monkeypatch.setenv("NBFLOW_TEST_KEY", CANARY)
@@ -245,6 +247,7 @@ def test_an_error_that_holds_a_secret_is_not_kept_as_pickle(monkeypatch: Any) ->
     assert failure.pickled is None
 
 
+@pytest.mark.case("X2")
 def test_no_values_of_variables_are_kept_of_a_traceback() -> None:
     """Lines of source are, locals are not."""
 
@@ -280,6 +283,7 @@ def test_no_values_of_variables_are_kept_of_a_traceback() -> None:
         ("ghp_" + "a1B2" * 9, "ghp_" + "a1B2" * 9),
     ],
 )
+@pytest.mark.case("X2")
 def test_what_looks_like_a_key_is_blotted_out(text: str, hidden: str) -> None:
     """Also if nobody has said that it is a secret."""
     assert hidden not in redact(text)

@@ -118,6 +118,7 @@ def test_ones_own_pickles_are_loaded(place: Path) -> None:
     assert signed
 
 
+@pytest.mark.case("X5")
 def test_a_store_from_elsewhere_can_be_looked_at_but_not_loaded(
     place: Path, other_user: None
 ) -> None:
@@ -138,6 +139,7 @@ def test_a_store_from_elsewhere_can_be_looked_at_but_not_loaded(
     assert [type(event) for event in run.events()][-1] is RunClosed  # nothing was added
 
 
+@pytest.mark.case("X5")
 def test_trust_signs_what_is_there(place: Path, other_user: None) -> None:
     """After an explicit word everything is loaded, and a second time there is nothing to do."""
     account = nbflow.trust(place)
@@ -158,6 +160,7 @@ def test_an_unsigned_log_of_an_older_nbflow_needs_trust(place: Path) -> None:
     assert only_run(place).result() == 3 + 5j
 
 
+@pytest.mark.case("X4")
 def test_a_changed_pickle_is_never_loaded(place: Path, tmp_path: Path) -> None:
     """Whoever can write to the file, but has no key, gets no code to run by any way of reading."""
     mark = tmp_path / "pwned"
@@ -202,6 +205,7 @@ def test_no_way_of_writing_a_pickle_gets_around_the_check(
     assert not mark.exists()
 
 
+@pytest.mark.case("X4")
 def test_values_cannot_be_swapped(place: Path) -> None:
     """A signature is good for one field of one event of one run: not for its neighbour's."""
     (first, second) = re.findall(
@@ -300,6 +304,7 @@ def test_plain_events_cost_no_signature(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o772])
+@pytest.mark.case("S20")
 def test_pickles_of_a_directory_that_others_can_write_to_are_refused(
     place: Path, mode: int
 ) -> None:
@@ -313,6 +318,7 @@ def test_pickles_of_a_directory_that_others_can_write_to_are_refused(
     assert only_run(place).result() == 3 + 5j
 
 
+@pytest.mark.case("S20")
 def test_files_and_key_are_their_owners_alone(tmp_path: Path, monkeypatch: Any) -> None:
     """Directories 0700 and files 0600, whatever the umask."""
     monkeypatch.setenv("NBFLOW_DATA_DIR", str(tmp_path / "data"))

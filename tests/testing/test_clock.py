@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,9 @@ def test_time_limits_of_an_activity_that_hangs_go_by_it(tmp_path, limit):
     """An hour's limit is passed once an hour has, and the message says which limit it was."""
     gate = Gate(tmp_path)
 
-    @nbflow.activity(**{limit: 3600})
+    limits: dict[str, Any] = {limit: 3600}
+
+    @nbflow.activity(**limits)
     def hang():
         gate.enter()
 

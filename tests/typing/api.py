@@ -50,11 +50,23 @@ async def awaiting(x: int) -> str:
     return await later(x)
 
 
+@workflow(max_events=10_000, on_failure=lambda ended: print(ended.reason))
+async def gathering(x: int) -> list[str]:
+    assert_type(nbflow.submit(awaiting, 1), Future[str])
+    return [await future async for future in nbflow.as_completed([later(x), later(x + 1)])]
+
+
 class Basic(nbflow.Workflow):
     name = "basic"
 
+    def on_completed(self, ended: nbflow.HookContext) -> None:
+        assert_type(ended.reason, str)
+
     def run(self, x: int, t: int = 30) -> Any:
         assert_type(self.submit(fetch, "eu"), Future[list[int]])
+        assert_type(self.submit(revenue, ["eu"]), Future[dict[str, float]])
+        assert_type(nbflow.submit(revenue, ["eu"], rate=1.0), Future[dict[str, float]])
+        assert_type(nbflow.submit(fetch, "eu"), Future[list[int]])
         return self.map(fetch, ["eu"])
 
 
@@ -65,6 +77,7 @@ assert_type(nbflow.run(revenue, ["eu"]), dict[str, float])
 assert_type(nbflow.start(revenue, ["eu"]).result(), dict[str, float])
 assert_type(plain("eu"), Run[float])
 assert_type(awaiting(1), Run[str])
+assert_type(gathering(1), Run[list[str]])
 assert_type(Basic.start(1, t=5), Run[Any])
 revenue(1)  # type: ignore[arg-type]
 revenue(["eu"], speed=2)  # type: ignore[call-arg]

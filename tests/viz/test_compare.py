@@ -52,8 +52,8 @@ def test_the_largest_contributors_are_told_in_a_sentence():
     )
     back = compared(chain([1, 1.2, 2.2, 1]), chain([1, 1, 1, 1]))
     assert back.summary == (
-        "B took 1.40 s shorter than A (5.40 s and 4.00 s): "
-        "convert-3 ran 1.20 s shorter, convert-2 ran 200 ms shorter."
+        "B took 1.40 s less than A (5.40 s and 4.00 s): "
+        "convert-3 ran 1.20 s less, convert-2 ran 200 ms less."
     )
     assert compared(chain([1, 1]), chain([1, 1.001])).summary == "Both took about 2.00 s."
 

@@ -138,6 +138,7 @@ def _spring() -> str:
     return "sprung"
 
 
+@pytest.mark.case("W6")
 def test_nobodys_code_is_run_for_a_detail():
     """Pickled arguments, results and errors are told by their size and class, never unpickled."""
     data = payload.dumps(Trap(), "the trap")
@@ -204,7 +205,7 @@ def test_a_call_says_where_its_result_came_from_or_why_it_ran():
     log.succeeded("fetch-2", 0.5, 1.0)
     board = board_of(log.events)
     reused = detail(board, 0)
-    assert (reused["status"], reused["result"], reused["attempts"]) == ("done", "1", [])
+    assert (reused["status"], reused["result"], reused["attempts"]) == ("cached", "1", [])
     assert reused["why"] == "did not run: it is the same as old-1/fetch-7, whose result was kept"
     assert detail(board, 1)["why"] == "ran: code changed: RATE: 5 -> 50"
 

@@ -439,6 +439,7 @@ STARTS = ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", " =1", "\uff1d1", "%1", "|x"
 
 
 @pytest.mark.parametrize("name", [*NAMES, *STARTS], ids=range(len(NAMES) + len(STARTS)))
+@pytest.mark.case("C7")
 def test_no_cell_of_a_csv_file_is_a_formula(name):
     """A spreadsheet computes nothing of what a user named; every name can still be read."""
     attempts = rows(ProfileView.of(named(name)).to_csv())

@@ -296,6 +296,7 @@ def test_a_small_graph_can_be_summed_up_and_an_empty_one_too():
     ]
 
 
+@pytest.mark.case("G6")
 def test_100_000_calls_are_summed_up_in_a_second_and_changes_at_once():
     """Beyond the fold: no call is described, none is looked at that has not changed."""
     graph = Graph()

@@ -33,7 +33,7 @@ from nbflow.store.memory import MemoryStore
 from nbflow.viz.board import Board, State
 from nbflow.viz.live import HEARTBEAT, PICTURE, Follower
 from nbflow.viz.preview import value_of
-from nbflow.viz.stage import Told
+from nbflow.viz.told import Told
 from nbflow.viz.wording import TIMES
 from tests.viz.page import Page
 from tests.viz.page import whole as whole_of
@@ -211,6 +211,7 @@ def wide(activities: int, each: int) -> list[Call]:
     ]
 
 
+@pytest.mark.case("W4")
 def test_ten_thousand_calls_are_few_and_small_messages():
     """Of a big run no message is above a megabyte, and there is one a step at most."""
     events = simulate(wide(8, 1250), workers=16)
@@ -231,6 +232,7 @@ def test_ten_thousand_calls_are_few_and_small_messages():
 
 
 @pytest.mark.slow
+@pytest.mark.case("W4")
 def test_a_hundred_thousand_calls_attached_late():
     """A closed run of 100,000 calls is one fold, and no message about it is above a megabyte."""
     events = simulate(wide(20, 5000), workers=16)
@@ -645,6 +647,7 @@ class TrapError(Exception):
         self.trap.__dict__["armed"] = True
 
 
+@pytest.mark.case("W6")
 def test_watching_runs_nobodys_code():
     """Neither a pickled result nor a pickled error is brought to life to be shown."""
     error = Failure(
@@ -708,6 +711,7 @@ class Broken:
     tell = allow = full
 
 
+@pytest.mark.case("W2")
 def test_a_sink_that_raises_is_logged_once_and_dropped(caplog):
     """A sink that raises gets nothing more; pictures for the file are still made."""
     events = simulate(revenue(3))
@@ -799,6 +803,7 @@ def test_a_run_that_nobody_drives_is_shown_as_stopped():
     assert page.state["head"]["error"] == "NondeterminismError: fetch-1 differs"
 
 
+@pytest.mark.case("W9")
 def test_its_thread_carries_the_context():
     """The thread sees the context variables of who started it: kernels find the cell by them."""
     cell = contextvars.ContextVar("cell", default="none")

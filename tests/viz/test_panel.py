@@ -100,7 +100,7 @@ def test_whole_states_are_model_state_and_differences_are_messages(line):
     (delta,) = sent(panel)
     assert (delta["kind"], delta["seq"], delta["base"]) == ("delta", 2, 1)
     (buffers,) = [m["buffers"] for m in panel.comm.sent if m.get("method") == "custom"]
-    assert sum(len(block["columns"]) for block in delta["blocks"]) == len(buffers) == 13
+    assert sum(len(block["columns"]) for block in delta["blocks"]) == len(buffers) == 14
     store.append(RUN, events[-1:])
     assert follower.step(1000.2)
     assert panel.get_state()["state"]["head"]["status"] == "completed"
@@ -399,6 +399,7 @@ def test_clicks_reach_python_while_a_cell_runs(monkeypatch):
     assert Panel().comm._reply_subshell_for is None
 
 
+@pytest.mark.case("W8")
 def test_nothing_of_a_run_is_in_the_text_of_the_widget(line):
     """Where widgets are not shown the panel leaves no text behind: the picture says it all."""
     bundle = Panel().bundle()
@@ -462,6 +463,7 @@ unclosed = pytest.mark.filterwarnings("ignore:unclosed event loop:ResourceWarnin
 
 
 @unclosed
+@pytest.mark.case("W2")
 def test_a_file_that_nobody_watched_has_the_final_picture():
     """Executed with nobody looking, the cell waits for the run, and its picture is in the file."""
     found = executed(DEFINED, "run = doubled(3)\nrun", "print(run.status)\nrun")
@@ -473,6 +475,7 @@ def test_a_file_that_nobody_watched_has_the_final_picture():
 
 
 @unclosed
+@pytest.mark.case("W3")
 def test_without_widgets_there_is_a_picture():
     """Where anywidget is missing the run is shown as a picture, and nothing fails."""
     hide = "import sys\nsys.modules['anywidget'] = None\ndisplay(doubled(2))"

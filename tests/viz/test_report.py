@@ -133,6 +133,7 @@ def test_data_in_the_page_is_letters_that_end_nothing(data: object) -> None:
     assert not re.search(r"[<>&]", text)
 
 
+@pytest.mark.case("X6")
 def test_the_policy_names_the_one_script():
     """The page may run this script and no other, and may load nothing at all."""
     found = page(simulate(revenue(2)))

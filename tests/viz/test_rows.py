@@ -47,13 +47,14 @@ def test_a_row_says_what_the_folds_say():
     bars = told(board.rows.bars.blocks(0))
     assert len(bars) == len(board.profile.bars)
     for row, bar in enumerate(board.profile.bars):
-        call, attempt, worker, code, ready, started, ended, packing = bars[row]
+        call, attempt, worker, code, ready, started, ended, packing, progress = bars[row]
         assert board.rows.id(call) == bar.call
         assert (attempt, status(code)) == (bar.attempt, bar.status)
         assert board.rows.workers.shown[worker] == bar.worker
         assert bar.ended is not None
         assert [ready, started, ended] == [t - 1000.0 for t in (bar.ready, bar.started, bar.ended)]
         assert packing == pytest.approx(bar.packing)
+        assert progress is None
 
 
 @settings(deadline=None)
@@ -129,7 +130,7 @@ def test_blocks_are_no_longer_than_agreed():
     """A table of any length comes in blocks of at most 20,000 rows, below a megabyte each."""
     table = Table("bars", BARS)
     for row in range(2 * BLOCK_ROWS + 5):
-        table.put(row, (row, 1, 0, 4, 0.0, 0.0, 1.0, 0.0))
+        table.put(row, (row, 1, 0, 4, 0.0, 0.0, 1.0, 0.0, math.nan))
     blocks = list(table.blocks(0))
     assert [block.head["count"] for block in blocks] == [BLOCK_ROWS, BLOCK_ROWS, 5]
     assert max(sum(map(len, block.buffers)) for block in blocks) < 1_000_000

@@ -57,27 +57,27 @@ def start(body: Any, **options: Any) -> Any:
 
 def test_ignore_gives_none() -> None:
     """The call is settled, its result is None, and what needs it runs."""
-    handle = start(lambda: [fail().result(), inc(1)], on_failure=lambda f: f.decide_ignore())
+    handle = start(lambda: [fail().result(), inc(1)], on_task_failure=lambda f: f.decide_ignore())
     assert handle.result() == [None, 2]
 
 
 def test_handled_gives_a_result() -> None:
     """The call succeeds with what was decided, in the log too."""
-    handle = start(lambda: inc(fail()), on_failure=lambda f: f.decide_handled(41))
+    handle = start(lambda: inc(fail()), on_task_failure=lambda f: f.decide_handled(41))
     assert handle.result() == 42
     assert handle.calls["fail-1"].status == "done"
 
 
 def test_handled_with_what_cannot_be_stored_fails_the_call() -> None:
     """A result that cannot be kept is an error of the call."""
-    handle = start(lambda: fail().result(), on_failure=lambda f: f.decide_handled(threading.Lock()))
+    handle = start(lambda: fail().result(), on_task_failure=lambda f: f.decide_handled(threading.Lock()))
     with pytest.raises(nbflow.Unserialisable, match="the result that was decided for fail-1"):
         handle.result()
 
 
 def test_cancel_settles_the_call_as_cancelled() -> None:
     """Its code gets ActivityCancelled."""
-    handle = start(lambda: fail().result(), on_failure=lambda f: f.decide_cancel())
+    handle = start(lambda: fail().result(), on_task_failure=lambda f: f.decide_cancel())
     with pytest.raises(nbflow.ActivityCancelled, match="on_task_failure"):
         handle.result()
     assert any(isinstance(e, CallCancelled) for e in handle.events())
@@ -86,7 +86,7 @@ def test_cancel_settles_the_call_as_cancelled() -> None:
 def test_retry_now_and_later() -> None:
     """A call is tried again as often as it is decided; later is a time in the log."""
     waits = {1: 0, 2: 0.01}
-    handle = start(lambda: shaky(5), on_failure=lambda f: f.decide_retry(waits[f.attempt]))
+    handle = start(lambda: shaky(5), on_task_failure=lambda f: f.decide_retry(waits[f.attempt]))
     assert handle.result() == 5
     due = [(e.retry_at or 0) - e.at for e in handle.events() if isinstance(e, CallFailed)]
     assert [round(wait, 3) for wait in due] == [0, 0.01]
@@ -101,7 +101,7 @@ def test_abort_fails_the_run_whatever_its_code_would_do() -> None:
         except ValueError:
             return "caught"
 
-    handle = start(body, on_failure=lambda f: f.decide_abort())
+    handle = start(body, on_task_failure=lambda f: f.decide_abort())
     assert handle.status == "failed"
     with pytest.raises(ValueError, match="no"):
         handle.result()
@@ -111,8 +111,8 @@ def test_no_decision_leaves_it_to_the_policy_and_so_does_an_error_of_the_handler
     """None, and a handler that fails, are no decision."""
     again = nbflow.Retry(attempts=3, wait=0, jitter=0)
     patient = shaky.options(retry=again)
-    assert start(lambda: patient(1), on_failure=lambda _: None).result() == 1
-    assert start(lambda: patient(1), on_failure=lambda _: 1 // 0).result() == 1
+    assert start(lambda: patient(1), on_task_failure=lambda _: None).result() == 1
+    assert start(lambda: patient(1), on_task_failure=lambda _: 1 // 0).result() == 1
 
 
 def test_the_context_says_what_failed() -> None:
@@ -143,7 +143,7 @@ def test_a_child_that_fails_is_decided_about_like_a_call() -> None:
     def child() -> Any:
         return fail()
 
-    handle = start(lambda: [child()], on_failure=lambda f: f.decide_handled("none"))
+    handle = start(lambda: [child()], on_task_failure=lambda f: f.decide_handled("none"))
     assert handle.result() == ["none"]
 
 

@@ -58,9 +58,9 @@ def connect(
         **config,
     }
 
+    options = {"region_name": session.region_name or _REGION, "endpoint_url": endpoint_url}
+
     def client(**more: Any) -> Any:
-        found = session.region_name or (_REGION if more else None)
-        options = {"region_name": found, "endpoint_url": endpoint_url}
         return session.client("swf", config=Config(**settings, **more), **options)
 
     # One that does not sign looks for no credentials, so it is a cheap way to learn the endpoint.

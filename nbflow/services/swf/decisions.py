@@ -18,6 +18,12 @@ from nbflow.services.swf.wire import TypeName, camel, read, structure
 Seconds: TypeAlias = float | str | None
 
 
+def _check(kind: str, attributes: Data) -> None:
+    found = shapes.problems(f"{kind}DecisionAttributes", attributes)
+    if found:
+        raise Invalid(f"{kind}: {shapes.message(found)}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """Something that a decider wants done.
@@ -34,9 +40,7 @@ class Decision:
         Raises:
             Invalid: SWF would refuse it.
         """
-        found = shapes.problems(f"{self.type}DecisionAttributes", self._attributes())
-        if found:
-            raise Invalid(f"{self.type}: {shapes.message(found)}")
+        _check(self.type, self._attributes())
 
     @property
     def type(self) -> str:
@@ -60,6 +64,7 @@ class Decision:
         unknown = sorted(set(attributes) - set(names))
         if unknown:
             raise Invalid(f"{cls.__name__} has no {', '.join(unknown)}")
+        _check(cls.__name__, attributes)
         return cls(**{names[name]: read(value) for name, value in attributes.items()})
 
 

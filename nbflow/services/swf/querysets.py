@@ -24,6 +24,7 @@ OPEN: Final = "OPEN"
 CLOSED: Final = "CLOSED"
 _BOTH: Final = (REGISTERED, DEPRECATED)
 DAY: Final = 86_400.0
+_FILTERS: Final = {"workflow_id", "name", "version", "tag", "close_status"}
 
 
 class DomainQuerySet:
@@ -222,10 +223,10 @@ class WorkflowExecutionQuerySet:
 
     def count(self, status: str = OPEN, *, since: float | None = None, **which: Any) -> int:
         """Count executions, with the filters of `filter`; about, the service says."""
-        filters = [which.pop(n, None) for n in ("workflow_id", "name", "version", "tag")]
-        request = self._filters(*filters, which.pop("close_status", None))
-        if which:
-            raise TypeError(f"count() has no {', '.join(sorted(which))}")
+        unknown = set(which) - _FILTERS
+        if unknown:
+            raise TypeError(f"count() has no {', '.join(sorted(unknown))}")
+        request = self._filters(**dict.fromkeys(_FILTERS) | which)
         request["startTimeFilter"] = {"oldestDate": time.time() - DAY if since is None else since}
         word = "Open" if status == OPEN else "Closed"
         answer = self.api.call(f"Count{word}WorkflowExecutions", domain=self.domain.name, **request)

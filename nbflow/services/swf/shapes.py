@@ -14,8 +14,13 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
-import botocore.loaders
-import botocore.model
+try:
+    import botocore.loaders
+    import botocore.model
+except ImportError as missing:
+    raise ImportError(
+        "Amazon SWF needs boto3, which is not installed: pip install 'jupyter-nbflow[swf]'"
+    ) from missing
 
 Data: TypeAlias = dict[str, Any]
 """A structure of the service, as it goes over the wire."""

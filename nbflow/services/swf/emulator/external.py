@@ -93,15 +93,7 @@ def start_child(world: World, execution: Execution, given: Data, completed: int)
     found = _child_settings(world, execution, given)
     named = chosen(given, "workflowType", "workflowId", "control")
     if isinstance(found, str):
-        record(
-            world,
-            execution,
-            "StartChildWorkflowExecutionFailed",
-            cause=found,
-            initiatedEventId=0,
-            decisionTaskCompletedEventId=completed,
-            **named,
-        )
+        _no_child(world, execution, found, 0, completed, named)
         return
     initiated = record(
         world,
@@ -112,6 +104,9 @@ def start_child(world: World, execution: Execution, given: Data, completed: int)
         **chosen(given, "input", "tagList"),
         **found,
     )
+    if given["workflowId"] in world.domains[execution.domain].open:
+        _no_child(world, execution, "WORKFLOW_ALREADY_RUNNING", initiated.id, completed, named)
+        return
     domain = world.domains[execution.domain]
     run_id = world.new_run_id()
     # The child is told of before it begins: a limit that ends the parent must not leave an orphan.
@@ -130,14 +125,26 @@ def start_child(world: World, execution: Execution, given: Data, completed: int)
     start(world, domain, given, found, run_id, **origin)
 
 
+def _no_child(
+    world: World, execution: Execution, cause: str, initiated: int, completed: int, named: Data
+) -> None:
+    record(
+        world,
+        execution,
+        "StartChildWorkflowExecutionFailed",
+        cause=cause,
+        initiatedEventId=initiated,
+        decisionTaskCompletedEventId=completed,
+        **named,
+    )
+
+
 def _child_settings(world: World, execution: Execution, given: Data) -> Data | str:
     """Give the settings of a child, or why it cannot start."""
     domain = world.domains[execution.domain]
     registered = usable(world, domain, given["workflowType"])
     if isinstance(registered, Refused):
         return registered.cause
-    if given["workflowId"] in domain.open:
-        return "WORKFLOW_ALREADY_RUNNING"
     if len(execution.children) >= world.limits.children:
         return "OPEN_CHILDREN_LIMIT_EXCEEDED"
     found = settings(registered, given)

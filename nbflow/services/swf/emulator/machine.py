@@ -89,8 +89,10 @@ class Machine:
             yield self.world.fresh.pop()
 
     def _settle(self) -> None:
-        while self.world.touched:
-            settle(self.world, self.world.touched.popitem()[1])
+        touched = self.world.touched
+        while touched:
+            # The first one first: those that began first get their decision task first.
+            settle(self.world, touched.pop(next(iter(touched))))
 
 
 def _without_nothing(given: Data) -> Data:

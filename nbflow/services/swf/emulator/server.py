@@ -16,7 +16,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from nbflow.core.errors import InternalError
 from nbflow.services.swf.emulator import injection, tasks
 from nbflow.services.swf.emulator.execution import Event
 from nbflow.services.swf.emulator.faults import Fault, invalid
@@ -101,8 +100,8 @@ class Server:
             return self._request(_operation(target), given, answered)
         except Fault as fault:
             answered(_refused(fault))
-        except InternalError as error:
-            answered(_refused(Fault("InternalFailure", str(error))))
+        except Exception as error:  # noqa: BLE001 - a fault of ours is an answer, not a hang
+            answered(_refused(Fault("InternalFailure", f"{type(error).__name__}: {error}")))
         finally:
             self._serve()
         return None
@@ -216,7 +215,8 @@ class Server:
             decision, causes = injection.causes(given)
             self.machine.world.causes.setdefault(decision, []).extend(causes)
         elif name == "Function":
-            self.machine.world.functions[given.pop("name")] = _answer(given)
+            function = str(given.pop("name", ""))
+            self.machine.world.functions[function] = _answer(given)
         elif name == "Calm":
             self.injections.clear()
             self.machine.world.causes.clear()

@@ -1,0 +1,113 @@
+"""The command ``nbflow``: one group of commands, its help, its errors and its exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import sys
+from typing import Any, Final
+
+import click
+
+from nbflow.__about__ import __version__
+from nbflow.cli import acting, doctor, looking, starting, stores
+from nbflow.cli.faults import FAILED, INTERRUPTED, guarded, quiet_pipe
+from nbflow.cli.options import common
+
+_EPILOG: Final = """\b
+Exit codes: 0 done, 1 the run failed or the command could not be carried out, 2 the command line
+makes no sense, 3 there is no such run, call or file, 124 not over in time, 130 interrupted.
+
+\b
+Completion: eval "$(_NBFLOW_COMPLETE=bash_source nbflow)", or zsh_source, fish_source."""
+
+
+class Commands(click.Group):
+    """A group that knows what a mistyped command was meant to be."""
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command, or say which ones are near."""
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], self.list_commands(context), 3)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise click.UsageError(f"no command {args[0]!r:.60}.{hint}", context) from error
+
+    def list_commands(self, context: click.Context) -> list[str]:  # noqa: ARG002 - of the base
+        """Give the commands in the order in which they were added: that of a run's life."""
+        return list(self.commands)
+
+
+@click.group(
+    "nbflow",
+    cls=Commands,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "--version", "-V", prog_name="nbflow")
+@common
+def app() -> None:
+    """Run workflows, and look at what became of them."""
+
+
+for _command in (
+    *starting.COMMANDS[:2],
+    *acting.COMMANDS,
+    *starting.COMMANDS[2:],
+    *looking.COMMANDS,
+    *stores.COMMANDS,
+    *doctor.COMMANDS,
+):
+    app.add_command(_command)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Carry out a command line, and give the exit code.
+
+    Args:
+        arguments: What stands behind ``nbflow``; by default that of this process.
+
+    Example:
+        >>> main(["runs", "--last", "3"])
+        0
+    """
+    # A run that is started here is waited for, whatever the notebook of a parent process says.
+    os.environ.pop("NBFLOW_WAIT", None)
+    try:
+        guarded(lambda: app.main(arguments, prog_name="nbflow", standalone_mode=False))
+        sys.stdout.flush()
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        return quiet_pipe()
+    except SystemExit as error:
+        return _flushed(error.code)
+    return 0
+
+
+def _flushed(code: Any) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        quiet_pipe()
+    return code if isinstance(code, int) else FAILED if code else 0
+
+
+def entry() -> None:
+    """Be the console script."""
+    code = main()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    sys.exit(code)

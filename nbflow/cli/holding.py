@@ -1,0 +1,73 @@
+"""What holds while a run is driven by a command: Ctrl-C cancels it, and its prints go to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from nbflow.cli.faults import INTERRUPTED
+from nbflow.running.session import sessions
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[None]:
+    """Have all that is printed go to stderr, by other processes and by C code as well."""
+    with contextlib.redirect_stdout(sys.stderr), _descriptor_aside():
+        yield
+
+
+@contextlib.contextmanager
+def _descriptor_aside() -> Iterator[None]:
+    try:
+        out, err = sys.__stdout__.fileno(), sys.__stderr__.fileno()  # type: ignore[union-attr]
+        kept = os.dup(out)
+    except (AttributeError, OSError, io.UnsupportedOperation):
+        yield  # there are none, as in a window or in a test
+        return
+    os.dup2(err, out)
+    try:
+        yield
+    finally:
+        os.dup2(kept, out)
+        os.close(kept)
+
+
+@contextlib.contextmanager
+def interrupts() -> Iterator[None]:
+    """Have Ctrl-C cancel the runs of this process, and the second one end it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    told = [False]
+
+    def heard(*_: object) -> None:
+        if told[0]:
+            os._exit(INTERRUPTED)  # whatever a thread is at: the log is whole
+        told[0] = True
+        # Not here: a handler runs between any two instructions, with any lock held.
+        threading.Thread(target=_cancel, daemon=True).start()
+
+    before: dict[signal.Signals, Any] = {
+        number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _cancel() -> None:
+    for run, session in list(sessions.items()):
+        if not session.done.done():
+            text = f"\nnbflow: cancelling run {run}, which can be resumed. Once more to end at once"
+            click.echo(text, err=True)
+            session.live.cancel_run("interrupted")

@@ -1,0 +1,403 @@
+"""Commands that look at runs: what there is, how it stands, what was slow, and why."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+import nbflow
+from nbflow.cli.faults import FAILED, UNKNOWN, CommandError
+from nbflow.cli.following import follow
+from nbflow.cli.options import Screen, call_of, common, run_argument, run_of, screen, shown
+from nbflow.cli.output import (
+    Column,
+    Record,
+    Shown,
+    Table,
+    count_column,
+    plain,
+    seconds_column,
+    share_column,
+    time_column,
+)
+from nbflow.running.config import settings
+from nbflow.running.run import Run
+from nbflow.viz.export import EDGE_COLUMNS, edge_dicts
+
+_STATUSES = ("running", "stopped", "completed", "failed", "cancelled", "continued")
+_RUN_COLUMNS = (
+    Column("run"),
+    Column("workflow"),
+    Column("status"),
+    Column("on"),
+    time_column("started"),
+    seconds_column("took"),
+)
+
+
+@click.command("runs")
+@click.option("--last", metavar="N", type=click.IntRange(1), default=20, help="How many at most.")
+@click.option("--all", "every", is_flag=True, help="All of them.")
+@click.option("--status", multiple=True, type=click.Choice(_STATUSES), help="Only those so.")
+@click.option("--workflow", metavar="NAME", help="Only those of this workflow.")
+@common
+@shown
+def runs(last: int, every: bool, status: tuple[str, ...], workflow: str | None) -> Shown:  # noqa: FBT001
+    """List the runs that are kept, the latest first.
+
+    One that is not over, and that no process drives, is "stopped": it waits for nbflow resume.
+    """
+    found = nbflow.runs(None)
+    kept = [
+        row
+        for row in found
+        if (not status or row.status in status) and (workflow is None or row.workflow == workflow)
+    ]
+    rows = [
+        (r.run, r.workflow, r.status, r.on, r.created, r.closed and r.closed - r.created)
+        for r in (kept if every else kept[:last])
+    ]
+    where = getattr(settings.open_store(), "path", "the store")
+    empty = f"no runs in {where} yet" if not found else f"none of the {len(found)} runs in {where}"
+    return Table(_RUN_COLUMNS, rows, empty)
+
+
+def record(run: Run[Any]) -> Record:
+    """Give how a run stands, as a record."""
+    history = run.history()
+    first, last = history.events[0], history.events[-1]
+    over = run.done()
+    counts = run.counts()
+    error = run.exception() if over and run.status == "failed" else None
+    return Record(
+        (
+            Column("run"),
+            Column("workflow"),
+            Column("status"),
+            time_column("started"),
+            seconds_column("took"),
+            Column("calls", lambda c: ", ".join(f"{n} {s}" for s, n in c.items()) or "none"),
+            Column("error"),
+        ),
+        (
+            run.id,
+            run.workflow,
+            _status(run),
+            first.at,
+            last.at - first.at if over else None,
+            counts,
+            f"{type(error).__name__}: {error}" if error else None,
+        ),
+    )
+
+
+def _status(run: Run[Any]) -> str:
+    row = next((row for row in nbflow.runs(None) if row.run == run.id), None)
+    return row.status if row is not None else run.status
+
+
+@click.command("show")
+@click.option("-f", "--follow", "following", is_flag=True, help="Show it live until it is over.")
+@common
+@run_argument
+@screen
+def show(out: Screen, run: str | None, following: bool) -> None:  # noqa: FBT001
+    """Show how a run stands: status, counts, graph and Gantt chart."""
+    handle = run_of(run)
+    if following:
+        follow(handle, out)
+    if out.form != "table":
+        out.show(record(handle))
+        return
+    width = out.width or 100
+    out.show(record(handle))
+    if len(handle.calls):
+        click.echo("\n" + handle.graph.text(width=width, color=out.colored))
+        click.echo("\n" + handle.profile.text(width=width, color=out.colored))
+
+
+@click.command("result")
+@common
+@run_argument
+@shown
+def result(run: str | None) -> Shown:
+    """Print the result of a run that has completed."""
+    handle = run_of(run)
+    if not handle.done():
+        raise CommandError(f"run {handle.id} is not over: nbflow wait {handle.id}", FAILED)
+    return result_of(handle)
+
+
+def result_of(run: Run[Any]) -> Record:
+    """Give a run's result to be printed.
+
+    Raises:
+        CommandError: It has none.
+    """
+    if run.status != "completed" and run.onward is None:
+        error = run.exception()
+        raise CommandError(f"run {run.id} {run.status}: {type(error).__name__}: {error}", FAILED)
+    value = run.result()
+    text = value if isinstance(value, str) else repr(value)
+    return Record((Column("run"), Column("result", data=plain)), (run.id, value), text or "''")
+
+
+@click.command("calls")
+@click.option("--status", multiple=True, metavar="STATUS", help="Only those so: failed, done...")
+@click.option("--activity", metavar="NAME", help="Only those of this activity.")
+@common
+@run_argument
+@shown
+def calls(run: str | None, status: tuple[str, ...], activity: str | None) -> Shown:
+    """List the calls of a run with their times."""
+    handle = run_of(run)
+    bars = {bar.call: bar for bar in handle.profile.bars}
+    now = handle.profile.latest
+    rows = []
+    for call in handle.calls.values():
+        if (status and call.status not in status) or (activity and call.activity != activity):
+            continue
+        bar = bars.get(call.id)
+        rows.append(
+            (
+                call.id,
+                call.activity,
+                "cached" if call.cached else call.status,
+                call.attempt,
+                bar.worker if bar else "",
+                bar.started if bar else None,
+                bar.seconds(now) if bar else None,
+            )
+        )
+    head = (
+        Column("call"),
+        Column("activity"),
+        Column("status"),
+        count_column("attempt"),
+        Column("worker"),
+        time_column("started"),
+        seconds_column("took"),
+    )
+    return Table(head, rows, f"run {handle.id} has no such calls")
+
+
+@click.command("logs")
+@click.option("--call", metavar="ID", help="Of this call alone, as it was written.")
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on until the run is over.")
+@common
+@run_argument
+@screen
+def logs(out: Screen, run: str | None, call: str | None, following: bool) -> None:  # noqa: FBT001
+    """Print what the activities of a run have printed and logged."""
+    handle = run_of(run)
+    call_of(handle, call)
+    printed = 0
+    while True:
+        over = handle.done()
+        text = handle.output(call)
+        click.echo(text[printed:], nl=False, color=out.colored)
+        printed = len(text)
+        if over or not following:
+            break
+        pause(handle)
+    if not printed:
+        whose = call or f"run {handle.id}"
+        click.echo(f"{whose} has written nothing{'' if over else ' so far'}", err=True)
+
+
+def pause(run: Run[Any]) -> None:
+    """Wait for a moment, or until a run is over."""
+    try:
+        run.wait(0.5)
+    except TimeoutError:
+        return
+
+
+@click.command("dag")
+@click.option("-o", "--output", metavar="FILE", help="Save it: .svg .png .pdf .dot .mmd .json .csv")
+@click.option("--lines", metavar="N", type=click.IntRange(8), default=60, help="At most so many.")
+@common
+@run_argument
+@screen
+def dag(out: Screen, run: str | None, output: str | None, lines: int) -> None:
+    """Draw the dependency graph of a run."""
+    graph = run_of(run).graph
+    if output:
+        out.show(_saved(graph, output))
+    elif out.form in {"json", "jsonl"}:
+        click.echo(graph.to_json())
+    elif out.form in {"csv", "tsv"}:
+        rows = [tuple(edge[name] for name in EDGE_COLUMNS) for edge in edge_dicts(graph)]
+        out.show(Table(tuple(Column(name) for name in EDGE_COLUMNS), rows))
+    else:
+        click.echo(graph.text(width=out.width or 100, lines=lines, color=out.colored))
+
+
+def _saved(view: Any, output: str) -> str:
+    try:
+        return f"wrote {view.save(output)}"
+    except ValueError as error:
+        raise CommandError(str(error), 2) from None
+
+
+@click.command("profile")
+@click.option("-o", "--output", metavar="FILE", help="Save it: .svg .png .pdf .json .csv .trace")
+@click.option("--attempts", is_flag=True, help="A row an attempt, for --format csv and json.")
+@common
+@run_argument
+@screen
+def profile(out: Screen, run: str | None, output: str | None, attempts: bool) -> None:  # noqa: FBT001
+    """Say where the time of a run went.
+
+    That is the Gantt chart, and a row an activity.
+    """
+    view = run_of(run).profile
+    if output:
+        out.show(_saved(view, output))
+    elif out.form == "table" and not attempts:
+        click.echo(view.text(width=out.width or 100, color=out.colored))
+    elif attempts:
+        out.show(_attempts(view))
+    else:
+        out.show(_activities(view))
+
+
+def _activities(view: Any) -> Table:
+    total = sum(each.total for each in view.by_activity()) or 1.0
+    rows = [
+        (
+            a.activity,
+            a.calls,
+            a.failed,
+            a.total,
+            a.total / a.calls if a.calls else None,
+            a.total / total,
+        )
+        for a in view.by_activity()
+    ]
+    head = (
+        Column("activity"),
+        count_column("calls"),
+        count_column("failed"),
+        seconds_column("total"),
+        seconds_column("mean"),
+        share_column("share"),
+    )
+    return Table(head, rows, "no call has begun")
+
+
+def _attempts(view: Any) -> Table:
+    rows = [
+        (
+            b.call,
+            b.activity,
+            b.attempt,
+            b.status,
+            b.worker,
+            b.queued,
+            b.started,
+            b.seconds(view.latest),
+        )
+        for b in view.bars
+    ]
+    head = (
+        Column("call"),
+        Column("activity"),
+        count_column("attempt"),
+        Column("status"),
+        Column("worker"),
+        seconds_column("queued"),
+        time_column("started"),
+        seconds_column("took"),
+    )
+    return Table(head, rows, "no call has begun")
+
+
+@click.command("why")
+@click.option("--call", metavar="ID", help="Of this call alone, with all reasons.")
+@common
+@run_argument
+@screen
+def why(out: Screen, run: str | None, call: str | None) -> None:
+    """Say why calls ran, or what answered them."""
+    handle = run_of(run)
+    found = handle.why(call_of(handle, call))
+    if out.form == "table":
+        click.echo(found.text(None if call else 60))
+        return
+    rows = [tuple(getattr(line, name) for name in type(line)._fields) for line in found]
+    names = rows and type(next(iter(found)))._fields
+    out.show(Table(tuple(Column(name, data=plain) for name in names or ("call",)), rows))
+
+
+@click.command("compare")
+@click.argument("first")
+@click.argument("second")
+@click.option("-o", "--output", metavar="FILE", help="Save it: .svg .png .pdf .json .csv .html")
+@common
+@screen
+def compare(out: Screen, first: str, second: str, output: str | None) -> None:
+    """Hold two runs against each other.
+
+    What became slower is first.
+    """
+    found = nbflow.compare(run_of(first), run_of(second))
+    if output:
+        out.show(_saved(found, output))
+    elif out.form in {"json", "jsonl"}:
+        click.echo(json.dumps(plain(found.to_dict()), indent=2))
+    elif out.form in {"csv", "tsv"}:
+        click.echo(
+            found.to_pandas().to_csv(index=False, sep="," if out.form == "csv" else "\t"), nl=False
+        )
+    else:
+        click.echo(found.text(width=out.width or 100))
+
+
+@click.command("report")
+@click.argument("file", metavar="FILE")
+@common
+@run_argument
+@shown
+def report(file: str, run: str | None) -> Shown:
+    """Write a page about a run, FILE.html.
+
+    It needs neither network nor kernel.
+    """
+    try:
+        return f"wrote {run_of(run).report(file)}"
+    except ValueError as error:
+        raise CommandError(str(error), 2) from None
+
+
+@click.command("history")
+@click.option("-o", "--output", metavar="FILE", help="Write it to FILE.jsonl, with all values.")
+@click.option("--after", metavar="N", type=int, default=0, help="Events from this one on.")
+@common
+@run_argument
+@screen
+def history(out: Screen, run: str | None, output: str | None, after: int) -> None:
+    """Print the events of a run's log.
+
+    With -o they go to a file that nbflow replay reads.
+    """
+    handle = run_of(run)
+    if output:
+        try:
+            out.show(f"wrote {handle.export_history(output)}")
+        except ValueError as error:
+            raise CommandError(str(error), 2) from None
+        return
+    rows = [
+        (e.seq, e.at, type(e).__name__, getattr(e, "call", getattr(e, "name", "")))
+        for e in handle.events(after)
+    ]
+    head = (count_column("seq"), time_column("at"), Column("event"), Column("of"))
+    if not rows:
+        raise CommandError(f"run {handle.id} has no events after {after}", UNKNOWN)
+    out.show(Table(head, rows))
+
+
+COMMANDS = (runs, show, result, calls, logs, dag, profile, why, compare, report, history)

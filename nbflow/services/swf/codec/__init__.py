@@ -1,0 +1,1 @@
+"""Between SWF's histories and decisions, and the events and commands of nbflow. Pure."""
