@@ -317,7 +317,7 @@ def long_run(lab: Lab, browser: Any, calls: int, folder: Path) -> Iterator[Line]
         shown = f"{COUNT} === 2 && {BOXES} > 0"
         yield within("opened from its file: its graph, grouped", panel.cell(2, shown), 2.0, seconds)
         began = time.monotonic()
-        panel.book.wait_for(f"{STATUS} === 'completed'")
+        panel.book.wait_for(f"{STATUS} === 'completed'", 120)
         yield Line("- all of its log is read so much later", "", seconds(time.monotonic() - began))
         yield from _opened_run(panel, calls)
 

@@ -15,6 +15,7 @@ from nbflow.core.call import CallState
 from nbflow.core.describe import describe, parts
 from nbflow.core.errors import NondeterminismError
 from nbflow.core.history import History
+from nbflow.core.parsing import parsed
 
 _MOST = 3
 """At most so many lines that were changed, or that can differ, are shown."""
@@ -126,7 +127,7 @@ def marker_text(id_: str, of: str) -> str:
 def line_of(source: str, name: str) -> int:
     """Give the line of the one call of a name in a source text; 0 if there is none or are more."""
     try:
-        tree = ast.parse(textwrap.dedent(source))
+        tree = parsed(textwrap.dedent(source))
     except (SyntaxError, ValueError):
         return 0
     found = [

@@ -19,6 +19,8 @@ from functools import lru_cache
 from types import CodeType
 from typing import Final, NamedTuple
 
+from nbflow.core.parsing import parsed
+
 _HAS_DOCSTRING = 0x4000000  # CPython's CO_HAS_DOCSTRING, since 3.13
 _FUTURES: Final = sum(getattr(__future__, n).compiler_flag for n in __future__.all_feature_names)
 _ASYNC_CELL: Final = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -114,7 +116,7 @@ def normal_text(source: str) -> str:
     Raises:
         SyntaxError: It is not Python.
     """
-    return digest("module", _dumped(ast.parse(source)))
+    return digest("module", _dumped(parsed(source)))
 
 
 def source_form(code: CodeType) -> str | None:
@@ -144,7 +146,7 @@ def _found(code: CodeType) -> str | None:
 
 @lru_cache(maxsize=16)
 def _parsed(text: str) -> ast.Module:
-    return ast.parse(text)
+    return parsed(text)
 
 
 def _readings(statement: ast.stmt) -> Iterator[ast.stmt]:

@@ -23,6 +23,7 @@ from typing import Any, Final
 from nbflow.core import place
 from nbflow.core.lintnames import bind, bind_arguments
 from nbflow.core.lintrules import ALWAYS, MODULES, SETS, advice_for, canonical
+from nbflow.core.parsing import parsed
 
 _OK: Final = re.compile(r"#\s*nbflow:\s*ok\b")
 _SET: Final = "write sorted(...)"
@@ -203,7 +204,7 @@ def _source(fn: FunctionType) -> tuple[ast.AST, list[str]] | None:
 
 
 def _parsed(block: list[str], *, indented: bool) -> ast.Module:
-    return ast.parse("".join(["if 1:\n", *block] if indented else block))
+    return parsed("".join(["if 1:\n", *block] if indented else block))
 
 
 class _Reader:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from nbflow.core.fingerprint import digest, normal_text, source_form
 from nbflow.core.keys import Unkeyable
+from nbflow.core.parsing import parsed
 
 _SELF: Final = __name__.partition(".")[0]
 _INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
@@ -121,7 +122,7 @@ def _read(name: str, path: Path) -> tuple[str, tuple[str, ...]]:
 def _summed(source: str, home: str) -> tuple[str, tuple[str, ...]]:
     """Give the digest of a module's source, and the modules that it imports."""
     try:
-        tree = ast.parse(source)
+        tree = parsed(source)
         return normal_text(source), tuple(_imports(tree, home))
     except (SyntaxError, ValueError, RecursionError):
         return digest("text", source), ()

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from nbflow.store.base import Store
     from nbflow.store.mail import Mail
 
+CANCEL: Final = "nbflow:cancel"
+"""The name of the letter by which another process asks that a run be cancelled."""
+ATTEND: Final = 1.0
+"""Seconds between two looks for such letters."""
 LOOK: Final = 0.2
 """Seconds between two looks for signals that other processes have sent."""
 
@@ -72,6 +76,16 @@ def _events(store: Store, run: str, told: SignalReceived) -> Any:
         raise RunNotFound(message) from None
 
 
+def ask_to_cancel(store: Store, run: str, reason: str) -> None:
+    """Ask the process that drives a run to cancel it.
+
+    Raises:
+        RunError: Its store keeps no letters.
+        StoreError: The letter could not be written.
+    """
+    _mail(store).post(run, letter(store, CANCEL, reason, "", propagate=False))
+
+
 def letter(store: Store, name: str, value: object, id: str, *, propagate: bool) -> SignalReceived:  # noqa: A002
     """Make the signal that a person sends."""
     stored = spill(pack(value, f"the value of signal {name}"), store.put)
@@ -103,6 +117,14 @@ class Mailbox:
         before = started.continues if started is not None else ""
         self._boxes = [box for box in (before, session.run) if box]
         self._had: set[str] = set()
+        timekeeper.after(ATTEND, self._attend)
+
+    def _attend(self) -> None:
+        """Look now and then whether the run is to be cancelled."""
+        session = self._session()
+        if session is not None and not session.live.over.is_set():
+            self.look()
+            timekeeper.after(ATTEND, self._attend)
 
     def listen(self) -> None:
         """Look now and then, until the run is over."""
@@ -123,8 +145,12 @@ class Mailbox:
             return
         for box in self._boxes:
             for name, told in self._mail.letters(box):
-                if told.id not in session.history.told:
-                    session.live.signalled(told)
+                if told.name == CANCEL:
+                    self._mail.drop(box, name)
+                    session.live.cancel_run(str(told.result or ""))
+                elif told.id not in session.history.told:
+                    if self._listening:
+                        session.live.signalled(told)
                 elif name in self._had:  # at an earlier look, so the log has it by now
                     self._mail.drop(box, name)
                 else:
@@ -137,5 +163,5 @@ class Mailbox:
             return
         for box in self._boxes:
             for name, told in self._mail.letters(box):
-                if told.id in session.history.told:
+                if told.id in session.history.told or told.name == CANCEL:
                     self._mail.drop(box, name)

@@ -15,7 +15,7 @@ from nbflow.running import session as _session
 from nbflow.running.acting import wake_panels
 from nbflow.running.calls import CallView
 from nbflow.running.leases import holder_of
-from nbflow.running.post import deliver, letter
+from nbflow.running.post import CANCEL, ask_to_cancel, deliver, letter
 from nbflow.running.session import Anew, Session
 from nbflow.running.watching import watchers
 
@@ -49,10 +49,12 @@ class Resumable(Generic[T]):
         """Stop it: open calls are given up, and its code is stopped where it next waits.
 
         Processes are ended. A thread cannot be stopped: it is abandoned, and what it gives back
-        is dropped. Cancelling a run that is over does nothing.
+        is dropped. A run that another process drives is cancelled by that one, within about a
+        second. Cancelling a run that is over does nothing.
 
         Raises:
-            RunError: It is driven by another process, or by none.
+            RunError: No process drives it.
+            StoreError: The process that does could not be told.
         """
         onward = self._history().continued
         if onward is not None:
@@ -64,12 +66,10 @@ class Resumable(Generic[T]):
             return
         if self.done():
             return
-        lease = holder_of(self._store, self.id)
-        who = (
-            "no process drives it now" if lease is None else f"it is driven by process {lease.pid}"
-        )
-        message = f"run {self.id} cannot be cancelled here: {who}"
-        raise RunError(message)
+        if holder_of(self._store, self.id) is None:
+            message = f"run {self.id} cannot be cancelled: no process drives it, so nothing runs"
+            raise RunError(message)
+        ask_to_cancel(self._store, self.id, reason)
 
     def signal(
         self,
@@ -102,6 +102,9 @@ class Resumable(Generic[T]):
         given: Any = name
         if not isinstance(given, str) or not given.strip():
             message = f"a signal has a name, as in run.signal('approved'), not {name!r:.60}"
+            raise RunError(message)
+        if given == CANCEL:
+            message = f"{CANCEL} is no signal of yours: run.cancel() cancels the run"
             raise RunError(message)
         told = letter(self._store, name, value, id, propagate=propagate)
         deliver(self._store, self.id, told)

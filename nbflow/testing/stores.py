@@ -31,6 +31,7 @@ from nbflow.core.payload import Blob, Packed, Ref, digest
 from nbflow.store.base import RunRow, Store
 from nbflow.testing.caches import CacheContract
 from nbflow.testing.checks import equal, raises, true
+from nbflow.testing.notes import MarksContract
 
 HOSTILE = (
     "plain",
@@ -110,7 +111,7 @@ def calls(first: int, number: int) -> list[Event]:
     ]
 
 
-class StoreContract(CacheContract):
+class StoreContract(CacheContract, MarksContract):
     """The contract of stores, as a class of tests for pytest.
 
     Make a subclass whose name begins with ``Test``, and give it a `make`, and a `reopen` if what

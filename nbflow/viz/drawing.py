@@ -14,6 +14,8 @@ from nbflow.viz.palette import activity_colors
 from nbflow.viz.standing import nodes_of
 
 _MOST_POINTS = 12_000
+_READABLE = 2_400.0
+"""A picture that is wider than this, and far from as high, is a strip that nobody can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,9 @@ class Scene:
 def scene(graph: Graph, grouping: Grouping | None = None) -> Scene:
     """Choose what to show of a graph, and lay it out.
 
+    Calls are shown one by one as long as that can be read: of many, or of very many side by side,
+    there is a box an activity.
+
     Args:
         graph: The graph.
         grouping: What is known of its activities already; a big graph is gone through otherwise.
@@ -70,9 +75,10 @@ def scene(graph: Graph, grouping: Grouping | None = None) -> Scene:
         colors = activity_colors(state.name for state in graph.history.calls.values())
         if compositions(graph):
             nest = nested(graph)
-            return Scene(graph, None, nest.layout, colors, nest)
+            if not _strip(nest.layout):
+                return Scene(graph, None, nest.layout, colors, nest)
         found = layout(graph)
-        if _points(found) <= _MOST_POINTS:
+        if _points(found) <= _MOST_POINTS and not _strip(found):
             return Scene(graph, None, found, colors)
     return opened(graph, (), grouping)
 
@@ -120,6 +126,11 @@ def _laid_out(summary: Summary) -> Layout:
         direct = {edge: smooth((curve[0], curve[-1])) for edge, curve in found.curves.items()}
         found = replace(found, curves=direct)
     return found
+
+
+def _strip(found: Layout) -> bool:
+    """Whether some layer is so wide that the picture has to be shrunk to a line."""
+    return found.width > _READABLE and found.width > 4 * found.height
 
 
 def _points(found: Layout) -> int:

@@ -36,7 +36,11 @@ _MOST_TURNS = 40
 _SIFTING = 1_800_000
 """About how many pairs of nodes may be compared, from one start."""
 _KICKING = 1_600_000
-"""The same for all kicks together."""
+"""The same for all kicks together, in a graph that is big..."""
+_MOST_KICKING = 8_000_000
+"""...and in one that is small..."""
+_KICKED = 13_500_000_000_000
+"""...between which it is this over the square of the number of nodes and links."""
 _LAST_KICKS = 60
 """So many kicks that save nothing are enough."""
 _CHUNK = 48
@@ -96,7 +100,7 @@ def order(rows: Rows, up: Links, down: Links) -> None:
         found.sift(range(len(rows)), _SIFTING)
         if found.count() < best.count():
             best = found
-    best.kick(_KICKING)
+    best.kick(min(_MOST_KICKING, max(_KICKING, _KICKED // size**2)))
     rows[:] = best.rows
 
 
@@ -110,6 +114,7 @@ class _Order:
         self.place = _places(self.rows, len(down))
         self.work = 0
         self._counted = -1
+        self._each = 0
 
     def count(self) -> int:
         """How many edges cross."""
@@ -195,6 +200,7 @@ class _Order:
         dice = random.Random(1)
         rank = {v: r for r, row in enumerate(self.rows) for v in row}
         under = self._crossings_under(range(len(self.rows)))
+        self._each = work // 40
         end, idle = self.work + work, 0
         while any(under) and self.work < end and idle < _LAST_KICKS:
             (r,) = dice.choices(range(len(under)), under)
@@ -228,7 +234,7 @@ class _Order:
             mine = [v for v in self.rows[r] if v in cluster]
             self._set(r, [*others[:at], *mine, *others[at:]])
         around = {r + d for r in layers for d in (-1, 0, 1)}
-        self.sift(sorted(around & set(inside)), _KICKING // 40, inside)
+        self.sift(sorted(around & set(inside)), self._each, inside)
         found = self._crossings_under(touched)
         before, after = sum(under[r] for r in touched), sum(found)
         if after > before:

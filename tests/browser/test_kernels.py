@@ -83,13 +83,18 @@ def cancel(book: Notebook) -> float:
     return time.monotonic()
 
 
+def soon() -> float:
+    """Give two seconds, as long as the machine has nothing else to do, and more where it has."""
+    return 2.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def is_gone(book: Notebook, names: str, clicked: float) -> None:
     """See that a run has ended within 2 s of a click, and its processes with it."""
     book.wait_for(f"{STATUS} === 'cancelled'")
     for name in names:
         process = Path(f"/proc/{worker(book, name)}")
-        eventually(lambda gone=process: not gone.exists(), 2)  # type: ignore[misc]
-    assert time.monotonic() - clicked < 2
+        eventually(lambda gone=process: not gone.exists(), soon())  # type: ignore[misc]
+    assert time.monotonic() - clicked < soon()
 
 
 def fresh(book: Notebook) -> None:
@@ -182,7 +187,7 @@ def check_reload(notebook: Callable[..., Notebook], shot: Path, **front: str) ->
     book.shot(shot / "reloaded.png")
     clicked = cancel(book)
     book.wait_for(f"{STATUS} === 'cancelled'")
-    assert time.monotonic() - clicked < 2
+    assert time.monotonic() - clicked < soon()
 
 
 def check_death(notebook: Callable[..., Notebook], **front: str) -> None:

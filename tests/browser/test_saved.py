@@ -136,32 +136,3 @@ def test_w8_what_is_saved_of_a_big_run_is_small(notebook):
         assert len(kept(book)) < 2_000_000
     finally:
         book.command(SAVE_STATE)
-
-
-def test_w7_reopened_by_somebody_else_it_can_be_read(notebook, tmp_path):
-    """W7: untrusted and without its kernel: the picture, no error, and no empty place above it."""
-    book = notebook(FLOW, "run = revenue(['eu'], 'u')\nrun")
-    open_gate(book, "u-eu")
-    book.run()
-    book.wait_for(f"{STATUS} === 'completed'")
-    book.wait_for(
-        """window.jupyterapp.shell.currentWidget.content.model.sharedModel.toJSON().cells[1]
-        .outputs.some((output) => output.data?.['image/png'])"""
-    )
-    made = book.save()
-    made.cells[0].source += "\n# by somebody else"
-    other = book.path.with_name("other-" + book.path.name)
-    book.write(other, made)
-    book.open(other)
-    book.wait_for(f"{PICTURES} === 1")
-    assert errors_shown(book) == []
-    assert book.page.locator("section.nbf").count() == 0
-    trusted = "window.jupyterapp.shell.currentWidget.content.widgets[1].model.trusted"
-    assert book.page.evaluate(f"() => {trusted}") is False
-    tops = """() => {
-        const area = document.querySelectorAll('.jp-CodeCell')[1].querySelector('.jp-OutputArea');
-        const seen = [...area.querySelectorAll('img')].find((img) => img.checkVisibility());
-        return seen.getBoundingClientRect().top - area.getBoundingClientRect().top;
-    }"""
-    assert book.page.evaluate(tops) < 60
-    book.shot(tmp_path / "untrusted.png")

@@ -108,6 +108,19 @@ def test_another_process_waits_for_a_run_and_signals_it(spawn: Spawn) -> None:
     assert waiting.communicate(timeout=60)[0] == "3\n"
 
 
+def test_another_process_cancels_a_run(spawn: Spawn, place: Path) -> None:
+    """`nbflow cancel` reaches a run whichever process drives it, and ends its activities."""
+    command = spawn("run", "flow.py:holding", "--on", "processes")
+    eventually((place / "a.began").exists)
+    out, err = spawn("cancel", "--reason", "not needed").communicate(timeout=60)
+    assert "cancel requested" in out, err
+    _, err = command.communicate(timeout=60)
+    assert command.returncode == 130
+    assert "not needed" in err
+    worker = int((place / "a.began").read_text())
+    eventually(lambda: not Path(f"/proc/{worker}").exists())
+
+
 def test_the_command_line_loads_nothing_that_it_does_not_need() -> None:
     """`nbflow runs` starts in a moment: none of the large libraries is loaded."""
     code = (

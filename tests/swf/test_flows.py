@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import random
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -83,7 +85,7 @@ def flaky(key):
     return RAN[key]
 
 
-@activity(retry=nbflow.Retry(attempts=5, wait=0, on=OSError))
+@activity(retry=nbflow.Retry(attempts=5, wait=0, on=(OSError,)))
 def picky():
     RAN["picky"] += 1
     raise ValueError("not one of those")
@@ -104,7 +106,7 @@ def slow():
     return "never runs"
 
 
-KNOWN = [number, add, point, double, fail, shrug, flaky, picky, big, by_function, slow]
+KNOWN: list[Any] = [number, add, point, double, fail, shrug, flaky, picky, big, by_function, slow]
 
 
 @workflow
@@ -229,12 +231,21 @@ FLOWS = [
 ]
 
 
+class Nearby(NamedTuple):
+    """An emulator for all tests, each of which has a domain of its own there."""
+
+    endpoint: emulator.Endpoint
+    api: Api
+    numbers: Iterator[int]
+
+
 class Site:
     """A domain with a decider and a worker, driven by hand."""
 
-    def __init__(self, endpoint: emulator.Endpoint, blobs: Any = None) -> None:
-        self.endpoint, self.blobs = endpoint, blobs
-        self.domain = Domain(api=Api(endpoint.client()), name="d", retention=1)
+    def __init__(self, nearby: Nearby, blobs: Any = None) -> None:
+        self.endpoint, self.blobs = nearby.endpoint, blobs
+        name = f"d{next(nearby.numbers)}"
+        self.domain = Domain(api=nearby.api, name=name, retention=1)
         self.domain.save()
         self.decider = WorkflowDecider(self.domain, "default", FLOWS, blobs=blobs)
         self.worker = WorkflowWorker(self.domain, "default", KNOWN, blobs=blobs)
@@ -248,7 +259,7 @@ class Site:
             if execution.upstream().status == "CLOSED":
                 History.of(execution.events())
                 return run_events(execution, blobs=self.blobs)
-            decided = self.decider.step()
+            decided = self.decider.step_own() or self.decider.step()
             if not ((work and self.worker.step()) or decided):
                 self.endpoint.advance(1)
         raise AssertionError(f"it does not end: {[e.kind for e in execution.events()][-20:]}")
@@ -257,14 +268,14 @@ class Site:
         return self.drive(self.start(flow, *args))
 
 
-@pytest.fixture
-def nearby() -> Iterator[emulator.Endpoint]:
+@pytest.fixture(scope="module")
+def nearby() -> Iterator[Nearby]:
     with emulator.running(limits=emulator.Limits(poll=0)) as endpoint:
-        yield endpoint
+        yield Nearby(endpoint, Api(endpoint.client()), itertools.count())
 
 
 @pytest.fixture
-def site(nearby: emulator.Endpoint) -> Site:
+def site(nearby: Nearby) -> Site:
     RAN.clear()
     return Site(nearby)
 
@@ -319,7 +330,7 @@ def test_a_failed_attempt_is_tried_again_after_its_wait(site: Site):
     assert outcome(events) == ("completed", 3)
     failed = [e for e in events if isinstance(e, CallFailed)]
     assert [(e.attempt, e.error.message) for e in failed] == [(1, "attempt 1"), (2, "attempt 2")]
-    waits = [e.retry_at - e.at for e in failed]
+    waits = [(e.retry_at or 0.0) - e.at for e in failed]
     assert 2.5 <= waits[0] <= 5
     assert 5 <= waits[1] <= 10
     history = History.of(execution.events())
@@ -401,7 +412,7 @@ def test_a_run_is_cancelled_when_asked(site: Site):
     assert execution.upstream().close_status == "CANCELED"
 
 
-def test_values_that_are_too_long_go_elsewhere(nearby: emulator.Endpoint, tmp_path: Path):
+def test_values_that_are_too_long_go_elsewhere(nearby: Nearby, tmp_path: Path):
     """With a place to keep them long values travel; without, the call fails and says so."""
     events = Site(nearby, Directory(tmp_path / "blobs")).run(heavy, 100_000)
     assert outcome(events) == ("completed", 100_000)
@@ -410,12 +421,12 @@ def test_values_that_are_too_long_go_elsewhere(nearby: emulator.Endpoint, tmp_pa
     assert "give a Directory or a Bucket as blobs" in said
 
 
-def test_1500_wide_stays_inside_the_limits(nearby: emulator.Endpoint):
+def test_1500_wide_stays_inside_the_limits(nearby: Nearby):
     """However wide, no response is refused and no activity is scheduled in vain."""
     site = Site(nearby)
     execution = site.start(wide, 1500)
     for _ in range(60):
-        if not site.decider.step():
+        if not (site.decider.step_own() or site.decider.step()):
             break
     counts = execution.upstream().open_counts
     assert counts is not None
@@ -423,6 +434,73 @@ def test_1500_wide_stays_inside_the_limits(nearby: emulator.Endpoint):
     refused = [e.kind for e in execution.events() if e.kind.endswith("Failed")]
     assert refused == []
     execution.terminate()
+
+
+@workflow
+def chain(n):
+    last = number(0)
+    for _ in range(n):
+        last = add(last, 1)
+        last.result()
+    return last
+
+
+def test_every_event_is_read_once(site: Site):
+    """A decider that knows an execution reads what is new only, and decides the same."""
+    site.decider = WorkflowDecider(site.domain, "default", [chain])
+    before = site.endpoint.stats()["eventsServed"]
+    execution = site.start(chain, 20)
+    while execution.upstream().status == "OPEN":
+        assert site.decider.step_own() or site.decider.step()
+        site.worker.step()
+    served = site.endpoint.stats()["eventsServed"] - before
+    events = list(execution.events())
+    assert outcome(run_events(execution)) == ("completed", 20)
+    # Each decision reads the event once more that handed the one before out.
+    assert served <= len(events) + 22
+    assert {e.kind for e in events} & {"DecisionTaskTimedOut"} == set()
+
+
+@pytest.mark.parametrize("keep", [1000, 0])
+def test_another_decider_takes_over(site: Site, keep: int):
+    """When a decider is gone its executions go to another one, at once or after some seconds."""
+    first = WorkflowDecider(site.domain, "default", [chain], keep=keep)
+    site.decider = WorkflowDecider(site.domain, "default", [chain])
+    execution = site.start(chain, 4)
+    for _ in range(2):
+        assert first.step_own() or first.step()
+        assert site.worker.step()
+    assert site.decider.step() == (keep == 0)
+    if keep:
+        site.endpoint.advance(11)
+    assert outcome(site.drive(execution)) == ("completed", 4)
+
+
+def test_a_decider_that_forgot_reads_all_again(site: Site):
+    """A task of news for an execution that is not kept any more is decided all the same."""
+    site.decider = WorkflowDecider(site.domain, "default", [chain], keep=1)
+    runs = [site.start(chain, 3) for _ in range(3)]
+    for run in runs:
+        assert outcome(site.drive(run)) == ("completed", 3)
+
+
+def test_decider_and_worker_run_by_themselves(site: Site):
+    """In threads of their own, until they are stopped, whatever the service does."""
+    site.endpoint.inject("throttle", "PollForDecisionTask")
+    actors = [site.decider, site.worker]
+    threads = [threading.Thread(target=actor.run) for actor in actors]
+    for thread in threads:
+        thread.start()
+    execution = site.start(wide, 30)
+    for _ in range(2000):
+        if execution.upstream().status == "CLOSED":
+            break
+    for actor in actors:
+        actor.stop()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert outcome(run_events(execution)) == ("completed", sum(range(30)))
 
 
 def test_a_refused_schedule_is_tried_again_after_a_while(site: Site):
@@ -513,7 +591,7 @@ def test_what_was_not_started_by_nbflow_is_not_decided(
     execution.terminate()
     foreign = site.domain.api.call(
         "StartWorkflowExecution",
-        domain="d",
+        domain=site.domain.name,
         workflowId="foreign",
         workflowType={"name": "diamond", "version": diamond.__definition__().version},
         taskList={"name": "default"},

@@ -206,6 +206,42 @@ def test_processes_report_in_its_time():
         assert [bar.started for bar in run.profile.bars] == [START + DAY]
 
 
+def test_the_cache_lines_and_signals_are_waited_for(tmp_path):
+    """A run that looks results up, holds calls back or hears a signal has yet to come to rest."""
+    ran = FaultTable(tmp_path)
+
+    @nbflow.activity(cache=True)
+    def load(n):
+        ran.act(n)
+        return n
+
+    @nbflow.activity(max_running=1, task_priority=1)
+    def narrow(n):
+        return n
+
+    @nbflow.workflow
+    def flow():
+        nbflow.sleep(60)
+        loaded = [load(n) for n in range(5)]
+        through = [narrow(part) for part in loaded]
+        total = sum(part.result() for part in through)
+        nbflow.sleep(60)
+        return total + nbflow.wait_signal("more").result()
+
+    for _ in range(2):
+        with FakeClock() as clock:
+            run = flow.start()
+            clock.advance(60)
+            assert run.calls["narrow-5"].status == "done"
+            clock.advance(59)
+            run.signal("more", 1)
+            clock.settle()
+            assert run.status == "running"
+            clock.advance(1)
+            assert run.result() == 11
+    assert ran.total() == 5
+
+
 def test_the_next_thing_that_is_due():
     """One may go from one due time to the next without knowing them."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nbflow
@@ -224,6 +224,7 @@ def test_a_resumed_run_runs_anew_what_failed():
     assert history.result() == "now"
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.permutations(range(4)), st.lists(st.integers(), min_size=4, max_size=4))
 def test_any_order_of_results_gives_the_same(order, values):
     """Which call ends first makes no difference to code that waits for all of them."""

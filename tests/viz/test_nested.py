@@ -216,3 +216,14 @@ def test_how_far_a_call_is(done, total, part):
     assert row_named(page, "fetch-1")["progress"] == part
     assert page.tables["bars"][0][-1] == pytest.approx(part)
     assert isinstance(log.events[-1], CallStarted)
+
+
+def test_a_layer_that_is_too_wide_is_summed_up_in_still_pictures():
+    """Two hundred calls side by side are no strip that nobody can read, but a box with a count."""
+    calls: list[Asked] = [("load-1", (), "")]
+    calls += [(f"fit-{i}", ("load-1",), "") for i in range(1, 201)]
+    shown = scene(Graph.of(log_of(calls)))
+    assert shown.layout.width < 900
+    assert [box.activity for box in shown.boxes] == ["load", "fit"]
+    few = scene(Graph.of(log_of(calls[:20])))
+    assert len(few.boxes) == 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,7 @@ from nbflow.store.memory import MemoryStore
 
 WAIT = 30
 RAN: list[str] = []
+GATE = threading.Event()
 seen_by: contextvars.ContextVar[str] = contextvars.ContextVar("seen_by", default="nobody")
 
 
@@ -58,6 +60,13 @@ def stuck() -> None:
     while True:
         nbflow.context().heartbeat()
         time.sleep(0.01)  # an activity may: this one stands for long work
+
+
+@nbflow.activity
+def gated() -> int:
+    """Wait until the test opens the gate."""
+    assert GATE.wait(WAIT)
+    return 3
 
 
 def asked(run: Any) -> list[str]:
@@ -319,6 +328,7 @@ def test_a_time_limit_that_was_not_needed_is_taken_back() -> None:
         TimerStarted,
         TimerCancelled,
     ]
+    assert of(run, TimerCancelled)[0].reason == ""  # by the code, not by the end of the run
 
 
 def test_what_others_await_too_is_not_given_up() -> None:
@@ -326,7 +336,7 @@ def test_what_others_await_too_is_not_given_up() -> None:
 
     @nbflow.workflow(lint=False)
     async def flow() -> Any:
-        shared = inc(1)
+        shared = gated()
 
         async def see() -> int:
             return await shared
@@ -334,10 +344,13 @@ def test_what_others_await_too_is_not_given_up() -> None:
         one, two = asyncio.create_task(see()), asyncio.create_task(see())
         await asyncio.sleep(0)
         one.cancel()
+        await inc(1)
+        GATE.set()
         return await two
 
+    GATE.clear()
     run = flow.start()
-    assert run.result(WAIT) == 2
+    assert run.result(WAIT) == 3
     assert of(run, CallCancelled) == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nbflow
@@ -222,6 +222,7 @@ BLOCKS = st.lists(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(BLOCKS)
 def test_what_was_measured_comes_back_from_the_log(blocks):
     """Exactly, through the text of an event; and every block has a line of text."""
@@ -233,6 +234,7 @@ def test_what_was_measured_comes_back_from_the_log(blocks):
     assert all("\n" not in measured_text(block) or block.metadata for block in blocks)
 
 
+@settings(deadline=None, max_examples=50)
 @given(BLOCKS)
 def test_sums_lose_nothing(blocks):
     """The bytes, records, times and failures of a run are those of its blocks together."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nbflow
@@ -335,6 +335,7 @@ def test_a_store_without_notes_says_so(monkeypatch):
 NAMES = st.text(min_size=1, max_size=20)
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     st.dictionaries(NAMES, st.tuples(NAMES, st.floats(0, 2e9)).map(lambda m: Mark(*m)), max_size=5),
     NAMES,

@@ -8,12 +8,14 @@ Everything here can be used by itself, on the service or on the emulator
     from nbflow.services import swf
 
     domain = swf.Domain(name="analytics", retention=30).save()
+    swf.start_workflow(domain, revenue, (["eu", "us"],))
     for execution in swf.WorkflowExecutionQuerySet(domain).filter("CLOSED", close_status="FAILED"):
         print(execution.workflow_id, swf.History.of(execution.events()).refused)
 """
 
 from nbflow.services.swf.actors import ActivityWorker, Decider
 from nbflow.services.swf.api import Api
+from nbflow.services.swf.blobs import BlobMissing, Bucket, Directory
 from nbflow.services.swf.connection import connect
 from nbflow.services.swf.decisions import (
     DECISIONS,
@@ -45,6 +47,12 @@ from nbflow.services.swf.errors import (
     Unreachable,
 )
 from nbflow.services.swf.events import HistoryEvent
+from nbflow.services.swf.flows import (
+    WorkflowDecider,
+    WorkflowWorker,
+    run_events,
+    start_workflow,
+)
 from nbflow.services.swf.history import History
 from nbflow.services.swf.models import (
     ActivityType,
@@ -70,6 +78,8 @@ __all__ = [
     "ActivityWorker",
     "AlreadyExists",
     "Api",
+    "BlobMissing",
+    "Bucket",
     "CancelTimer",
     "CancelWorkflowExecution",
     "Change",
@@ -79,6 +89,7 @@ __all__ = [
     "Decision",
     "DecisionTask",
     "Deprecated",
+    "Directory",
     "DoesNotExist",
     "Domain",
     "DomainQuerySet",
@@ -103,9 +114,13 @@ __all__ = [
     "Throttled",
     "TypeName",
     "Unreachable",
+    "WorkflowDecider",
     "WorkflowExecution",
     "WorkflowExecutionQuerySet",
     "WorkflowType",
     "WorkflowTypeQuerySet",
+    "WorkflowWorker",
     "connect",
+    "run_events",
+    "start_workflow",
 ]

@@ -36,7 +36,7 @@ from nbflow.services.swf.tasks import (
     shortened,
     told,
 )
-from nbflow.services.swf.wire import read
+from nbflow.services.swf.wire import read, seconds
 
 _PAGE: Final = 1000
 _WAITS: Final = (0.2, 1.0, 5.0, 15.0)
@@ -60,10 +60,14 @@ class Actor(ABC):
 
     def run(self) -> None:
         """Take one task after the other until `stop`; what goes wrong is logged, and it goes on."""
+        self.repeat(self.step)
+
+    def repeat(self, step: Callable[[], bool]) -> None:
+        """Do a step again and again until `stop`, after a pause if the service cannot be had."""
         failures = 0
         while not self._over.is_set():
             try:
-                self.step()
+                step()
                 failures = 0
             except (Throttled, Unreachable) as error:
                 _log.warning("%s of %s: %s", type(self).__name__, self.task_list, error)
@@ -127,10 +131,17 @@ class Decider(Actor):
         """
         _log.error("no decision for %s: %s", task.execution.workflow_id, error, exc_info=error)
 
-    def poll(self) -> DecisionTask | None:
-        """Wait for a task, for as long as the service holds the poll; read all of its history."""
+    def poll(self, task_list: str = "", *, news_only: bool | None = None) -> DecisionTask | None:
+        """Wait for a task, for as long as the service holds the poll; read all of its history.
+
+        Args:
+            task_list: Another task list than the decider's own.
+            news_only: As the decider's own, for this poll.
+        """
         request = {**self._where(), "maximumPageSize": _PAGE}
-        if self.news_only:
+        if task_list:
+            request["taskList"] = {"name": task_list}
+        if self.news_only if news_only is None else news_only:
             request["startAtPreviousStartedEvent"] = True
         answer = self.api.call("PollForDecisionTask", **request)
         if not answer.get("taskToken"):
@@ -151,9 +162,22 @@ class Decider(Actor):
         )
 
     def answer(
-        self, task: DecisionTask, decisions: Iterable[Decision], *, context: str | None = None
+        self,
+        task: DecisionTask,
+        decisions: Iterable[Decision],
+        *,
+        context: str | None = None,
+        next_list: str = "",
+        next_seconds: float | None = None,
     ) -> None:
         """Send decisions.
+
+        Args:
+            task: What they answer.
+            decisions: What is to be done, in order.
+            context: A text that the description of the execution shows.
+            next_list: Where its next decision tasks go, in the place of its own task list.
+            next_seconds: After how many seconds they go to its own again if nobody takes one.
 
         Raises:
             Invalid: They are too many or too long, or a closing one is not the last.
@@ -166,24 +190,35 @@ class Decider(Actor):
             taskToken=task.token,
             decisions=wires,
             executionContext=context,
+            taskList={"name": next_list} if next_list else None,
+            taskListScheduleToStartTimeout=seconds(next_seconds),
         )
 
     def step(self) -> bool:
         """Poll once, decide and answer; give whether there was a task."""
         task = self.poll()
-        if task is None:
-            return False
+        if task is not None:
+            self.handle(task)
+        return task is not None
+
+    def handle(self, task: DecisionTask) -> bool:
+        """Decide and answer; give whether the answer was taken."""
         try:
             decisions = list(self.decide(task))
             checked(decisions)
         except Exception as error:  # noqa: BLE001 - what is raised there is the decider's business
             self.failed(task, error)
-            return True
+            return False
         try:
-            self.answer(task, decisions)
+            self.answer(task, decisions, **self.next_list())
         except DoesNotExist as error:
             _log.warning("too late for %s: %s", task.execution.workflow_id, error)
+            return False
         return True
+
+    def next_list(self) -> dict[str, Any]:
+        """Give `next_list` and `next_seconds` of `answer`; by default they are left as they are."""
+        return {}
 
 
 def checked(decisions: Sequence[Decision]) -> list[Data]:
@@ -358,11 +393,11 @@ def _persisting(say: Callable[[], None]) -> None:
         SwfError: It cannot be reached for long, or refuses.
     """
     wait: Any = threading.Event().wait
-    for seconds in _WAITS:
+    for pause in _WAITS:
         try:
             say()
             return
         except (Throttled, Unreachable) as error:
-            _log.warning("once more in %s s: %s", seconds, error)
-            wait(seconds)
+            _log.warning("once more in %s s: %s", pause, error)
+            wait(pause)
     say()

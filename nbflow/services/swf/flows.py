@@ -10,7 +10,11 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import threading
+import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -41,6 +45,7 @@ from nbflow.services.swf.codec.writing import FIRST, Writer
 from nbflow.services.swf.decisions import Decision, FailWorkflowExecution, ScheduleActivityTask
 from nbflow.services.swf.domains import Domain
 from nbflow.services.swf.errors import AlreadyExists, Invalid
+from nbflow.services.swf.events import HistoryEvent
 from nbflow.services.swf.executions import WorkflowExecution
 from nbflow.services.swf.kinds import WorkflowType
 from nbflow.services.swf.sealing import KeySeal
@@ -49,6 +54,11 @@ from nbflow.services.swf.wire import TypeName
 from nbflow.store.ids import new_id
 
 _log = logging.getLogger(__name__)
+_LONGEST: Final = 200
+KEPT: Final = 1_000
+"""How many histories a decider keeps."""
+STICKY_SECONDS: Final = 10.0
+"""Seconds after which another decider is asked, if the one that knows an execution is gone."""
 EXECUTION_SECONDS: Final = 86_400.0
 DECISION_SECONDS: Final = 60.0
 """Seconds that a decision may take: if a decider is lost, another one is asked after that."""
@@ -137,9 +147,13 @@ def run_events(execution: WorkflowExecution, *, blobs: Blobs | None = None) -> l
 class WorkflowDecider(Decider):
     """Decides runs of workflows, by their names.
 
-    Each decision reads the whole history and runs the workflow's code from its start. What the
-    code asks for is compared with the history; where the two differ nothing is answered, so that
-    the run goes on once the code is mended.
+    Each decision runs the workflow's code from its start. What the code asks for is compared with
+    the history; where the two differ nothing is answered, so that the run goes on once the code is
+    mended.
+
+    What was read of a history is kept, and the next decisions of the execution are asked of this
+    decider, at a task list of its own, so every event is read once. If nobody takes such a task
+    for some seconds, any decider of the common list gets it, and reads the whole history.
 
     Args:
         domain: Where.
@@ -149,6 +163,7 @@ class WorkflowDecider(Decider):
             list of that name.
         blobs: Where texts go that are too long for SWF.
         identity: What histories say of it.
+        keep: How many histories are kept.
     """
 
     def __init__(
@@ -160,8 +175,13 @@ class WorkflowDecider(Decider):
         activity_task_list: str = "default",
         blobs: Blobs | None = None,
         identity: str | None = None,
+        keep: int = KEPT,
     ) -> None:
         super().__init__(domain, task_list, identity=identity)
+        self.own_list = f"{task_list[:_LONGEST]}-{uuid.uuid4().hex}"
+        self.keep = keep
+        self._kept: OrderedDict[str, Reader] = OrderedDict()
+        self._lock = threading.Lock()
         known = [definition(workflow) for workflow in workflows]
         self._known = {TypeName(d.name, d.version): d for d in known}
         self._activity_task_list, self._blobs = activity_task_list, blobs
@@ -178,16 +198,75 @@ class WorkflowDecider(Decider):
         if found is None:
             names = ", ".join(f"{name} {version}" for name, version in sorted(self._known))
             raise NbflowError(f"there is no workflow {' '.join(task.type)} here, only {names}")
-        texts = Texts(task.execution.workflow_id, self._blobs, self._seal)
-        reader = Reader(texts)
-        reader.feed(task.events)
+        reader = self._reader(task)
         writer = Writer(reader, self._activity_task_list)
         try:
             now = batch(_decided(found, reader, writer)).now
         except Invalid as error:
-            return [_failing(texts, error)]
+            return [_failing(reader.texts, error)]
         self._register(now)
+        # Kept by `handle`, once the answer was taken.
+        self._kept[task.token] = reader
         return now
+
+    def _reader(self, task: DecisionTask) -> Reader:
+        """Give what is known of an execution, its latest events included."""
+        reader = self._kept.pop(task.execution.run_id, None)
+        events = task.events
+        if reader is None or not task.previous or reader.started != task.previous:
+            reader = Reader(Texts(task.execution.workflow_id, self._blobs, self._seal))
+            if events[0].id != 1:
+                events = self._whole(task)
+        reader.feed(event for event in events if event.id > reader.last)
+        return reader
+
+    def _whole(self, task: DecisionTask) -> list[HistoryEvent]:
+        """Read the history up to a task, which has only the latest part."""
+        whole = WorkflowExecution(
+            api=self.api,
+            domain=self.domain,
+            workflow_id=task.execution.workflow_id,
+            run_id=task.execution.run_id,
+        )
+        return list(itertools.takewhile(lambda e: e.id <= task.started, whole.events()))
+
+    def handle(self, task: DecisionTask) -> bool:
+        """Decide and answer; give whether the answer was taken."""
+        taken = super().handle(task)
+        with self._lock:
+            reader = self._kept.pop(task.token, None)
+            if taken and reader is not None:
+                self._kept[task.execution.run_id] = reader
+                while len(self._kept) > self.keep:
+                    self._kept.popitem(last=False)
+        return taken
+
+    def next_list(self) -> dict[str, Any]:
+        """Ask for the next tasks at the own list; when this decider ends, at the common one."""
+        if self._over.is_set() or not self.keep:
+            return {"next_list": self.task_list}
+        return {"next_list": self.own_list, "next_seconds": STICKY_SECONDS}
+
+    def step(self) -> bool:
+        """Poll the common list once; give whether there was a task."""
+        return self._step("")
+
+    def step_own(self) -> bool:
+        """Poll the list of this decider once; give whether there was a task."""
+        return self._step(self.own_list)
+
+    def _step(self, task_list: str) -> bool:
+        task = self.poll(task_list, news_only=bool(task_list))
+        if task is not None:
+            self.handle(task)
+        return task is not None
+
+    def run(self) -> None:
+        """Take tasks of both lists until `stop`."""
+        own = threading.Thread(target=self.repeat, args=(self.step_own,), daemon=True)
+        own.start()
+        super().run()
+        own.join()
 
     def _register(self, decisions: Iterable[Decision]) -> None:
         """Register the types of activities before they are scheduled for the first time."""

@@ -18,6 +18,7 @@ from nbflow.core.errors import ActivityTimeout, RunError
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
+    CallScheduled,
     CallStarted,
     CallSucceeded,
     CancelRequested,
@@ -78,6 +79,7 @@ class Reader:
         closed: Whether the execution is over.
         now: When the latest decision task was handed out (seconds, epoch).
         last: The number of the latest event.
+        started: The number of the event that handed the latest decision task out.
     """
 
     def __init__(self, texts: Texts) -> None:
@@ -93,7 +95,7 @@ class Reader:
         self.closed = False
         self.now = 0.0
         self.last = 0
-        self._started = 0
+        self.started = 0
         self._through = 0
         self._attempts: dict[int, Attempt] = {}
         self._next: dict[str, int] = {}
@@ -119,7 +121,7 @@ class Reader:
     def _take(self, event: HistoryEvent) -> None:
         if event.kind == "DecisionTaskStarted":
             self._decided()
-            self.now, self._started = event.at, event.id
+            self.now, self.started = event.at, event.id
         elif event.kind == "DecisionTaskCompleted":
             self._through = event.attributes["startedEventId"]
         handler = _HANDLERS.get(event.kind)
@@ -132,14 +134,26 @@ class Reader:
 
     def see(self) -> list[Event]:
         """Let the decision task at hand see what happened before it; give the log."""
-        self._see(self._started)
+        self._see(self.started)
         return self.log
 
     def all(self) -> list[Event]:
-        """Give the log with what no decision has seen yet, for whoever only looks."""
+        """Give the events with what no decision has seen yet, for whoever only looks.
+
+        What was read before a turn of the code stands with the first call of that turn, as in any
+        log. Here that call may come late, since it is heard of when it can run: so it is moved.
+        """
+        self._take_all()
+        asked = [e for e in self.log if isinstance(e, CallScheduled)]
+        read = {e.turn: e.after for e in asked if e.after}
+        return [
+            e._replace(after=read.pop(e.turn, ())) if isinstance(e, CallScheduled) else e
+            for e in self.log
+        ]
+
+    def _take_all(self) -> None:
         self._decided()
         self._see(self.last)
-        return self.log
 
     def _see(self, through: int) -> None:
         while self._news and self._news[0].id <= through:
@@ -166,7 +180,7 @@ class Reader:
         self.log.append(event._replace(seq=len(self.log) + 1, at=at))
 
     def _over(self, event: HistoryEvent) -> None:
-        self.all()
+        self._take_all()
         self._add(event.at, _closing(self, event))
         self.closed = True
 
