@@ -17,7 +17,16 @@ SHOWN = re.compile(
 """An example, and what the document says that it prints."""
 EXAMPLES = dict(SHOWN.findall((ROOT / "docs/examples.md").read_text(encoding="utf-8")))
 MUST = {
-    *("basic", "canvas", "child_workflow", "continue_as_new", "execute", "idempotent", "marker"),
+    *(
+        "basic",
+        "canvas",
+        "child_workflow",
+        "continue_as_new",
+        "execute",
+        "idempotent",
+        "marker",
+        "metrology",
+    ),
     *("middleware", "on_task_failure", "priorities", "retries", "signals", "steps", "timer"),
 }
 

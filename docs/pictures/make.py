@@ -46,7 +46,10 @@ def demand(cities: list[str], days: int = 7, strict: bool = False):
     cleaned = [clean(fetch(city), strict) for city in cities]
     return publish(merge([forecast(rows, days) for rows in cleaned]))"""
 CITIES = '["Lisbon", "Oslo", "Nairobi", "Quito", "Seoul", "Perth"]'
-WORKERS = 'import nbflow\nnbflow.configure(store=":memory:", max_workers=4)'
+WORKERS = """import os
+import nbflow
+os.chdir("..")  # to shop.py
+nbflow.configure(store=":memory:", max_workers=4)"""
 RUN = f"run = demand({CITIES})\nrun"
 
 MANY = """from shop import load, count, rank, summary

@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from nbflow.__about__ import __version__
-from nbflow.cli import acting, doctor, looking, starting, stores
+from nbflow.cli import acting, doctor, drawing, looking, starting, stores
 from nbflow.cli.faults import FAILED, INTERRUPTED, guarded, quiet_pipe
 from nbflow.cli.options import common
 
@@ -59,6 +59,7 @@ for _command in (
     *acting.COMMANDS,
     *starting.COMMANDS[2:],
     *looking.COMMANDS,
+    *drawing.COMMANDS,
     *stores.COMMANDS,
     *doctor.COMMANDS,
 ):

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import weakref
-from typing import Final, Protocol
+from typing import Protocol
 
 from nbflow.core.errors import StoreError
 from nbflow.core.events import Event
 from nbflow.core.history import History
 from nbflow.store.base import Store
-
-AT_ONCE: Final = 500
-"""Events that are appended at once: each may hold values of 64 KiB, and a row has a gigabyte."""
 
 
 class Tail(Protocol):
@@ -56,21 +53,9 @@ class Journal:
         batch, self.batch = self.batch, []
         if not batch:
             return None
-        sync, self.sync = self.sync, False
-        if len(batch) <= AT_ONCE:
-            return self._append(batch, sync=sync)
-        # Cut anywhere, a log is one that can be resumed, and nobody has seen any of it yet. The
-        # last piece takes all before it to the disk.
-        for begin in range(0, len(batch), AT_ONCE):
-            end = begin + AT_ONCE
-            stop = self._append(batch[begin:end], sync=sync and end >= len(batch))
-            if stop is not None:
-                return stop
-        return None
-
-    def _append(self, batch: list[Event], *, sync: bool) -> StoreError | None:
         try:
-            if sync:
+            if self.sync:
+                self.sync = False
                 self._store.append(self._run, batch, sync=True)
             else:
                 self._store.append(self._run, batch)

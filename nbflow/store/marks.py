@@ -18,6 +18,8 @@ from urllib.parse import quote, unquote
 from nbflow.core.errors import StoreError
 from nbflow.core.stepnotes import Mark
 
+DIRECTORY: Final = "steps"
+"""Where the notes of a store are in its own directory."""
 _PREFIX: Final = "="
 """Begins each name, so that none is hidden or leads elsewhere."""
 
@@ -120,6 +122,20 @@ class FileMarks:
 
     def _box(self, scope: str) -> Path:
         return self._directory / _file(scope)
+
+
+def carry(old: Path, new: Path) -> int:
+    """Copy the notes of one store's directory to that of another; give how many there were.
+
+    Raises:
+        StoreError: One could not be written.
+    """
+    source, target, count = FileMarks(old / DIRECTORY), FileMarks(new / DIRECTORY), 0
+    for scope in source.scopes():
+        for step, mark in source.done(scope).items():
+            target.mark(scope, step, mark)
+            count += 1
+    return count
 
 
 def _file(name: str) -> str:

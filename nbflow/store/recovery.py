@@ -19,6 +19,7 @@ from nbflow.store.blobs import Blobs
 from nbflow.store.cached import blobs_in
 from nbflow.store.ids import new_id
 from nbflow.store.letters import DIRECTORY, deposit, waiting
+from nbflow.store.marks import carry
 from nbflow.store.rows import FILE, LogRow, add_run, file_of, flaw_of
 from nbflow.store.schema import SCHEMA, SEQ_BITS, set_up, transaction
 from nbflow.store.sqlite import SqliteStore
@@ -56,6 +57,8 @@ def recover(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> Acc
         try:
             _write(store, db, runs, Blobs(directory / "blobs", str(directory)), account)
             _write_letters(directory, new, {row.run for row in store.runs()}, account)
+            if notes := carry(directory, new):
+                account.add("steps that are done", notes)
         finally:
             store.close()
     return account

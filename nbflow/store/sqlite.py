@@ -28,6 +28,7 @@ from nbflow.store.checkpoints import Checkpoints
 from nbflow.store.lease import Lease
 from nbflow.store.letters import DIRECTORY
 from nbflow.store.mail import FileMail
+from nbflow.store.marks import DIRECTORY as STEPS
 from nbflow.store.marks import FileMarks
 from nbflow.store.opening import error_of, open_file, prepare
 from nbflow.store.patience import Patience
@@ -79,7 +80,7 @@ class SqliteStore:
         self._blobs = Blobs(blobs, self.path)
         self._seal = StoreSeal(self.directory, (self._file, blobs))
         self.mail = FileMail(self.directory / DIRECTORY, lambda: self._seal)
-        self.marks = FileMarks(self.directory / "steps")
+        self.marks = FileMarks(self.directory / STEPS)
         try:
             prepare(self.directory)
             self._db, self.readonly, self.network = open_file(self._file, self._level)

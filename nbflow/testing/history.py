@@ -14,18 +14,21 @@ from nbflow.core.decide import (
     Continue,
     Note,
     Record,
+    RefuseCancel,
     Schedule,
     SendSignal,
     StartTimer,
     decide,
 )
-from nbflow.core.errors import NbflowError
+from nbflow.core.errors import NbflowError, RunCancelled
 from nbflow.core.events import (
     CallCancelled,
     CallScheduled,
+    CancelRefused,
     CancelRequested,
     ChildStarted,
     Event,
+    RunClosed,
     RunResumed,
     RunStarted,
     SignalReceived,
@@ -133,6 +136,7 @@ class HistoryBuilder:
 
         Raises:
             HistoryGap: It is not over: the message says what it does instead.
+            RunCancelled: It is cancelled.
             Exception: What it fails with.
         """
         commands = self.decide(workflow)
@@ -141,6 +145,9 @@ class HistoryBuilder:
                 return unpack(result, self._value, self._blobs.__getitem__)
             case [Close(error=Failure() as error)]:
                 raise error.rebuild()
+            case [Close()]:
+                message = "the run is cancelled"
+                raise RunCancelled(message)
         message = f"the workflow is not over: {self._where(commands)}"
         raise HistoryGap(message)
 
@@ -204,6 +211,19 @@ class HistoryBuilder:
         """Have somebody ask that the run be cancelled."""
         return self._add(CancelRequested, reason)
 
+    def closed(self) -> Self:
+        """Have the run end as the workflow ends it.
+
+        Raises:
+            HistoryGap: It is not over.
+        """
+        commands = self.decide()
+        match commands:
+            case [Close(status=status, result=result, error=error)]:
+                return self._add(RunClosed, status, result, error)
+        message = f"the workflow is not over: {self._where(commands)}"
+        raise HistoryGap(message)
+
     def resumed(self, reason: str = "by hand") -> Self:
         """Have the run be driven again: what failed runs anew."""
         return self._add(RunResumed, reason)
@@ -247,6 +267,8 @@ class HistoryBuilder:
                 self._add(TimerStarted, timer, due)
             case Cancel(call=call, reason=reason):
                 self._cancel(call, reason)
+            case RefuseCancel(reason=reason):
+                self._add(CancelRefused, reason)
             case SendSignal(event=event):
                 self._add(lambda seq, at: event._replace(seq=seq, at=at))
 
@@ -318,10 +340,12 @@ def _said(command: Command) -> str:
             return f"signal {event.signal} to {event.to}"
         case Continue():
             return "continue as new"
+        case RefuseCancel():
+            return "refuse to be cancelled"
     return type(command).__name__.lower()
 
 
 def _end(command: Close) -> str:
     if command.error is None:
-        return "complete"
+        return "complete" if command.status == "completed" else f"end {command.status}"
     return f"fail {command.error.kind}: {command.error.message}"

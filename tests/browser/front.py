@@ -184,7 +184,8 @@ class Notebook:
         started, and shows it as starting for ever; a reload asks again, as a person does.
         """
         self.path = path or self.path
-        url = f"{self.lab.url}/{self.view}/{self.path.name}?reset&token={self.lab.token}"
+        place = self.path.relative_to(self.lab.root).as_posix()
+        url = f"{self.lab.url}/{self.view}/{place}?reset&token={self.lab.token}"
         for attempt in range(3):
             self.page.goto(url, wait_until="domcontentloaded")
             self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
@@ -206,7 +207,9 @@ class Notebook:
             AssertionError: It is not, after so long.
         """
         if not self._becomes(condition, seconds):
-            raise AssertionError(f"not so within {seconds} s: {condition}")
+            words = self.page.evaluate("() => document.querySelector('.jp-Notebook')?.textContent")
+            shown = f"{(words or '')[-1500:]}\n{self.errors}"
+            raise AssertionError(f"not so within {seconds} s: {condition}\nThe page says:\n{shown}")
 
     def _becomes(self, condition: str, seconds: float) -> bool:
         from playwright.sync_api import TimeoutError as Late
@@ -315,8 +318,10 @@ def opening(lab: Lab, chromium: Any, **how: Any) -> Iterator[Callable[..., Noteb
     names: set[str] = set()
 
     def make(*cells: str, view: str = LAB, ipykernel: str = "") -> Notebook:
-        name = f"n{secrets.token_hex(4)}.ipynb"
-        names.add(name)
+        folder = f"n{secrets.token_hex(4)}"  # of its own: tests leave files beside notebooks
+        name = f"{folder}/{folder}.ipynb"
+        names.add(folder)
+        (lab.root / folder).mkdir()
         spec = {"name": "python3", "display_name": "Python 3"}
         if ipykernel:
             spec = {"name": kernels.specify(ipykernel, lab.data), "display_name": ipykernel}
@@ -332,6 +337,6 @@ def opening(lab: Lab, chromium: Any, **how: Any) -> Iterator[Callable[..., Noteb
     finally:
         context.close()
         for session in json.loads(lab.request("/api/sessions")):
-            if any(session["path"].endswith(name) for name in names):
+            if session["path"].partition("/")[0] in names:
                 with contextlib.suppress(OSError):
                     lab.request(f"/api/sessions/{session['id']}", "DELETE")

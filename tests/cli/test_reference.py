@@ -14,20 +14,23 @@ PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 MARK = "<!-- the help of every command: written by tests/cli/test_reference.py -->\n"
 
 
-def commands(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def commands(
+    command: click.Command, name: str, above: click.Context | None = None
+) -> Iterator[tuple[str, str]]:
     """Give the words and the help of a command and of all below it."""
-    context = click.Context(command, info_name=" ".join(words), max_content_width=100)
-    context.terminal_width = 100
-    yield " ".join(words), command.get_help(context)
+    context = command.context_class(
+        command, above, name, terminal_width=100, **command.context_settings
+    )
+    yield context.command_path, command.get_help(context)
     if isinstance(command, click.Group):
-        for name, each in command.commands.items():
-            yield from commands(each, (*words, name))
+        for word, each in command.commands.items():
+            yield from commands(each, word, context)
 
 
 def test_the_documentation_says_what_the_commands_say() -> None:
     """Run this with NBFLOW_UPDATE_GOLDEN=1 after a change of an option or of its help."""
     found = "".join(
-        f"\n### {words}\n\n```text\n{text}\n```\n" for words, text in commands(app, ("nbflow",))
+        f"\n### {words}\n\n```text\n{text}\n```\n" for words, text in commands(app, "nbflow")
     )
     head, _, shown = PAGE.read_text().partition(MARK)
     if os.environ.get("NBFLOW_UPDATE_GOLDEN"):

@@ -360,7 +360,8 @@ def test_a_cancel_reaches_a_repeat(shop: Shop, tmp_path: Path) -> None:
 
     @nbflow.workflow
     def flow() -> int:
-        return slow().result() + shop.sell().result()
+        made: Any = slow()
+        return int(made.result()) + shop.sell().result()
 
     run = ended(flow)
     (tmp_path / "hang").touch()

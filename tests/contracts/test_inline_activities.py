@@ -94,7 +94,7 @@ def test_suspects_on_an_executor_that_runs_within_submit(
     whole = sums.start()
     whole.result(WAIT)
     cut = [e for e in store.events(whole.id) if type(e).__name__ in {"RunStarted", "CallScheduled"}]
-    store.create("sums-cut", cut[0]._replace(seed="sums-cut"))  # type: ignore[call-arg]
+    store.create("sums-cut", cut[0]._replace(seed="sums-cut"))  # type: ignore[arg-type,call-arg]
     store.append("sums-cut", [e._replace(seq=n) for n, e in enumerate(cut[1:], 2)])
     Path(ledger).unlink()
     run: Any = nbflow.attach("sums-cut")

@@ -7,11 +7,12 @@ very value of one that was not. What each one does is told by the idempotency ke
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, TypeVar
 
 import nbflow
 from tests.crash import flow
 
+T = TypeVar("T")
 TOKENS = 3
 STOP = "stop"
 GENERATIONS = 3
@@ -26,7 +27,7 @@ def did(what: Any) -> Any:
     return what
 
 
-def saw(what: str, value: Any) -> Any:
+def saw(what: str, value: T) -> T:
     """Note what the workflow's code gets to see."""
     flow.ledger.write("seen", nbflow_run(), what, value)
     return value
@@ -68,7 +69,7 @@ def parents() -> int:
     """Two children at a time, and one after them that takes what they gave."""
     both = [child(1), child(2)]
     total = add(*both)
-    return saw("total", add(total, child(total)).result())
+    return saw("total", add(total, child(total.result())).result())
 
 
 @nbflow.workflow

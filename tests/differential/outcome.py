@@ -29,7 +29,7 @@ from nbflow.core.failure import Failure
 from nbflow.core.graph import Graph
 from nbflow.core.history import History
 from nbflow.core.payload import Fetch, Stored, unpack
-from nbflow.core.profile import Profile
+from nbflow.core.profile import Bar, Profile
 
 ROOT = "RUN"
 """Stands for the id of the run that was started, wherever that is seen."""
@@ -55,6 +55,7 @@ class RunOutcome:
         edges: Source, target and kind of each edge of the graph.
         groups: The group of each call that has one.
         rows: Call, activity, attempt and status of each row of the profile.
+        measured: Of each attempt, the blocks that it measured and what they read and wrote.
         tags: Words that it is found by.
         parent: The run that called it.
         onward: The run that it goes on in.
@@ -71,6 +72,7 @@ class RunOutcome:
     edges: set[tuple[str, str, str]]
     groups: dict[str, str]
     rows: set[tuple[str, str, int, str]]
+    measured: dict[tuple[str, int], list[tuple[Any, ...]]]
     tags: tuple[str, ...]
     parent: str
     onward: str
@@ -175,7 +177,7 @@ class _Reader:
         started, closed = history.started, history.closed
         assert started is not None
         assert closed is not None, f"{started.workflow} is not closed: {events[-3:]}"
-        error = closed.error
+        error, bars = closed.error, Profile.of(events).bars
         return RunOutcome(
             status=closed.status,
             result=self._value(closed.result),
@@ -187,7 +189,8 @@ class _Reader:
             sent=self.sent,
             edges=_edges(graph, began),
             groups={s.id: s.group for s in history.calls.values() if s.group and s.id in began},
-            rows={(b.call, b.activity, b.attempt, b.status) for b in Profile.of(events).bars},
+            rows={(bar.call, bar.activity, bar.attempt, bar.status) for bar in bars},
+            measured={(b.call, b.attempt): _blocks(b) for b in bars if b.measured},
             tags=started.tags,
             parent=self._relative(started.parent),
             onward=self._relative(history.continued.run) if history.continued else "",
@@ -243,6 +246,11 @@ class _Reader:
                 self.heard.append(told)
             case SignalSent():
                 self.sent.append((event.signal, self._relative(event.to)))
+
+
+def _blocks(bar: Bar) -> list[tuple[Any, ...]]:
+    """Give the blocks of an attempt without how long they took."""
+    return [tuple(block._replace(started=0.0, seconds=0.0)) for block in bar.measured]
 
 
 def _timeless(value: Any) -> Any:

@@ -215,7 +215,8 @@ class Played:
             return
         job = self._job(state, activity)
         answer = run_job(job, WORKER, shared=False)
-        report = Report.between(WORKER, self.service.now, self.service.now + 0.001)
+        now, measured = self.service.now, answer.report.measured
+        report = Report.between(WORKER, now, now + 0.001)._replace(measured=measured)
         if answer.error is not None:
             self.failed(state, job.attempt, answer.error, report)
             return

@@ -64,7 +64,6 @@ FEATURES: Final[dict[int, str]] = {
 
 ELSEWHERE: Final[dict[int, str]] = {
     12: "there is nothing to register here: a service's own tests",
-    27: "what is measured is no part of what calls mean: the tests of profiles",
     31: "there are no such processes here: a service's own tests",
     32: "tests/test_examples.py",
     33: "tests/contracts/test_runs.py",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import nbflow
-from tests.differential.activities import SOON, give, inc
+from tests.differential.activities import SOON, add, give, inc
 from tests.differential.program import HERE, program
 
 flow: Any = nbflow.workflow
@@ -137,3 +137,27 @@ def done_before(again: bool = False) -> Any:
         nbflow.continue_as_new(again=True)
     forced = steps.step("load", (inc, 2), force=True).submit().result()
     return [load, nbflow.wait_signal("step.load").result(), forced]
+
+
+# ---------------------------------------------------------------- measuring
+
+
+@nbflow.activity(retry=SOON)
+def measuring(x: int) -> int:
+    """Measure two blocks at the second attempt, and one that is left by an error at the first."""
+    context = nbflow.context()
+    with context.step("read") as step:
+        step.read.add(10 * x, records=x)
+        if context.attempt == 1:
+            message = "once"
+            raise OSError(message)
+    with context.step("write") as step:
+        step.write.add(5, records=1)
+        step.metadata["to"] = "disk"
+    return x
+
+
+@program(27, gives=3)
+@flow(name="what activities measure")
+def measured() -> Any:
+    return add(measuring(1), measuring(2))

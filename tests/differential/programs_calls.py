@@ -199,6 +199,16 @@ def two_failures() -> Any:
     return str(add(second, first).exception())
 
 
+@program(6, gives=["refused 1", "refused 1", [2, 3]])
+@flow(name="calls that cannot run, looked at before others are asked for")
+def skipped() -> Any:
+    behind = add(fail(1))
+    first = str(behind.exception())
+    more = inc(1)
+    further = str(add(behind, more).exception())
+    return [first, further, [more, inc(2)]]
+
+
 @program(6, raises=("ZeroDivisionError", "division by zero"))
 @flow(name="an error of the code itself")
 def own_error() -> float:

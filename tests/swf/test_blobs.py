@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 
 from nbflow.services.swf import CompleteWorkflowExecution, Decision, Invalid, RecordMarker
-from nbflow.services.swf.actors import checked
-from nbflow.services.swf.batches import MORE, batch, wire_length
+from nbflow.services.swf.batches import MORE, batch, checked, wire_length
 from nbflow.services.swf.blobs import (
     LIMIT,
     MARK,

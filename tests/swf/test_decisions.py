@@ -216,6 +216,14 @@ def test_what_cannot_be_is_noticed(kind: str, attributes: dict, says: str):
     assert len(history.events) == 8
 
 
+def test_nothing_begins_twice():
+    """An activity that was started is not started again."""
+    history = History.of(lived()[:7])
+    again = {"scheduledEventId": 5}
+    with pytest.raises(HistoryBroken, match="event 5 is started"):
+        history.apply(HistoryEvent(8, 2000.0, "ActivityTaskStarted", again))
+
+
 def test_nothing_comes_after_the_end():
     """A closed execution has no more events."""
     history = History.of(lived())

@@ -310,6 +310,18 @@ def test_executions_are_found(domain: Domain, here: Place):
         type(one)(api=domain.api, domain=domain, workflow_id="one").upstream()
 
 
+@pytest.mark.slow
+def test_no_other_execution_is_taken_for_the_one_asked_for(moto_client: Any):
+    """A server that overlooks the filter, as moto does, gives nobody somebody else's execution."""
+    place = Place("moto", moto_client, "elsewhere")
+    moto_client.register_domain(name="elsewhere", workflowExecutionRetentionPeriodInDays="1")
+    place.start("somebody")
+    runs = WorkflowExecutionQuerySet(Domain(api=Api(moto_client), name="elsewhere"))
+    assert list(runs.filter(workflow_id="nobody")), "moto has learned to filter"
+    with pytest.raises(DoesNotExist):
+        runs.get("nobody")
+
+
 def test_models_are_values(domain: Domain):
     """Two that say the same are equal, whoever reaches the service for them."""
     other = Domain(api=Api(object()), name=domain.name)

@@ -218,10 +218,59 @@ def test_a_resumed_run_runs_anew_what_failed():
     history = HistoryBuilder(flow).call("fetch-1").timed_out()
     with pytest.raises(nbflow.ActivityTimeout):
         history.result()
-    history.cancel_requested().resumed()
+    history.closed().resumed()
     assert history.commands() == []
     history.call("fetch-1").succeeded("now")
     assert history.result() == "now"
+    with pytest.raises(HistoryGap, match="not over"):
+        HistoryBuilder(flow).closed()
+
+
+def test_calls_that_cannot_run_are_skipped():
+    """What takes the result of a failure has failed with it, and is not to be called."""
+
+    @nbflow.workflow
+    def flow():
+        late = load(fetch("eu"))
+        try:
+            return late.result()
+        except OSError:
+            return load(0).result()
+
+    history = HistoryBuilder(flow)
+    assert history.commands() == ["call fetch-1"]
+    history.call("fetch-1").failed(OSError("away"))
+    assert history.commands() == ["call load-2"]
+    history.call("load-2").succeeded(5)
+    assert history.result() == 5
+
+
+def test_somebody_wants_to_cancel_the_run():
+    """The code ends, or refuses; either is a command."""
+
+    def refuse(_):
+        return False
+
+    @nbflow.workflow
+    def plain():
+        return fetch("eu").result()
+
+    @nbflow.workflow(should_cancel=refuse)
+    def stubborn():
+        return fetch("eu").result()
+
+    history = HistoryBuilder(plain)
+    history.call("fetch-1").started()
+    history.cancel_requested()
+    assert history.commands() == ["cancel fetch-1"]
+    history.call("fetch-1").cancelled()
+    assert history.commands() == ["end cancelled"]
+    with pytest.raises(nbflow.RunCancelled):
+        history.result()
+    history = HistoryBuilder(stubborn)
+    history.call("fetch-1").started()
+    history.cancel_requested()
+    assert history.commands() == ["refuse to be cancelled"]
 
 
 @settings(deadline=None, max_examples=30)

@@ -413,6 +413,23 @@ def test_context_variables_are_kept() -> None:
     assert flow.start().result(WAIT) == ["mainother", "main"]
 
 
+def test_a_cell_that_awaits_can_run_one_inline() -> None:
+    """Where a loop runs already, as in a notebook, the workflow has its own within, for a while."""
+
+    @nbflow.workflow(lint=False)
+    async def flow() -> Any:
+        return await asyncio.gather(twice(1), asyncio.sleep(0.01, "slept"))
+
+    async def cell() -> Any:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        value = flow.on("inline").start().result(WAIT)
+        await asyncio.sleep(0)
+        same = asyncio.current_task() is task and asyncio.get_running_loop() is loop
+        return [value, same]
+
+    assert asyncio.run(cell()) == [[3, "slept"], True]
+
+
 def test_a_traceback_shows_where_the_code_awaits() -> None:
     """An error of an activity has the lines of the coroutines that it came through."""
 

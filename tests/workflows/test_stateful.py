@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import nbflow
@@ -316,11 +316,18 @@ def kept_store() -> Iterator[None]:
     config.store = before
 
 
+SKIPPED = Plan(
+    (("call", ("broken", 0)), ("call", ("add", 1)), ("look", 0), ("call", ("broken", 0))),
+    awaits=False,
+    verdict="",
+)
+"""A call that cannot run is looked at, and others are asked for after that."""
 relaxed = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @settings(relaxed, max_examples=60)
 @given(plans, st.integers(0, 999), st.lists(st.integers(2, 60), max_size=3))
+@example(SKIPPED, 0, [])
 def test_live_and_decided_agree_in_any_order_and_over_crashes(
     plan: Plan, seed: int, crashes: list[int]
 ) -> None:

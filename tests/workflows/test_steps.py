@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nbflow
-from nbflow.core.events import CallScheduled
+from nbflow.core.events import CallScheduled, RunStarted
 from nbflow.core.stepnotes import Mark, Wish
 from nbflow.store.marks import FileMarks, MemoryMarks
+from nbflow.store.recovery import recover
+from nbflow.store.sqlite import SqliteStore
 from nbflow.testing import FaultTable, HistoryBuilder
 
 
@@ -358,6 +360,17 @@ def test_notes_come_back(tmp_path_factory, notes, scope):
     assert found.done(scope) == memory.done(scope) == {}
     assert found.scopes() == memory.scopes() == []
     assert not [path for path in directory.parent.iterdir() if path.name.startswith("=")]
+
+
+def test_a_recovered_store_has_its_notes(tmp_path):
+    """What was done is not done again because a file was damaged."""
+    old = SqliteStore(tmp_path / "old")
+    old.create("run", RunStarted(1, 1.0, "flow", (), {}))
+    old.marks.mark("s/../t", "load", Mark("run", 1.0))
+    old.close()
+    account = recover(tmp_path / "old", tmp_path / "new")
+    assert "steps that are done" in str(account)
+    assert SqliteStore(tmp_path / "new").marks.done("s/../t") == {"load": Mark("run", 1.0)}
 
 
 def test_notes_outlive_their_process(tmp_path):

@@ -47,12 +47,9 @@ from nbflow.services.swf.errors import (
     Unreachable,
 )
 from nbflow.services.swf.events import HistoryEvent
-from nbflow.services.swf.flows import (
-    WorkflowDecider,
-    WorkflowWorker,
-    run_events,
-    start_workflow,
-)
+from nbflow.services.swf.flowdecider import WorkflowDecider
+from nbflow.services.swf.flows import run_events, start_workflow
+from nbflow.services.swf.flowworker import WorkflowWorker
 from nbflow.services.swf.history import History
 from nbflow.services.swf.models import (
     ActivityType,

@@ -12,19 +12,18 @@
 from __future__ import annotations
 
 import getpass
-import json
 import logging
 import os
 import platform
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from nbflow.services.swf.batches import BYTES, DECISIONS
+from nbflow.services.swf.batches import checked
 from nbflow.services.swf.decisions import Decision
 from nbflow.services.swf.domains import Domain
-from nbflow.services.swf.errors import DoesNotExist, Invalid, SwfError, Throttled, Unreachable
+from nbflow.services.swf.errors import DoesNotExist, SwfError, Throttled, Unreachable
 from nbflow.services.swf.events import parse
 from nbflow.services.swf.shapes import Data
 from nbflow.services.swf.tasks import (
@@ -219,25 +218,6 @@ class Decider(Actor):
     def next_list(self) -> dict[str, Any]:
         """Give `next_list` and `next_seconds` of `answer`; by default they are left as they are."""
         return {}
-
-
-def checked(decisions: Sequence[Decision]) -> list[Data]:
-    """Give decisions as they go over the wire.
-
-    Raises:
-        Invalid: The service would refuse them as a whole.
-    """
-    if len(decisions) > DECISIONS:
-        raise Invalid(
-            f"{len(decisions)} decisions are too many for a response: {DECISIONS} at most"
-        )
-    if any(decision.closing for decision in decisions[:-1]):
-        raise Invalid("a decision that closes the execution has to be the last one")
-    wires = [decision.wire() for decision in decisions]
-    size = len(json.dumps(wires))
-    if size > BYTES:
-        raise Invalid(f"decisions of {size} bytes are too long for a response: {BYTES} at most")
-    return wires
 
 
 class ActivityWorker(Actor):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from nbflow.services.swf.decisions import Decision, StartTimer
+from nbflow.services.swf.errors import Invalid
+from nbflow.services.swf.shapes import Data
 
 DECISIONS: Final = 100
 """How many decisions a response may have; SWF says "varies", its own library keeps to this."""
@@ -56,3 +58,22 @@ def batch(decisions: Iterable[Decision], *, most: int = DECISIONS, size: int = B
 def wire_length(decision: Decision) -> int:
     """Give how many bytes a decision has in a request."""
     return len(json.dumps(decision.wire())) + 1
+
+
+def checked(decisions: Sequence[Decision]) -> list[Data]:
+    """Give decisions as they go over the wire.
+
+    Raises:
+        Invalid: The service would refuse them as a whole.
+    """
+    if len(decisions) > DECISIONS:
+        raise Invalid(
+            f"{len(decisions)} decisions are too many for a response: {DECISIONS} at most"
+        )
+    if any(decision.closing for decision in decisions[:-1]):
+        raise Invalid("a decision that closes the execution has to be the last one")
+    wires = [decision.wire() for decision in decisions]
+    size = len(json.dumps(wires))
+    if size > BYTES:
+        raise Invalid(f"decisions of {size} bytes are too long for a response: {BYTES} at most")
+    return wires

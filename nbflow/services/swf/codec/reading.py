@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from nbflow.core.errors import ActivityTimeout, RunError
 from nbflow.core.events import (
@@ -29,7 +29,7 @@ from nbflow.core.events import (
 )
 from nbflow.core.failure import Failure
 from nbflow.services.swf.codec.rules import Rule
-from nbflow.services.swf.codec.texts import Texts
+from nbflow.services.swf.codec.texts import Note, Texts
 from nbflow.services.swf.errors import HistoryBroken
 from nbflow.services.swf.events import HistoryEvent
 
@@ -240,7 +240,7 @@ class Reader:
 
     def _success(self, event: HistoryEvent, attempt: Attempt) -> CallSucceeded:
         note = self.texts.read(event.result)
-        if note is not None and note.events and isinstance(note.events[0], CallSucceeded):
+        if _of(note, attempt) and isinstance(note.events[0], CallSucceeded):
             # Whose result it is, the history says: not who sent it.
             return note.events[0]._replace(call=attempt.call, attempt=attempt.number)
         return CallSucceeded(0, 0.0, attempt.call, attempt.number, event.result, "worker", event.at)
@@ -252,7 +252,7 @@ class Reader:
             error = Failure.of(ActivityTimeout(f"{call} timed out: {kind}", kind))
             return CallFailed(0, 0.0, call, number, error, timeout=kind)
         note = self.texts.read(event.details)
-        if note is not None and note.events and isinstance(note.events[0], CallFailed):
+        if _of(note, attempt) and isinstance(note.events[0], CallFailed):
             return note.events[0]._replace(call=call, attempt=number)
         said = f"{event.reason or 'it failed'}: {event.details}" if event.details else event.reason
         error = Failure(kind="ActivityTaskFailed", bases=_FOREIGN, message=said or "it failed")
@@ -320,6 +320,11 @@ class Reader:
     def _not_scheduled(self, event: HistoryEvent) -> None:
         times, _ = self.refused.get(event.activity_id, (0, 0.0))
         self.refused[event.activity_id] = (times + 1, event.at)
+
+
+def _of(note: Note | None, attempt: Attempt) -> TypeGuard[Note]:
+    """Whether a text is ours, and was written for that very attempt."""
+    return note is not None and bool(note.events) and note.words[-1] == attempt.task
 
 
 def _closing(reader: Reader, event: HistoryEvent) -> Event:
