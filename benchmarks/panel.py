@@ -106,7 +106,7 @@ COUNT = "document.querySelectorAll('section.nbf').length"
 BOXES = LAST + "?.querySelectorAll('.nbf-node').length"
 STATUS = LAST + "?.dataset.status"
 PAINTED = f"""(() => {{
-    const canvas = {LAST}?.querySelector(".nbf-canvas");
+    const canvas = {LAST}?.querySelector(".nbf-stage > .nbf-canvas");
     if (!canvas?.width || !canvas.isConnected) return false;
     const small = new OffscreenCanvas(60, 60).getContext("2d");
     small.drawImage(canvas, 0, 0, 60, 60);
@@ -347,17 +347,11 @@ def nodes(lab: Lab, browser: Any, folder: Path) -> Iterator[Line]:
     with opened(lab, browser, setup, SMALL, *cells) as panel:
         panel.begin()
         for cell, count, most in ((2, 1_000, 1.0), (3, 10_000, 3.0)):
-            panel.cell(cell, f"{COUNT} === {cell} && {BOXES} > 0 && {STATUS} === 'completed'")
-            shown = f"{BOXES} >= {count}" if count <= 1_500 else PAINTED
-            took = panel.timed(CALLS, shown)
+            panel.cell(cell, f"{COUNT} === {cell} && {BOXES} > 0 && {STATUS} === 'completed'", 120)
+            took = panel.timed(CALLS, PAINTED)
             yield within(f"{count:,} calls one by one: laid out and shown", took, most, seconds)
-            yield within("- elements", int(panel.ask(ELEMENTS)), _elements(count), whole)
+            yield within("- elements", int(panel.ask(ELEMENTS)), MOST_ELEMENTS, whole)
             yield smooth("- zooming", panel.gaps())
-
-
-def _elements(count: int) -> int:
-    """What is not on the canvas has about six elements a box."""
-    return MOST_ELEMENTS if count > 1_500 else 12 * count
 
 
 def watched(rounds: int) -> Iterator[Line]:

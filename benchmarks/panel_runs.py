@@ -46,5 +46,8 @@ def filed(store: str, count: int) -> str:
         names.append(name)
         calls.append((name, needs))
     run = f"graph-of-{count}"
-    SqliteStore(store).append(run, simulate(calls, workers=8))
+    first, *others = simulate(calls, workers=8)
+    kept = SqliteStore(store)
+    kept.create(run, first)
+    kept.append(run, others)
     return run

@@ -134,8 +134,10 @@ def trial(kind: str, count: int) -> dict[str, float]:
 def table(kind: str, counts: list[int], rounds: int) -> list[str]:
     """Measure one kind of logs; give the rows of a table, the quickest of the rounds each."""
     lines = [
-        "| events | calls | s | processor s | µs of it an event | peak MB | over its start "
-        "| bytes a call | read |",
+        (
+            "| events | calls | s | processor s | µs of it an event | peak MB | over its start "
+            "| bytes a call | read |"
+        ),
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for count in counts:

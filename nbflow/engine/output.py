@@ -7,13 +7,13 @@ progress bar, which writes one line over and over, is kept as it looked last.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from nbflow.core.events import CallWrote
 from nbflow.core.redact import redact
+from nbflow.engine.clock import clock
 from nbflow.engine.job import Job
 
 Piece = tuple[str, str]
@@ -294,4 +294,4 @@ class Scribe:
 
 
 def _event(job: Job, channel: str, text: str) -> CallWrote:
-    return CallWrote(0, time.time(), job.call, job.attempt, channel, text)
+    return CallWrote(0, clock.time(), job.call, job.attempt, channel, text)

@@ -123,7 +123,7 @@ class Mailbox:
         """Look now and then whether the run is to be cancelled."""
         session = self._session()
         if session is not None and not session.live.over.is_set():
-            self.look()
+            self.look(attending=True)
             timekeeper.after(ATTEND, self._attend)
 
     def listen(self) -> None:
@@ -138,8 +138,8 @@ class Mailbox:
             self.look()
             timekeeper.after(LOOK, self._look_again)
 
-    def look(self) -> None:
-        """Take what there is."""
+    def look(self, *, attending: bool = False) -> None:
+        """Take what there is; of a run that only attends, what concerns others besides its code."""
         session = self._session()
         if session is None or self._mail is None or session.history.closed is not None:
             return
@@ -149,7 +149,7 @@ class Mailbox:
                     self._mail.drop(box, name)
                     session.live.cancel_run(str(told.result or ""))
                 elif told.id not in session.history.told:
-                    if self._listening:
+                    if self._listening or told.propagate or not attending:
                         session.live.signalled(told)
                 elif name in self._had:  # at an earlier look, so the log has it by now
                     self._mail.drop(box, name)

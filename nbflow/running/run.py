@@ -43,7 +43,7 @@ T = TypeVar("T")
 _HEARS = 0.2
 """Seconds that a thread waits at a time: an interrupt that comes just before it begins to wait is
 felt at the end of that."""
-_POLL = 0.2
+_POLL = 0.1
 _OWN = str(Path(__file__).parents[1]) + os.sep
 
 
@@ -347,7 +347,9 @@ class Run(Resumable[T]):
 
     async def _awaited(self) -> T:
         if self._session is not None:
-            await asyncio.shield(asyncio.wrap_future(self._session.done))
+            done = asyncio.wrap_future(self._session.done)
+            while not done.done():  # a kernel's loop that sleeps does not feel the stop button
+                await asyncio.wait([done], timeout=_POLL)
         else:
             while not self.done():  # noqa: ASYNC110 - of another process only the log tells
                 await asyncio.sleep(_POLL)

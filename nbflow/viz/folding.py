@@ -50,6 +50,7 @@ class Folding:
         self._chosen: set[int] = set()
         self._known = 0
         self._calls = -1
+        self._big = False
 
     def update(self) -> None:
         """Look at the graph as it is now."""
@@ -57,6 +58,7 @@ class Folding:
         if calls == self._calls:
             return
         self._calls = calls
+        self._big = is_big(self._graph)
         for path in compositions(self._graph):
             if path not in self._numbers:
                 self._numbers[path] = len(self._paths)
@@ -79,7 +81,7 @@ class Folding:
     def is_open(self, path: str) -> bool:
         """Whether a composition is open."""
         number = self._numbers[path]
-        return number in self._chosen if number < self._known else not is_big(self._graph)
+        return number in self._chosen if number < self._known else not self._big
 
     def nest(self) -> Nest:
         """Lay the graph out with them."""

@@ -20,6 +20,7 @@ import nbflow
 from nbflow.core.events import CallFailed, CallStarted, CallSucceeded, CallWrote
 from nbflow.core.payload import Blob
 from nbflow.core.workflow import Place
+from nbflow.engine import sizes
 from nbflow.running.config import settings
 from nbflow.testing import Gate
 from nbflow.testing.checks import eventually
@@ -332,9 +333,13 @@ async def _asynchronous() -> Any:
     yield 1
 
 
+def _gives_asynchronous() -> Any:
+    return _asynchronous()
+
+
 _ITERATORS = {
     "generator": lambda: (n for n in range(3)),
-    "async generator": _asynchronous,
+    "async generator": _gives_asynchronous,
     "list iterator": lambda: iter([1, 2]),
     "map": lambda: map(str, [1]),
     "zip": lambda: zip([1], [2], strict=True),
@@ -403,11 +408,13 @@ def test_u21_what_an_activity_does_to_an_argument_the_caller_does_not_see(on):
     assert flow.start().result(WAIT) == ([4, 4], [1, 2, 3], {"rows": [1]})
 
 
-def test_u24_a_large_global_that_each_run_copies_is_warned_of(notebook):
+def test_u24_a_large_global_that_each_run_copies_is_warned_of(notebook, monkeypatch):
     """The warning has name and size, and is at the line that starts the run."""
+    assert sizes.LARGE_BYTES == 64 << 20
+    monkeypatch.setattr("nbflow.running.large.LARGE_BYTES", 2_000_000)
     space = notebook(
         "import nbflow\n"
-        "TABLE = bytes(70_000_000)\n"
+        "TABLE = bytes(3_000_000)\n"
         "SMALL = bytes(70_000)\n"
         "@nbflow.activity\n"
         "def size():\n"
@@ -416,11 +423,11 @@ def test_u24_a_large_global_that_each_run_copies_is_warned_of(notebook):
         "def flow():\n"
         "    return size()\n"
     )
-    with pytest.warns(RuntimeWarning, match=r"run of flow copies TABLE \(70\.0 MB\)") as caught:
+    with pytest.warns(RuntimeWarning, match=r"run of flow copies TABLE \(3\.0 MB\)") as caught:
         run = space["flow"].start()
     assert caught[0].filename == __file__
     assert "SMALL" not in str(caught[0].message)
-    assert run.result(WAIT) == 70_070_000
+    assert run.result(WAIT) == 3_070_000
 
 
 # -------------------------------------------------------------------- code that changes

@@ -191,8 +191,10 @@ def test_an_unsettled_call_has_it_computed_again(shop: Shop) -> None:
     @nbflow.workflow
     def flow() -> int:
         loaded = shop.load()
-        first = shop.count(loaded)
-        return sum(f.result() for f in [first, shop.sell(loaded), shop.sell(loaded)])
+        counted = shop.count(loaded).result()
+        both = [shop.sell(loaded), shop.sell(loaded)]
+        nbflow.wait(both)
+        return counted + sum(f.result() for f in both)
 
     run = ended(flow)
     assert sorted(shop.done()) == ["count", "load", "sell", "sell"]
@@ -227,8 +229,10 @@ def test_the_code_has_it_computed_again_where_it_reads_it(shop: Shop) -> None:
 
     @nbflow.workflow
     def flow() -> Any:
-        rows = shop.load().result()["rows"]
+        loaded = shop.load()
+        rows = loaded.result()["rows"]
         counted = shop.count(rows).result()
+        assert loaded.result() == {"rows": rows}
         return rows, counted + shop.sell(rows).result()
 
     run = ended(flow)

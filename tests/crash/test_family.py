@@ -257,7 +257,10 @@ AIMS = [
     ("sleeps", ("TimerStarted:before", "TimerStarted:after", "TimerFired:before")),
     ("marks", ("MarkerRecorded:before", "MarkerRecorded:after")),
     ("onwards", ("create:before", "create:after", "RunContinued:before", "RunContinued:after")),
-    ("holds", ("CallRepeated:before", "CallRepeated:after", "RunResumed:after")),
+    (
+        "holds",
+        ("CallRepeated:before", "CallRepeated:after", "RunResumed:after", "CallSucceeded:after"),
+    ),
 ]
 
 

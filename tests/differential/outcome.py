@@ -33,6 +33,8 @@ from nbflow.core.profile import Bar, Profile
 
 ROOT = "RUN"
 """Stands for the id of the run that was started, wherever that is seen."""
+GIVEN_UP = "cancelled"
+"""Whether an attempt that is given up has a row depends on whether it was seen to begin."""
 A_TIME = 900_000_000.0
 """Larger numbers, in markers, are seconds since the epoch."""
 _REPLAY = {"before_replay", "after_replay"}.__contains__
@@ -54,7 +56,8 @@ class RunOutcome:
         sent: The signals that it sent: name and receiver.
         edges: Source, target and kind of each edge of the graph.
         groups: The group of each call that has one.
-        rows: Call, activity, attempt and status of each row of the profile.
+        rows: Call, activity, attempt and status of each row of the profile, but for attempts that
+            were given up.
         measured: Of each attempt, the blocks that it measured and what they read and wrote.
         tags: Words that it is found by.
         parent: The run that called it.
@@ -189,7 +192,7 @@ class _Reader:
             sent=self.sent,
             edges=_edges(graph, began),
             groups={s.id: s.group for s in history.calls.values() if s.group and s.id in began},
-            rows={(bar.call, bar.activity, bar.attempt, bar.status) for bar in bars},
+            rows={(b.call, b.activity, b.attempt, b.status) for b in bars if b.status != GIVEN_UP},
             measured={(b.call, b.attempt): _blocks(b) for b in bars if b.measured},
             tags=started.tags,
             parent=self._relative(started.parent),

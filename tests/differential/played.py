@@ -227,18 +227,8 @@ class Played:
         calls = self.history.calls
         inputs = {dep: calls[dep].outcome.result for dep in state.deps}  # type: ignore[union-attr]
         code = Code(activity.name, self.service.around(activity.fn))
-        return Job(
-            self.run,
-            state.id,
-            state.attempt + 1,
-            code,
-            state.args,
-            state.kwargs,
-            inputs,
-            None,
-            None,
-            self.service.store.get,
-        )
+        given, fetch = (state.args, state.kwargs, inputs), self.service.store.get
+        return Job(self.run, state.id, state.attempt + 1, code, *given, None, None, fetch)
 
     def _late(self, state: CallState, activity: Activity[..., Any], kind: str) -> None:
         """Begin an attempt that never answers."""

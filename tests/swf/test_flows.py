@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import logging
 import random
@@ -17,7 +18,7 @@ import pytest
 
 import nbflow
 from nbflow import activity, workflow
-from nbflow.core.events import CallCancelled, CallFailed, MarkerRecorded, RunClosed
+from nbflow.core.events import CallCancelled, CallFailed, CallSucceeded, MarkerRecorded, RunClosed
 from nbflow.core.graph import Graph
 from nbflow.core.history import History as Fold
 from nbflow.core.profile import Profile
@@ -188,6 +189,14 @@ async def racing():
 
 
 @workflow
+async def moving_on():
+    try:
+        return await asyncio.wait_for(number(1), 5)
+    except TimeoutError:
+        return await number(2)
+
+
+@workflow
 def heavy(size):
     return len(big(size).result())
 
@@ -221,6 +230,7 @@ FLOWS = [
     in_order,
     patient,
     racing,
+    moving_on,
     heavy,
     parent,
     functional,
@@ -320,9 +330,22 @@ def test_a_workflow_runs_as_it_does_here(site: Site, flow: Any, args: tuple):
     assert len(Profile.of(there).by_activity()) == len(Profile.of(here).by_activity())
 
 
-def test_a_failed_attempt_is_tried_again_after_its_wait(site: Site):
-    """Waits are timers, each attempt is a task of its own, and the policy is obeyed."""
+def test_other_errors_than_the_policys_are_not_tried_again(site: Site):
+    """A policy for some classes of errors leaves the others alone."""
+    events = site.run(choosy)
+    assert [e.attempt for e in events if isinstance(e, CallFailed)] == [1]
+    assert RAN["picky"] == 1
+
+
+@pytest.mark.parametrize("keep", [1000, 0])
+def test_a_failed_attempt_is_tried_again_after_its_wait(site: Site, keep: int):
+    """Waits are timers, each attempt is a task of its own, also for who reads all each time."""
+    site.decider = WorkflowDecider(site.domain, "default", FLOWS, keep=keep)
     execution = site.start(trying, "k1")
+    assert site.decider.step()
+    assert site.worker.step()
+    assert site.decider.step_own() or site.decider.step()
+    execution.signal("poke")  # a decision while it waits does not start it once more
     events = site.drive(execution)
     assert outcome(events) == ("completed", 3)
     failed = [e for e in events if isinstance(e, CallFailed)]
@@ -332,7 +355,10 @@ def test_a_failed_attempt_is_tried_again_after_its_wait(site: Site):
     assert 5 <= waits[1] <= 10
     history = History.of(execution.events())
     assert set(history.activities) == {"flaky-1", "flaky-1~2", "flaky-1~3"}
-    assert [t[0].state for t in history.timers.values()] == ["fired", "fired"]
+    assert [[t.state for t in timers] for timers in history.timers.values()] == [["fired"]] * 2
+    assert history.refused == []
+    timers = [timers[0].first.start_to_fire_timeout for timers in history.timers.values()]
+    assert all(abs(int(told) - wait) < 2 for told, wait in zip(timers, waits, strict=True))
 
 
 def test_an_activity_that_takes_too_long_is_tried_again(site: Site):
@@ -397,6 +423,23 @@ def test_a_call_can_be_given_up(site: Site):
     assert outcome(events) == ("completed", "too late")
     (cancelled,) = (e for e in events if isinstance(e, CallCancelled))
     assert (cancelled.call, cancelled.abandoned) == ("number-1", True)
+
+
+def test_what_a_worker_says_of_a_call_that_was_given_up_is_dropped(site: Site):
+    """The call stays cancelled, though its activity completes while the run goes on."""
+    execution = site.start(moving_on)
+    site.decider.step()
+    task = site.worker.poll()
+    assert task is not None
+    site.endpoint.advance(6)
+    assert site.decider.step_own()
+    site.worker.outcome(task)()
+    events = site.drive(execution)
+    assert outcome(events) == ("completed", 2)
+    done = [e.call for e in events if isinstance(e, CallSucceeded)]
+    assert done == ["number-2"]
+    kinds = [event.kind for event in execution.events()]
+    assert kinds.count("ActivityTaskCompleted") == 2
 
 
 def test_a_run_is_cancelled_when_asked(site: Site):
@@ -581,6 +624,24 @@ def test_no_pickle_of_somebody_else_is_loaded(site: Site):
     assert "a pickled value is not loaded" in failed.error.message
 
 
+def test_a_text_counts_only_where_it_belongs(site: Site):
+    """The input and the result of one attempt do not pass for those of another one."""
+    execution = site.start(in_order)
+    site.decider.step()
+    one, two, three = (site.worker.poll() for _ in range(3))
+    assert one is not None
+    assert two is not None
+    assert three is not None
+    assert one.input is not None
+    site.worker.outcome(dataclasses.replace(one, token=two.token))()
+    site.worker.outcome(dataclasses.replace(three, input=one.input))()
+    first, second = list(run_events(execution))[-2:]
+    assert isinstance(first, CallSucceeded)
+    assert str(first.result).startswith("nbflow result 1 number-1")
+    assert isinstance(second, CallFailed)
+    assert "the input of number-3 is that of number-1" in second.error.message
+
+
 def test_what_was_not_started_by_nbflow_is_not_decided(
     site: Site, caplog: pytest.LogCaptureFixture
 ):
@@ -606,6 +667,19 @@ def test_what_was_not_started_by_nbflow_is_not_decided(
     with pytest.raises(nbflow.NbflowError, match="was not started by nbflow"):
         run_events(mine)
     mine.terminate()
+
+
+def test_an_option_that_would_be_passed_over_is_refused(site: Site):
+    """A workflow that wants to be asked about failures is not started, nor decided."""
+
+    @workflow(on_task_failure=lambda context: None)
+    def asking():
+        return number(1)
+
+    with pytest.raises(nbflow.NbflowError, match="on_task_failure, which is not asked on SWF"):
+        site.start(asking)
+    with pytest.raises(nbflow.NbflowError, match="on_task_failure, which is not asked on SWF"):
+        WorkflowDecider(site.domain, "default", [asking])
 
 
 def test_wrong_arguments_start_nothing(site: Site):

@@ -242,6 +242,26 @@ def test_the_cache_lines_and_signals_are_waited_for(tmp_path):
     assert ran.total() == 5
 
 
+def test_every_time_in_the_log_is_its_own():
+    """Of what activities print as well: no event is older than the one before."""
+
+    @nbflow.activity
+    def tell():
+        print("something")
+        nbflow.context().heartbeat("on it")
+
+    @nbflow.workflow
+    def flow():
+        nbflow.sleep(DAY)
+        tell().result()
+
+    with FakeClock(start=START) as clock:
+        run = flow.start()
+        clock.advance(days=1)
+        run.result()
+    assert {e.at for e in run.events()} == {START, START + DAY}
+
+
 def test_the_next_thing_that_is_due():
     """One may go from one due time to the next without knowing them."""
 

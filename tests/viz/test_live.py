@@ -30,6 +30,7 @@ from nbflow.core.failure import Failure
 from nbflow.core.graph import Graph
 from nbflow.core.profile import Profile
 from nbflow.store.memory import MemoryStore
+from nbflow.viz import reading
 from nbflow.viz.board import Board, State
 from nbflow.viz.live import HEARTBEAT, PICTURE, Follower
 from nbflow.viz.preview import value_of
@@ -98,6 +99,13 @@ def logs(draw: st.DrawFn) -> list[Event]:
     if draw(st.booleans()):
         events.append(RunResumed(seq=len(events) + 1, at=events[-1].at + 1))
     return events
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read a log as a whole at every step, however slow the machine is."""
+    monkeypatch.setattr(reading, "_FIRST", 60.0)
+    monkeypatch.setattr(reading, "_LOOK", 60.0)
 
 
 @pytest.fixture(autouse=True)
@@ -376,7 +384,7 @@ def test_another_view_is_drawn_when_asked_for():
 
 
 def test_a_big_graph_of_calls_goes_to_a_canvas():
-    """Above 1,500 boxes the graph is sent as columns: places of calls, and edges by number."""
+    """Above 600 boxes the graph is sent as columns: places of calls, and edges by number."""
     _, page, follower = followed(simulate(wide(4, 500), workers=8))
     follower.hear({"kind": "view", "mode": "calls", "open": []})
     now = until_quiet(follower, 1000.0, least=3)

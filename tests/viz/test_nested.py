@@ -11,7 +11,7 @@ from nbflow.core.graph import Graph
 from nbflow.viz.bundles import Group
 from nbflow.viz.drawing import scene
 from nbflow.viz.layout import Layout, Place
-from nbflow.viz.nested import around, compositions, nested, path_of
+from nbflow.viz.nested import TITLE, around, compositions, nested, path_of
 from nbflow.viz.svg import graph_svg
 from tests.viz.page import Page
 from tests.viz.runlog import RunLog
@@ -67,6 +67,8 @@ def check(graph: Graph, found: Layout, frames: dict[str, Place]) -> None:
         mine = set(around(state.group)) & frames.keys()
         for path, frame in frames.items():
             assert within(place, frame) if path in mine else apart(place, frame)
+            below = place.y - place.height / 2 >= frame.y - frame.height / 2 + TITLE
+            assert below or path not in mine
     for path, frame in frames.items():
         for other, beside in frames.items():
             if other in around(path):

@@ -70,7 +70,9 @@ def test_handled_gives_a_result() -> None:
 
 def test_handled_with_what_cannot_be_stored_fails_the_call() -> None:
     """A result that cannot be kept is an error of the call."""
-    handle = start(lambda: fail().result(), on_task_failure=lambda f: f.decide_handled(threading.Lock()))
+    handle = start(
+        lambda: fail().result(), on_task_failure=lambda f: f.decide_handled(threading.Lock())
+    )
     with pytest.raises(nbflow.Unserialisable, match="the result that was decided for fail-1"):
         handle.result()
 

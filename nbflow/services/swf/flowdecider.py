@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from nbflow.core.decide import decide
-from nbflow.core.definition import Definition, definition
+from nbflow.core.definition import Definition
 from nbflow.core.errors import NbflowError
 from nbflow.core.events import (
     RunClosed,
@@ -30,6 +30,7 @@ from nbflow.services.swf.domains import Domain
 from nbflow.services.swf.errors import AlreadyExists, Invalid
 from nbflow.services.swf.events import HistoryEvent
 from nbflow.services.swf.executions import WorkflowExecution
+from nbflow.services.swf.flows import defined
 from nbflow.services.swf.sealing import KeySeal
 from nbflow.services.swf.tasks import REASON, DecisionTask, shortened
 from nbflow.services.swf.wire import TypeName
@@ -80,7 +81,7 @@ class WorkflowDecider(Decider):
         self.keep = keep
         self._kept: OrderedDict[str, Reader] = OrderedDict()
         self._lock = threading.Lock()
-        known = [definition(workflow) for workflow in workflows]
+        known = [defined(workflow) for workflow in workflows]
         self._known = {TypeName(d.name, d.version): d for d in known}
         self._activity_task_list, self._blobs = activity_task_list, blobs
         self._seal: Seal = KeySeal()

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from nbflow.core.definition import definition
+from nbflow.core.definition import Definition, definition
 from nbflow.core.events import (
     Event,
     RunStarted,
@@ -23,6 +23,7 @@ from nbflow.services.swf.blobs import Blobs
 from nbflow.services.swf.codec.reading import Reader
 from nbflow.services.swf.codec.texts import Texts
 from nbflow.services.swf.domains import Domain
+from nbflow.services.swf.errors import Invalid
 from nbflow.services.swf.executions import WorkflowExecution
 from nbflow.services.swf.kinds import WorkflowType
 from nbflow.services.swf.sealing import KeySeal
@@ -31,6 +32,21 @@ from nbflow.store.ids import new_id
 EXECUTION_SECONDS: Final = 86_400.0
 DECISION_SECONDS: Final = 60.0
 """Seconds that a decision may take: if a decider is lost, another one is asked after that."""
+
+
+def defined(workflow: Any) -> Definition:
+    """Give what is to be known of a workflow.
+
+    Raises:
+        Invalid: It has an option that means nothing on SWF, and would be passed over.
+    """
+    found = definition(workflow)
+    if found.settings.on_task_failure is not None:
+        raise Invalid(
+            f"{found.name} has on_task_failure, which is not asked on SWF: give its activities a "
+            "Retry, or look at the error in its code"
+        )
+    return found
 
 
 def start_workflow(  # noqa: PLR0913 - one a setting of SWF
@@ -62,13 +78,14 @@ def start_workflow(  # noqa: PLR0913 - one a setting of SWF
 
     Raises:
         TypeError: The workflow does not take these arguments.
+        Invalid: It has an option that means nothing on SWF.
         Unserialisable: An argument cannot be stored.
         Refused: SWF says no; `AlreadyExists` if that workflow id is open.
 
     Example:
         ``start_workflow(domain, revenue, (["eu"],), {"rate": 1.1})``
     """
-    known, named = definition(workflow), dict(kwargs or {})
+    known, named = defined(workflow), dict(kwargs or {})
     known.signature.bind(*args, **named)
     run = workflow_id or new_id(known.name)
     event = RunStarted(
