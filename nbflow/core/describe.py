@@ -7,6 +7,7 @@ import re
 from nbflow.core.call import CallState
 from nbflow.core.errors import ActivityCancelled
 from nbflow.core.events import CallCancelled, CallFailed, MarkerFailed
+from nbflow.core.held import Held
 from nbflow.core.payload import Packed, Ref, Stored, spill
 from nbflow.core.redact import redact
 
@@ -87,6 +88,8 @@ def _short(stored: Stored) -> str:
             text = "None" if stored is None else f"<{stored.size} bytes>"
         case str() | bool() | int() | float():
             text = redact(repr(stored))
+        case Held():
+            text = "<not kept>"
         case _:
             text = f"<{stored.size} bytes>"
     return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nbflow.core.events import ChildStarted
+from nbflow.core.events import ChildStarted, RunStarted
 from nbflow.store.memory import MemoryStore
 from nbflow.viz import live, reading
 from nbflow.viz.board import Board, State
@@ -56,6 +56,7 @@ def family() -> MemoryStore:
     log.closed(1.0)
     store = stored(log.events)
     first, *others = simulate(revenue(2))
+    assert isinstance(first, RunStarted)
     store.create(CHILD, first)
     store.append(CHILD, others)
     return store
@@ -92,6 +93,7 @@ def test_the_runs_of_a_panel_share_its_pace(family):
     assert follower._pace() == live.PACE
     follower.hear({"kind": "child", "call": 0, "message": {"kind": "ask"}})
     (child,) = follower._kin._open.values()
+    assert isinstance(child, Follower)
     assert follower._pace() == child._pace() == 2 * live.PACE
     follower.stop()
     assert follower._pace() == live.PACE

@@ -140,7 +140,8 @@ def test_still_pictures_have_the_frames():
 
 
 def row_named(page: Page, name: str) -> dict[str, object]:
-    (row,) = [row for row in page.state["nodes"].values() if row.get("name") == name]
+    rows: list[dict[str, object]] = list(page.state["nodes"].values())
+    (row,) = [row for row in rows if row.get("name") == name]
     return row
 
 
