@@ -11,6 +11,7 @@ from collections import ChainMap, deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
+from nbflow.core import happenings
 from nbflow.core.call import SUCCESSES, CallState, Outcome
 from nbflow.core.errors import StoreUnusable
 from nbflow.core.events import (
@@ -37,6 +38,7 @@ from nbflow.core.events import (
     TimerFired,
     TimerStarted,
 )
+from nbflow.core.resumption import take_back
 
 
 class History:
@@ -165,7 +167,7 @@ class History:
         state = self.calls.get(asked.id)
         if state is None:
             state = self.calls[asked.id] = asked
-            self._connect(state)
+            self.connect(state)
         elif state is not asked:
             self._replace(state, asked)
         if not state.missing and state.outcome is None:
@@ -187,7 +189,7 @@ class History:
         """Apply the event of a call whose state is at hand."""
         self.last = event.seq
         state.attempt = event.attempt
-        self._settle(state, event)
+        self.settle(state, event)
         dependents = state.dependents
         if dependents is not None:
             for other in dependents:
@@ -206,7 +208,7 @@ class History:
         state.missing = state.attempt = 0
         state.retry_at = None
         state.recorded = False
-        self._connect(state)
+        self.connect(state)
 
     # ------------------------------------------------------------------ one method an event
 
@@ -214,68 +216,7 @@ class History:
         self.started = event
 
     def _run_resumed(self, event: RunResumed) -> None:
-        """Forget every end that was not a success, or not to be kept: those calls run anew."""
-        self.resumed += 1
-        # A failure in a run that was not over had its consequences: the code may have seen it.
-        over = self.closed is not None or self.cancelling is not None
-        self._drop_clean_up()
-        self.closed = self.cancelling = None
-        anew = set(event.again)
-        lost = {s for s in self.settled if over and _lost(s)}
-        self.suspects = {s.id for s in self.calls.values() if s.outcome is None and s.name}
-        keep = [s for s in self.settled if not (s in lost or s.id in anew or _cut_short(s))]
-        for index, state in enumerate(keep):
-            state.index = index
-        self.settled = keep
-        for state in self.calls.values():
-            if state.outcome is None and state.started is not None:
-                self.cut_off[state.id] = self.cut_off.get(state.id, 0) + 1
-            if (_lost(state) or state.id in anew) and state.attempt:
-                self.tried.add(state.id)
-            if state.id in anew and state.id in self.children:
-                self.renewed.add(state.id)
-            if state in lost or state.id in anew:
-                self._forget(state, anew)
-                state.outcome = state.because = state.live = None
-                state.index = -1
-                state.attempt = 0
-            elif _cut_short(state):
-                state.outcome, state.index = None, -1
-            state.started = None
-        for call in event.allowed:
-            self.cut_off.pop(call, None)
-            self.tried.discard(call)
-        self.again.clear()
-        self._reconnect()
-
-    def _drop_clean_up(self) -> None:
-        """Forget what the code asked for after a cancel: if it comes to that again, it is new."""
-        if self.cancelling is None:
-            return
-        seq = self.cancelling.seq
-        self.forgot = min(self.forgot or seq, seq)
-        late = {call for call, at in self.recorded.items() if at > seq}
-        for call in late:
-            del self.calls[call], self.recorded[call]
-        self.settled = [state for state in self.settled if state.id not in late]
-
-    def _forget(self, state: CallState, anew: set[str]) -> None:
-        """Note the first outcome that is taken back, and what is no longer asked for."""
-        if state.outcome is not None:
-            self.forgot = min(self.forgot or state.outcome.seq, state.outcome.seq)
-        if state.id in anew:
-            self.recorded.pop(state.id, None)
-        if not state.name:
-            state.retry_at = None
-
-    def _reconnect(self) -> None:
-        """Count anew what each open call waits for."""
-        for state in self.calls.values():
-            state.dependents = None
-        for state in self.calls.values():
-            if state.outcome is None and state.name:
-                state.missing = 0
-                self._connect(state)
+        take_back(self, event)
 
     def _scheduled(self, event: CallScheduled) -> None:
         state = self.calls.get(event.call)
@@ -285,7 +226,7 @@ class History:
                 raise KeyError(event.call)
             state = self.calls[event.call] = CallState.of(event)
             state.recorded = True
-            self._connect(state)
+            self.connect(state)
         else:
             if state.recorded:
                 self._replace(state, CallState.of(event))
@@ -293,7 +234,7 @@ class History:
         if event.after:
             self.groups[event.turn] = event.after
 
-    def _connect(self, state: CallState) -> None:
+    def connect(self, state: CallState) -> None:
         """Count what it waits for; a dependency that has failed settles it at once.
 
         Of several, the one that failed first: so it is the same whether they failed before or
@@ -336,7 +277,7 @@ class History:
         if event.retry_at is not None:
             state.retry_at = event.retry_at
             return
-        self._settle(state, event)
+        self.settle(state, event)
         if event.ignored:
             self._release(state)
         else:
@@ -359,7 +300,7 @@ class History:
     def await_again(self, state: CallState) -> None:
         """Have an open call wait for those that compute again what it takes."""
         state.missing = 0
-        self._connect(state)
+        self.connect(state)
         if state.outcome is not None:
             self._skip_dependents(state)
 
@@ -378,10 +319,11 @@ class History:
 
     def _cancelled(self, event: CallCancelled) -> None:
         state = self.calls[event.call]
-        self._settle(state, event)
+        self.settle(state, event)
         self._skip_dependents(state)
 
-    def _settle(self, state: CallState, outcome: Outcome) -> None:
+    def settle(self, state: CallState, outcome: Outcome) -> None:
+        """Take in what settled a call, a timer or a marker."""
         state.outcome = outcome
         state.retry_at = None
         state.index = len(self.settled)
@@ -390,7 +332,7 @@ class History:
     def _skip(self, state: CallState, because: CallState) -> None:
         state.because = because.because or because
         assert because.outcome is not None  # noqa: S101 - only settled calls make others skip
-        self._settle(state, because.outcome)
+        self.settle(state, because.outcome)
 
     def _skip_dependents(self, failed: CallState) -> None:
         """Settle all that lies behind a failure, once each, without recursion."""
@@ -401,61 +343,6 @@ class History:
                 if other.outcome is None:
                     self._skip(other, state)
                     todo.append(other)
-
-    def _timer_started(self, event: TimerStarted) -> None:
-        self._helper(event.timer, event).retry_at = event.due
-
-    def _timer_ended(self, event: TimerFired | TimerCancelled) -> None:
-        state = self.calls[event.timer]
-        due = state.retry_at
-        self._settle(state, event)
-        state.retry_at = due  # one that the end of a run cut short is due when it was
-
-    def _marked(self, event: MarkerRecorded | MarkerFailed) -> None:
-        self._settle(self._helper(event.name, event), event)
-
-    def _helper(
-        self, name: str, event: TimerStarted | MarkerRecorded | MarkerFailed | SignalSent
-    ) -> CallState:
-        """Take in a timer, a marker or a signal that is sent."""
-        self.recorded[name] = event.seq
-        if event.after:
-            self.groups.setdefault(event.turn, event.after)
-        state = self.calls.setdefault(name, CallState(name, ""))
-        state.turn = event.turn
-        return state
-
-    def _child_started(self, event: ChildStarted) -> None:
-        self.children[event.call] = event.run
-        self.renewed.discard(event.call)
-
-    def _signal_received(self, event: SignalReceived) -> None:
-        self.signals[event.name] = event.number
-        if event.id:
-            self.told.add(event.id)
-        name = signal_id(event.name, event.number)
-        self.succeed(self.calls.setdefault(name, CallState(name, "")), event)
-
-    def _signal_sent(self, event: SignalSent) -> None:
-        self._settle(self._helper(event.name, event), event)
-
-    def _continued(self, event: RunContinued) -> None:
-        self.continued = event
-
-    def _cancel_requested(self, event: CancelRequested) -> None:
-        self.cancel_at = len(self.settled)
-        self.cancelling = event
-
-    def _cancel_refused(self, event: CancelRefused) -> None:  # noqa: ARG002 - that it is enough
-        self.cancelling = None
-
-    def _closed(self, event: RunClosed) -> None:
-        self.closed = event
-
-
-def signal_id(name: str, number: int) -> str:
-    """Give the id that a signal has among the calls."""
-    return f"signal:{name}-{number}"
 
 
 def _unknown(event: Event, error: KeyError) -> StoreUnusable:
@@ -468,17 +355,6 @@ def _unknown(event: Event, error: KeyError) -> StoreUnusable:
     return StoreUnusable(message)
 
 
-def _lost(state: CallState) -> bool:
-    """Whether it came to an end that a resumed run takes back."""
-    return state.failed and not state.ignored
-
-
-def _cut_short(state: CallState) -> bool:
-    """Whether it is a timer that the end of the run cancelled, rather than the code."""
-    outcome = state.outcome
-    return type(outcome) is TimerCancelled and outcome.reason != ""
-
-
 _HANDLERS: dict[type[Event], Any] = {
     RunStarted: History._run_started,  # noqa: SLF001 - the class's own table
     RunResumed: History._run_resumed,  # noqa: SLF001
@@ -488,17 +364,17 @@ _HANDLERS: dict[type[Event], Any] = {
     CallReused: History._succeeded,  # noqa: SLF001
     CallFailed: History._failed,  # noqa: SLF001
     CallCancelled: History._cancelled,  # noqa: SLF001
-    TimerStarted: History._timer_started,  # noqa: SLF001
-    TimerFired: History._timer_ended,  # noqa: SLF001
-    TimerCancelled: History._timer_ended,  # noqa: SLF001
-    MarkerRecorded: History._marked,  # noqa: SLF001
-    MarkerFailed: History._marked,  # noqa: SLF001
+    TimerStarted: happenings.timer_started,
+    TimerFired: happenings.timer_ended,
+    TimerCancelled: happenings.timer_ended,
+    MarkerRecorded: happenings.marked,
+    MarkerFailed: happenings.marked,
     CallRepeated: History._repeated,  # noqa: SLF001
-    ChildStarted: History._child_started,  # noqa: SLF001
-    SignalReceived: History._signal_received,  # noqa: SLF001
-    SignalSent: History._signal_sent,  # noqa: SLF001
-    RunContinued: History._continued,  # noqa: SLF001
-    CancelRequested: History._cancel_requested,  # noqa: SLF001
-    CancelRefused: History._cancel_refused,  # noqa: SLF001
-    RunClosed: History._closed,  # noqa: SLF001
+    ChildStarted: happenings.child_started,
+    SignalReceived: happenings.signal_received,
+    SignalSent: happenings.signal_sent,
+    RunContinued: happenings.continued,
+    CancelRequested: happenings.cancel_requested,
+    CancelRefused: happenings.cancel_refused,
+    RunClosed: happenings.closed,
 }

@@ -11,7 +11,7 @@ from nbflow.core.call import CallState
 from nbflow.core.errors import Continued, DefinitionError, FutureMisuse, RunError
 from nbflow.core.events import MarkerRecorded, SignalReceived, SignalSent
 from nbflow.core.future import Future, leaves
-from nbflow.core.history import signal_id
+from nbflow.core.happenings import signal_id
 from nbflow.core.payload import pack
 from nbflow.core.telling import PARENT
 

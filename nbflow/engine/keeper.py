@@ -50,10 +50,7 @@ LOOK_AGAIN = 30.0
 _ANNOUNCED = 0.2
 """Seconds that an attempt waits for its start to be written, where that matters."""
 _WINDOW = 1_000
-"""So many attempts are with the run's own executor at most, or four for each of its workers.
-
-More would only queue there: a call that waits here is one small object less for each of a million.
-"""
+"""So many attempts are with the run's own executor, or four a worker: more would only queue."""
 _new = tuple.__new__
 
 

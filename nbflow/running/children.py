@@ -136,14 +136,14 @@ class Children:
 
     def _session(self, job: Job, run: str, history: History | None) -> Session:
         """Open the child: anew, or where its log ends."""
-        from nbflow.running import session  # noqa: PLC0415 - sessions have children
+        from nbflow.running import opening  # noqa: PLC0415 - sessions have children
 
         parent, child = self._parent, _child(job)
         place = parent.place if child.place is None else child.place
         frozen = changed_options(capture(child.target), child.changes)
         if history is not None:
-            how = session.Anew(f"attempt {job.attempt} of its parent's call")
-            return session.reopen(run, child.target, parent.store, place, how, frozen)
+            how = opening.Anew(f"attempt {job.attempt} of its parent's call")
+            return opening.reopen(run, child.target, parent.store, place, how, frozen)
         given = (arguments(job), keywords(job))
         own = frozen.definition.tags_of(*given)
         origin = Origin(
@@ -153,10 +153,10 @@ class Children:
             tags=child.settings.tags or own or parent.tags,
         )
         try:
-            return session.create(child.target, place, *given, origin, parent.store, frozen)
+            return opening.create(child.target, place, *given, origin, parent.store, frozen)
         except StoreConflict:  # somebody else was quicker: the log tells how far it is
-            how = session.Anew("its parent was resumed")
-            return session.reopen(run, child.target, parent.store, place, how, frozen)
+            how = opening.Anew("its parent was resumed")
+            return opening.reopen(run, child.target, parent.store, place, how, frozen)
 
 
 def _child(job: Job) -> Child:

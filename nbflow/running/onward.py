@@ -42,7 +42,7 @@ def take_over(session: Session, event: RunContinued) -> Session:
 
     If it is there already, since the process ended when it had just been made, it is taken up.
     """
-    from nbflow.running.session import Anew, create, reopen  # noqa: PLC0415 - sessions go on
+    from nbflow.running.opening import Anew, create, reopen  # noqa: PLC0415 - sessions go on
 
     started, store = session.history.started, session.store
     if started is None:

@@ -39,8 +39,8 @@ from nbflow.core.seals import pickles_in
 from nbflow.core.workflow import Target, definition
 from nbflow.running.config import settings
 from nbflow.running.histories import RunHistory, load_history
+from nbflow.running.opening import find_target
 from nbflow.running.run import Run
-from nbflow.running.session import find_target
 from nbflow.running.starting import attach
 
 Replayed = Run[Any] | RunHistory | str | os.PathLike[str]

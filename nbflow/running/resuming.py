@@ -15,8 +15,9 @@ from nbflow.running import session as _session
 from nbflow.running.acting import wake_panels
 from nbflow.running.calls import CallView
 from nbflow.running.leases import holder_of
+from nbflow.running.opening import Anew, find_target, resume
 from nbflow.running.post import CANCEL, ask_to_cancel, deliver, letter
-from nbflow.running.session import Anew, Session
+from nbflow.running.session import Session
 from nbflow.running.watching import watchers
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ class Resumable(Generic[T]):
         if on is not None:
             place = Place(on)
         viewed, self._viewed = self._viewed, None
-        self._session = _session.resume(self.id, target, self._store, place, how, viewed)
+        self._session = resume(self.id, target, self._store, place, how, viewed)
         wake_panels(self.id)
         for watcher in watchers:
             watcher.started(self)  # type: ignore[arg-type]
@@ -267,7 +268,7 @@ class Resumable(Generic[T]):
     def _latest_target(self) -> Target:
         """Prefer the notebook's present definition: it may have been mended since."""
         try:
-            return _session.find_target(self.workflow)
+            return find_target(self.workflow)
         except Exception:
             if self._session is not None:
                 return self._session.target

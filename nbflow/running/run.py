@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbflow.core.errors import (
-    RunCancelled,
     RunError,
 )
-from nbflow.core.events import CallFailed, Event, RunClosed
-from nbflow.core.failure import Failure
+from nbflow.core.events import CallFailed, Event
 from nbflow.core.history import History
 from nbflow.core.payload import unpack
 from nbflow.core.stepnotes import StepRow, steps_of
@@ -25,6 +23,7 @@ from nbflow.engine.timekeeper import timekeeper
 from nbflow.running import session as _session
 from nbflow.running.acting import RunActions
 from nbflow.running.calls import Calls, CallView
+from nbflow.running.erring import error_of
 from nbflow.running.histories import RunHistory, export
 from nbflow.running.output import written
 from nbflow.running.resuming import Resumable
@@ -44,7 +43,6 @@ _HEARS = 0.2
 """Seconds that a thread waits at a time: an interrupt that comes just before it begins to wait is
 felt at the end of that."""
 _POLL = 0.1
-_OWN = str(Path(__file__).parents[1]) + os.sep
 
 
 class Run(Resumable[T]):
@@ -282,21 +280,7 @@ class Run(Resumable[T]):
                 return self._session.error
             message = f"run {self.id} is not over"
             raise RunError(message)
-        if closed.status == "cancelled":
-            reason = history.cancelling.reason if history.cancelling else ""
-            text = f"run {self.id} was cancelled{': ' if reason else ''}{reason}"
-            return _cancelled(text, closed.error)
-        if closed.error is None:
-            return None
-        error = closed.error.rebuild()
-        _tell_where(error, self._failure(closed))
-        return error
-
-    def _failure(self, closed: RunClosed) -> Failure | None:
-        """Give what is kept of the error: of the call it came from, else of the workflow."""
-        call = self._history().calls.get(closed.call)
-        outcome = call.outcome if call is not None else None
-        return outcome.error if isinstance(outcome, CallFailed) else closed.error
+        return error_of(self.id, history, closed)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is over; interrupting the wait leaves the run alone.
@@ -398,25 +382,6 @@ class Run(Resumable[T]):
         counts = self.counts()
         done = counts.get("done", 0)
         return f"<Run {self.id} {self.status} {done}/{sum(counts.values())}>"
-
-
-def _cancelled(text: str, failure: Failure | None) -> RunCancelled:
-    """Make the error of a cancelled run, with what its code failed with as it cleaned up."""
-    if failure is None:
-        return RunCancelled(text)
-    error = RunCancelled(f"{text}. Cleaning up failed: {failure.kind}: {failure.message}")
-    error.__cause__ = failure.rebuild()
-    return error
-
-
-def _tell_where(error: BaseException, failure: Failure | None) -> None:
-    """Note the user's own lines, which the traceback of a rebuilt exception does not have."""
-    if failure is None or error.__traceback__ is not None:
-        return
-    for frame in failure.frames:
-        if not frame.file.startswith(_OWN):
-            source = f"\n    {frame.source}" if frame.source else ""
-            error.add_note(f'  File "{frame.file}", line {frame.line}, in {frame.function}{source}')
 
 
 def _no_ref(call: str) -> object:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from nbflow.core.errors import RunNotFound
 from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction, definition, launcher
+from nbflow.running import opening
 from nbflow.running import session as _session
 from nbflow.running.config import settings
 from nbflow.running.large import warn_of_large
@@ -36,7 +37,7 @@ class Launcher:
         changes: dict[str, Any] | None = None,
     ) -> Run[Any]:
         """Start a run and give its handle at once; `changes` are options in place of its own."""
-        session = _session.start(target, place, args, kwargs, changed(target, changes))
+        session = opening.start(target, place, args, kwargs, changed(target, changes))
         warn_of_large(session.frozen)
         run: Run[Any] = Run(session.run, session.store)
         for watcher in watchers:

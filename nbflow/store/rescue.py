@@ -8,6 +8,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+from nbflow.core.errors import StoreError
 from nbflow.store.schema import SEQ_BITS
 
 
@@ -59,3 +60,16 @@ def _lines(db: sqlite3.Connection, run: str) -> list[dict[str, object]]:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+def gone(file: Path, saved: str) -> StoreError:
+    """Give the error of a store whose file is not there any more; `saved` says what was saved."""
+    return StoreError(f"{file} was deleted or replaced while it was in use{saved}")
+
+
+def unwritable(path: str, why: str) -> StoreError:
+    """Give the error of a store that can be looked at only."""
+    return StoreError(
+        f"the store {path} can be looked at only: {why}. Nothing was started: "
+        "nbflow.configure(store=...) names another one"
+    )

@@ -12,15 +12,15 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from nbflow.core.errors import PickleRefused, RunNotFound, StoreConflict, StoreError, StoreUnusable
+from nbflow.core.errors import PickleRefused, RunNotFound, StoreConflict, StoreError
 from nbflow.core.events import Event, RunClosed, RunResumed, RunStarted
-from nbflow.core.eventtext import decode, encode
+from nbflow.core.eventtext import encode
 from nbflow.core.seals import pickles_in
 from nbflow.store.base import Durability, RunRow
 from nbflow.store.blobs import Blobs
@@ -31,15 +31,15 @@ from nbflow.store.mail import FileMail
 from nbflow.store.marks import DIRECTORY as STEPS
 from nbflow.store.marks import FileMarks
 from nbflow.store.opening import error_of, open_file, prepare
+from nbflow.store.pages import decoded, page_of
 from nbflow.store.patience import Patience
-from nbflow.store.rescue import rescue
+from nbflow.store.rescue import gone, rescue, unwritable
 from nbflow.store.schema import SEQ_BITS, checksum, set_up, transaction
 from nbflow.store.seal import StoreSeal
 from nbflow.store.sqlite_cache import SqliteCache
 from nbflow.store.unbroken import Unbroken
 
 _PAGE: Final = 200
-_PAGE_CHARS: Final = 256 * 1024
 """Rows that are read at once, at the most, and about how much text: a row may hold megabytes."""
 _LAST: Final = (1 << SEQ_BITS) - 1
 _INSERT: Final = "INSERT INTO log VALUES (?,?,?,?)"
@@ -48,15 +48,13 @@ _INSERT: Final = "INSERT INTO log VALUES (?,?,?,?)"
 class SqliteStore:
     """Keeps logs in ``log.sqlite`` in a directory of its own.
 
-    Ordinary appends survive the end of the process, however it comes. A run's creation and its
-    end are synced to the disk as well, so they survive a power cut.
+    Appends survive the end of the process; a run's creation and end, the end of the power, too.
 
     Args:
         directory: Where to keep everything; made if it is missing.
         durability: ``"power"`` syncs every append.
 
-    What is pickled in it is signed by this user's key (`nbflow.store.seal`), and refused where
-    the signature is not good. Where nothing can be written it can be read, and says so.
+    What is pickled in it is signed by this user's key (`nbflow.store.seal`), else it is refused.
 
     Raises:
         StoreUnusable: What is there is no nbflow store, or one of a newer nbflow.
@@ -214,11 +212,7 @@ class SqliteStore:
     def _writing_whole(self, run: str, text: str = "") -> Iterator[None]:
         with self._open():
             if self.readonly:
-                message = (
-                    f"the store {self.path} can be looked at only: {self.readonly}. Nothing was "
-                    "started: nbflow.configure(store=...) names another one"
-                )
-                raise StoreError(message)
+                raise unwritable(self.path, self.readonly)
             self._check_there(run, text)
             try:
                 yield
@@ -246,9 +240,7 @@ class SqliteStore:
         except OSError:
             there = False
         if not there:
-            saved = rescue(self._db, self.directory, run, text)
-            message = f"{self._file} was deleted or replaced while it was in use{saved}"
-            raise StoreError(message)
+            raise gone(self._file, rescue(self._db, self.directory, run, text))
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -326,28 +318,15 @@ class SqliteStore:
                     "AND key <= ? AND last > ? ORDER BY key LIMIT ?",
                     (key, key | (after + 1), key, key | _LAST, after, _PAGE),
                 )
-                page = _page(rows)
+                page = page_of(rows)
                 rows.close()
             if not page:
                 return
             for _, text, found in page:
-                for event in self._decoded(run, text, found):
+                for event in decoded(run, text, found, self._seal, self._file):
                     if event.seq > after:
                         yield event
             after = page[-1][0]
-
-    def _decoded(self, run: str, text: str, found: int | None) -> list[Event]:
-        try:
-            if found is not None and found != checksum(text):
-                message = "its bytes are not those that were written"
-                raise ValueError(message)  # noqa: TRY301 - as what the decoder finds
-            return list(decode(text, run, self._seal))
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
-            message = (
-                f"the log of run {run} in {self._file} is damaged: {type(error).__name__}: {error}."
-                " %nbflow store check says how far, %nbflow store recover saves what can be read"
-            )
-            raise StoreUnusable(message) from error
 
     def runs(self, limit: int | None = None) -> list[RunRow]:
         """See `Store.runs`."""
@@ -417,16 +396,5 @@ class SqliteStore:
                 self._db.close()
 
     def _error(self, what: str, error: sqlite3.Error) -> StoreError:
-        whom = self._patience.whom if hasattr(self, "_patience") else ""
-        return error_of(self._file, what, error, whom)
-
-
-def _page(rows: Iterable[tuple[int, str, int | None]]) -> list[tuple[int, str, int | None]]:
-    """Take rows until they are a page."""
-    page, size = [], 0
-    for row in rows:
-        page.append(row)
-        size += len(row[1])
-        if size > _PAGE_CHARS:
-            break
-    return page
+        patience = getattr(self, "_patience", None)
+        return error_of(self._file, what, error, patience.whom if patience is not None else "")
