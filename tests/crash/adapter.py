@@ -31,6 +31,9 @@ class Rows:
     def fetchmany(self, size: int) -> list[Any]:
         return [row for _, row in zip(range(size), self._rows, strict=False)]
 
+    def close(self) -> None:
+        self._rows = iter(())
+
 
 class Connection:
     """A connection through the file system that takes notes."""

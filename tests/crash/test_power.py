@@ -56,7 +56,7 @@ def put_in_place(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Have the store use the noted file system, and move its write-ahead log early."""
     replaced = set()
     for module in [m for name, m in sys.modules.items() if name.startswith("nbflow.store.")]:
-        for name, stand_in in (("sqlite3", Sqlite), ("_CHECKPOINT", PAGES)):
+        for name, stand_in in (("sqlite3", Sqlite), ("PAGES", PAGES)):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, stand_in)
                 replaced.add(name)
@@ -86,7 +86,7 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Rec
         monkeypatch.setattr(flow, "ledger", Noted(disk), raising=False)
         kind: Any = type("Noting", (mutants.apply(mutant, Noting),), {"disk": disk})
         with pytest.MonkeyPatch.context() as patch:
-            assert put_in_place(patch) == {"sqlite3", "_CHECKPOINT"}
+            assert put_in_place(patch) == {"sqlite3", "PAGES"}
             store = kind(tmp_path / "store", durability=durability)
             nbflow.configure(store=store, max_workers=3)
             one = flow.everything.start()

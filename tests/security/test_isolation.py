@@ -57,7 +57,7 @@ from nbflow.viz.panel import Panel
 shell.display_formatter.format(run)
 run.graph.text(), run.graph._repr_mimebundle_(), run.profile._repr_mimebundle_()
 run.rerun("work-1").result(30)
-print(json.dumps(found))
+print(json.dumps(found), flush=True)
 os._exit(0)
 """
 
