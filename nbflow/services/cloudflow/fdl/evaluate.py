@@ -210,14 +210,18 @@ def _into(value: Any, steps: tuple[str | int | None, ...], path: Path) -> Any:
     for number, step in enumerate(steps):
         if step is None:
             return _each(value, steps[number + 1 :], path)
-        if isinstance(step, str) and isinstance(value, dict) and step in value:
-            value = value[step]
-        elif isinstance(step, int) and isinstance(value, list) and step < len(value):
+        if _has(value, step):
             value = value[step]
         else:
             reached = Path(path.root, path.steps[: len(path.steps) - len(steps) + number + 1])
             raise EvaluationError(f"{path}: the data have no {reached}")
     return value
+
+
+def _has(value: Any, step: str | int) -> bool:
+    if isinstance(step, str):
+        return isinstance(value, dict) and step in value
+    return isinstance(value, list) and step < len(value)
 
 
 def _each(value: Any, steps: tuple[str | int | None, ...], path: Path) -> list[Any]:
@@ -249,7 +253,9 @@ def _binary(tree: Binary, scope: Scope) -> bool:
             raise EvaluationError(f"{tree}: what follows `in` is no array")
         return any(same(left, item) for item in right)
     if not _ordered(left, right):
-        raise EvaluationError(f"{tree}: {text_of(left)[:80]} and {text_of(right)[:80]} have no order")
+        raise EvaluationError(
+            f"{tree}: {text_of(left)[:80]} and {text_of(right)[:80]} have no order"
+        )
     return _ORDER[tree.operator](left, right)
 
 

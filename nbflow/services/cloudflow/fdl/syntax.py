@@ -10,6 +10,7 @@ Source: the descriptions of FDL on help.aliyun.com (documents 2402077, 2499097, 
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -21,6 +22,12 @@ MAX_NESTING: Final = 10
 
 MAX_DEPTH: Final = 100
 """How deep parentheses, lists and calls together may go, so that a text cannot use up the stack."""
+
+MAX_OPERATORS: Final = 100
+"""How many operators an expression may have, for the same reason."""
+
+MAX_DIGITS: Final = 300
+"""How long a number may be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +152,7 @@ class _Parser:
         self.next = 0
         self.depth = 0
         self.calls = 0
+        self.operators = 0
 
     def _split(self) -> list[_Token]:
         found, at = [], 0
@@ -193,9 +201,15 @@ class _Parser:
         left = self._unary()
         while (power := self._power()) > least:
             operator = self._take().text
+            self._count()
             left = Binary(operator, left, self._binary(power))
         self.depth -= 1
         return left
+
+    def _count(self) -> None:
+        self.operators += 1
+        if self.operators > MAX_OPERATORS:
+            raise self._fault(f"it has more than {MAX_OPERATORS} operators", self._seen.at)
 
     def _power(self) -> int:
         token = self._seen
@@ -204,9 +218,8 @@ class _Parser:
     def _unary(self) -> Expression:
         count = 0
         while self._takes("!"):
+            self._count()
             count += 1
-        if count > MAX_DEPTH:
-            raise self._fault(f"it is nested deeper than {MAX_DEPTH}", self._seen.at)
         found = self._primary()
         for _ in range(count):
             found = Not(found)
@@ -217,7 +230,7 @@ class _Parser:
         if token.kind == "root":
             return Path(token.text, tuple(self._steps()))
         if token.kind == "number":
-            return Literal(json.loads(_number(token.text)))
+            return Literal(self._number(token))
         if token.kind == "string":
             return Literal(self._string(token))
         if token.kind == "word":
@@ -236,7 +249,8 @@ class _Parser:
             return Literal(_CONSTANTS[token.text])
         if not self._takes("("):
             raise self._fault(
-                f"{token.text!r} is no value: write text in quotes, and variables with a $", token.at
+                f"{token.text!r} is no value: write text in quotes, and variables with a $",
+                token.at,
             )
         self.calls += 1
         if self.calls > MAX_NESTING:
@@ -289,7 +303,9 @@ class _Parser:
         except ValueError as error:
             raise self._fault(f"the string cannot be read ({error})", token.at) from error
 
-
-def _number(text: str) -> str:
-    """Allow leading zeros, which JSON does not."""
-    return re.sub(r"^(-?)0+(?=\d)", r"\1", text)
+    def _number(self, token: _Token) -> float:
+        """Read a number, also one with leading zeros, which JSON does not allow."""
+        found: float = json.loads(re.sub(r"^(-?)0+(?=\d)", r"\1", token.text[:400]))
+        if len(token.text) > MAX_DIGITS or math.isinf(found):
+            raise self._fault("the number is too large", token.at)
+        return found
