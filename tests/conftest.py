@@ -31,6 +31,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("browser") is not None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        if any(item.get_closest_marker(name) is not None for name in ("browser", "kernels")):
+            # Front ends and kernels of others now and then miss a message of their own when the
+            # machine is busy. What fails a second time is a failure; the summary tells of both.
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")

@@ -7,10 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from nbflow.core.errors import ActivityCancelled, ExecutionError, ExecutionTimeout
 from nbflow.core.redact import redact
@@ -116,13 +117,12 @@ def _communicate(process: subprocess.Popen[bytes], command: Command, stdin: str)
     """Feed it and read what it writes until it has ended, or has to."""
     end = None if command.timeout is None else time.monotonic() + command.timeout
     context = current_context()
-    data: bytes | None = stdin.encode()
+    # Not by `communicate`: what it has not written when its time is over, it never writes.
+    pipe, process.stdin = process.stdin, None
+    threading.Thread(target=_feed, args=(pipe, stdin.encode()), daemon=True).start()
     while True:
-        try:
-            output, errors = process.communicate(data, timeout=_LOOK_SECONDS)
-        except subprocess.TimeoutExpired:
-            data = None  # it is kept by the process
-        else:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            output, errors = process.communicate(timeout=_LOOK_SECONDS)
             return output.decode(errors="replace"), errors.decode(errors="replace")
         if context is not None and context.cancelled:
             _ask_to_end(process, command.grace)
@@ -132,6 +132,14 @@ def _communicate(process: subprocess.Popen[bytes], command: Command, stdin: str)
             _ask_to_end(process, command.grace)
             message = f"{command.name} took longer than its {command.timeout:g} s"
             raise ExecutionTimeout(message)
+
+
+def _feed(pipe: Any, data: bytes) -> None:
+    """Write what a program is to read, as far as it reads."""
+    with contextlib.suppress(OSError):
+        pipe.write(data)
+    with contextlib.suppress(OSError):
+        pipe.close()
 
 
 def _ask_to_end(process: subprocess.Popen[bytes], grace: float) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,19 @@ def test_large_input_and_output_do_not_block() -> None:
     """A megabyte each way, more than a pipe holds."""
     text = "x" * (1 << 20)
     assert run(Command(("cat",)), text).output == text
+
+
+def test_a_program_may_read_late() -> None:
+    """What it is to read waits for it, however long it does something else first."""
+    text = "x" * (1 << 20)
+    assert run(Command(("sh", "-c", "sleep 0.3; cat")), text).output == text
+
+
+def test_a_program_need_not_read() -> None:
+    """One that ends without having read is no failure, and leaves nobody waiting."""
+    before = threading.active_count()
+    assert run(Command(("echo", "done")), "x" * (1 << 20)).output == "done\n"
+    eventually(lambda: threading.active_count() <= before, "the writer ends")
 
 
 def test_options_are_made_of_keyword_arguments() -> None:
