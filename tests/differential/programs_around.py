@@ -37,7 +37,10 @@ def noted(x: int) -> int:
     if context.attempt == 1:
         message = "once"
         raise OSError(message)
-    return x if NOTES[-1] == (context.call, 2) else 0
+    # As the functions around it see the module: with them, this function itself is shipped to
+    # other processes by value, and its globals with it.
+    notes = sys.modules[before.__module__].NOTES
+    return x if notes[-1] == (context.call, 2) else 0
 
 
 @program(30, middleware={"before": [before], "after": [after]}, gives=[4, "inc-1 gave 7"])
