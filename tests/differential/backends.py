@@ -12,6 +12,7 @@ from nbflow.core.history import History
 from nbflow.running.config import settings
 from nbflow.store.memory import MemoryStore
 from nbflow.testing.checks import eventually
+from tests.differential.activities import inc
 from tests.differential.outcome import Outcome
 from tests.differential.program import CAPABILITIES, Outside, Program
 from tests.differential.service import Service, first
@@ -60,6 +61,12 @@ class Decided:
         return service.play(directory)
 
 
+@nbflow.workflow
+def warming() -> list[int]:
+    """Have each of two workers do something."""
+    return [inc(0), inc(1)]  # type: ignore[list-item]
+
+
 class Live:
     """A place of this process.
 
@@ -76,6 +83,8 @@ class Live:
 
     def run(self, program: Program, directory: Path) -> Outcome:
         """See `Backend.run`."""
+        if self.name == "processes":
+            self._warm()
         HOOKS.clear()
         store = settings.store = MemoryStore()
         nbflow.configure(middleware=dict(program.middleware))
@@ -86,6 +95,12 @@ class Live:
         eventually(lambda: run.done() and _all_over(store), f"{program.name} ends")
         logs = {row.run: list(store.events(row.run)) for row in store.runs()}
         return Outcome.of(run.id, logs, store.get, list(HOOKS))
+
+    def _warm(self) -> None:
+        """See that the workers are there: no program's time limit is about how they start."""
+        settings.store = MemoryStore()
+        nbflow.configure(middleware={})
+        warming.on(self.name, **self._options).start().result(30)
 
     def _do(self, act: Outside, run: nbflow.Run[Any], program: Program) -> None:
         """Be somebody outside."""
