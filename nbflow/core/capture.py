@@ -8,7 +8,6 @@ their own. What can be imported is left alone: other processes find it by name.
 from __future__ import annotations
 
 import builtins
-import inspect
 import sys
 from dataclasses import dataclass, field
 from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
@@ -20,6 +19,7 @@ from nbflow.core.child import WorkflowOptions
 from nbflow.core.errors import Unserialisable
 from nbflow.core.fingerprint import digest, fingerprint, global_names
 from nbflow.core.hooks import HOOKS
+from nbflow.core.parsing import source_of
 from nbflow.core.redact import redact
 from nbflow.core.workflow import Definition, Workflow, WorkflowFunction, definition
 
@@ -73,7 +73,7 @@ def capture(target: object) -> Captured:
 def _source(target: object) -> str:
     thing: Any = target.fn if isinstance(target, WorkflowFunction) else target
     try:
-        return inspect.getsource(thing)
+        return source_of(thing)
     except (OSError, TypeError):
         return ""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-import inspect
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from nbflow.core.call import CallState
 from nbflow.core.describe import describe, parts
 from nbflow.core.errors import NondeterminismError
 from nbflow.core.history import History
-from nbflow.core.parsing import parsed
+from nbflow.core.parsing import parsed, source_of
 
 _MOST = 3
 """At most so many lines that were changed, or that can differ, are shown."""
@@ -212,7 +211,7 @@ def _forgotten(history: History, call: str) -> Iterator[str]:
 def _source(fn: Callable[..., Any] | None) -> str:
     thing: Any = getattr(fn, "cls", fn)
     try:
-        return inspect.getsource(thing)
+        return source_of(thing)
     except (OSError, TypeError):
         return ""
 

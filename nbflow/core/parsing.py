@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
-from typing import Final
+import inspect
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
 
 TRIES: Final = 1_000
 """Far more than are needed: at each, two threads have to meet in the same few microseconds."""
@@ -26,9 +30,24 @@ def parsed(text: str) -> ast.Module:
         >>> parsed("x = 1").body
         [<ast.Assign object at 0x7f...>]
     """
+    return undisturbed(lambda: ast.parse(text))
+
+
+def source_of(thing: Any) -> str:
+    """Give the source of a function or a class, as `inspect.getsource`, which parses, too.
+
+    Raises:
+        OSError: There is none.
+        TypeError: It is nothing that has source.
+    """
+    return undisturbed(lambda: inspect.getsource(thing))
+
+
+def undisturbed(parse: Callable[[], T]) -> T:
+    """Do what makes a syntax tree, again as long as other threads disturb it."""
     for _ in range(TRIES):
         try:
-            return ast.parse(text)
+            return parse()
         except SystemError:
             continue
-    return ast.parse(text)
+    return parse()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from nbflow.core.errors import DefinitionError, ExecutionError
+from nbflow.core.parsing import parsed, source_of
 from nbflow.execute.process import Command, check, command_of, run, write_through
 from nbflow.execute.runner import RUNNER
 
@@ -177,7 +178,7 @@ def _found(interpreter: str) -> str:
 def _source(fn: Fn) -> str:
     """Give a function's source text without its decorators."""
     try:
-        found = ast.parse(textwrap.dedent(inspect.getsource(fn))).body[0]
+        found = parsed(textwrap.dedent(source_of(fn))).body[0]
     except (OSError, TypeError, SyntaxError, IndexError):
         found = None
     if not isinstance(found, ast.FunctionDef):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.activity import Activity
+from nbflow.core.parsing import source_of
 from nbflow.running import session as _session
 from nbflow.running.leases import holder_of
 
@@ -91,7 +91,7 @@ def _parameters(activity: Activity[..., Any]) -> tuple[str, ...]:
 
 def _source(activity: Activity[..., Any]) -> str:
     try:
-        return inspect.getsource(activity.fn)
+        return source_of(activity.fn)
     except (OSError, TypeError):
         return ""
 
