@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -14,11 +13,8 @@ from nbflow.cli.faults import DONE, FAILED, USAGE, CommandError, guarded, leave
 from nbflow.cli.options import Screen, common, screen, shown
 from nbflow.cli.output import Column, Record, Shown, Table, count_column, seconds_column
 from nbflow.running.caring import store_directory
+from nbflow.running.quantities import age, size
 from nbflow.store.account import Account
-
-_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_BYTES: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-_NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
 
 
 class Age(click.ParamType[float]):
@@ -28,10 +24,10 @@ class Age(click.ParamType[float]):
 
     def convert(self, value: Any, param: Any, context: Any) -> float:
         """Read it."""
-        found = _NUMBER.fullmatch(str(value).strip())
-        if found is None or found[2].lower() not in _SECONDS:
-            self.fail(f"{value!r:.40} is no age: write 90s, 30m, 12h or 7d", param, context)
-        return float(found[1]) * _SECONDS[found[2].lower()]
+        try:
+            return age(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, context)
 
 
 class Size(click.ParamType[int]):
@@ -41,11 +37,10 @@ class Size(click.ParamType[int]):
 
     def convert(self, value: Any, param: Any, context: Any) -> int:
         """Read it."""
-        found = _NUMBER.fullmatch(str(value).strip())
-        unit = found[2].lower().removesuffix("b").removesuffix("i") if found else "?"
-        if found is None or unit not in _BYTES:
-            self.fail(f"{value!r:.40} is no size: write 500k, 10M or 1G", param, context)
-        return int(float(found[1]) * 1024 ** _BYTES[unit])
+        try:
+            return size(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, context)
 
 
 @click.group("cache")

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
 import nbflow
 from nbflow.core.errors import NbflowError
 from nbflow.magics.notices import one_line, say
+from nbflow.running.quantities import age, size
 
 if TYPE_CHECKING:
     from IPython.core.magic_arguments import MagicArgumentParser
-
-_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_BYTES: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
 
 
 def flags(made: MagicArgumentParser) -> None:
@@ -65,20 +61,14 @@ def _usage(what: Any) -> Any:
 
 
 def _age(text: str) -> float:
-    number, unit = _read(text)
-    if unit not in _SECONDS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age: write 90s, 30m, 12h or 7d")
-    return number * _SECONDS[unit]
+    try:
+        return age(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _size(text: str) -> int:
-    number, unit = _read(text)
-    unit = unit.removesuffix("b").removesuffix("i")
-    if unit not in _BYTES:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: write 500k, 10M or 1G")
-    return int(number * 1024 ** _BYTES[unit])
-
-
-def _read(text: str) -> tuple[float, str]:
-    found = _NUMBER.fullmatch(text.strip())
-    return (float(found[1]), found[2].lower()) if found else (0.0, "?")
+    try:
+        return size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

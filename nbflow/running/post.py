@@ -126,6 +126,13 @@ class Mailbox:
             self.look(attending=True)
             timekeeper.after(ATTEND, self._attend)
 
+    def forget_cancels(self) -> None:
+        """Drop what asked an earlier drive of the run to end: this one shall not hear of it."""
+        for box in self._boxes if self._mail is not None else ():
+            for name, told in self._mail.letters(box):  # type: ignore[union-attr]
+                if told.name == CANCEL:
+                    self._mail.drop(box, name)  # type: ignore[union-attr]
+
     def listen(self) -> None:
         """Look now and then, until the run is over."""
         if not self._listening:

@@ -140,6 +140,7 @@ class Session:
             StoreError: It could not be written.
         """
         self._held = Held(self.store, self.run, self._halt, force=force)
+        self.mailbox.forget_cancels()
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from nbflow.core.stepnotes import Mark
 from nbflow.store.base import Store
@@ -17,8 +18,9 @@ class MarksContract:
 
     store: Store
 
-    def _reopen(self) -> None:
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def _reopen(self) -> None: ...
 
     def _marks(self) -> Marks | None:
         return getattr(self.store, "marks", None)

@@ -13,6 +13,8 @@ import pytest
 
 import nbflow
 from nbflow.cli.app import app
+from nbflow.running.config import settings
+from nbflow.running.post import ask_to_cancel
 from tests.cli.conftest import Said
 
 Do = Callable[..., Said]
@@ -79,6 +81,7 @@ def test_what_is_printed_is_what_was_agreed(
                 line for line in text.splitlines() if not re.search(r"[│└─█]|^ +0 ", line)
             )
             text = re.sub(r"work .*|\d+ ms wall.*|.* wall .*", "<figures>", text)
+            text = re.sub(r"(?ms)^activity .*", "<activities, the slowest first>", text)
         if command == "dag" and form == "jsonl":
             text = ""
         shown.append(f"# {status}\n{masked(text, place)}")
@@ -140,6 +143,16 @@ def test_cancel_stops_a_run_and_is_harmless_twice(do: Do, place: Path) -> None:
     run.wait(20)
     assert do("cancel", run.id).out == f"run {run.id} is over: cancelled\n"
     assert do("wait", run.id).code == 1
+
+
+def test_a_cancel_that_nobody_heard_does_not_end_the_resumed_run(do: Do, place: Path) -> None:
+    """What asked the process before to cancel, and came too late for it, is forgotten."""
+    assert do("run", "flow.py:revenue", "-i", '[["eu", "xx"]]').code == 1
+    run = nbflow.attach(nbflow.runs(1)[0].run)
+    ask_to_cancel(settings.open_store(), run.id, "too late")
+    (place / "mended").touch()
+    assert do("resume").out == "4\n"
+    assert settings.open_store().mail.letters(run.id) == []  # type: ignore[attr-defined]
 
 
 def test_replay_and_plan_run_nothing(do: Do, place: Path) -> None:
