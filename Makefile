@@ -42,8 +42,8 @@ demo: $(DEMO_VENV)/.stamp ## run a small workflow and write its report, demo.htm
 test: setup ## run the tests (options for pytest: make test ARGS='-k graph')
 	$(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup $(ARGS)
 
-torture: setup ## kill runs in thousands of ways (six minutes)
-	$(VENV)/bin/python -m pytest -s -m torture $(ARGS) tests/crash
+torture: setup ## kill runs and the emulator in thousands of ways (a quarter of an hour)
+	$(VENV)/bin/python -m pytest -s -m torture $(ARGS) tests/crash tests/cloudflow
 
 lab: setup ## open the notebooks in JupyterLab
 	$(VENV)/bin/jupyter lab $(ARGS) notebooks

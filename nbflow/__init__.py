@@ -76,6 +76,7 @@ from nbflow.running.caching import cache
 from nbflow.running.caring import trust
 from nbflow.running.comparing import compare
 from nbflow.running.config import configure
+from nbflow.running.flowing import to_fdl
 from nbflow.running.histories import RunHistory, load_history
 from nbflow.running.planning import plan
 from nbflow.running.replaying import Replay, replay
@@ -172,6 +173,7 @@ __all__ = [
     "start",
     "start_timer",
     "submit",
+    "to_fdl",
     "trust",
     "uuid4",
     "wait",

@@ -14,7 +14,8 @@ import { spoken } from "./graph_words.js";
 import { plural, wordsOf } from "./words.js";
 
 const LOW = 92, HIGH = 540, MAP = 44; // pixels, of the stage, and for the overview
-const READABLE = 0.42; // the graph is not made smaller than this unasked
+const READABLE = 0.42; // the graph is not made smaller than this unasked...
+const COUNTED = 0.7; // ...and groups not so small that their counts cannot be read
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class GraphTab {
@@ -119,7 +120,8 @@ export class GraphTab {
     this.stage.style.height = `${this.height}px`;
     if (camera.touched || key === this.fitted) return;
     this.fitted = key;
-    camera.fit(plan, this.width, this.height - map, READABLE);
+    const { mode, open } = this.store.state.view, whole = mode === "groups" && !open.length && plan.width * COUNTED < this.width;
+    camera.fit(plan, this.width, this.height - map, whole ? COUNTED : READABLE);
   }
 
   paint() {

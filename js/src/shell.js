@@ -45,6 +45,7 @@ const TABS = { Graph: GraphTab, Gantt: GanttTab, Calls: CallsTab, Log: LogTab, R
 
 const LOST = "No word from the kernel. This is the last that was heard of the run.";
 const READING = "The log is still being read: what is shown is how far the run was by then.";
+const COUNTED = "All calls are counted. One by one, they are still being read from the log: what you open is shown then.";
 const BUSY = "The kernel has not answered yet: a cell may be holding it up (■ interrupts it).";
 
 // action: what its button says, what it says once pressed, and what it is for
@@ -186,7 +187,7 @@ export class View {
     this.drawEta(head.figures?.eta);
     set(this.root, { "data-status": status, "data-run": head.run ?? "" });
     this.drawActions();
-    const note = status === "disconnected" ? LOST : store.note || (store.late ? BUSY : head.reading ? READING : "");
+    const note = status === "disconnected" ? LOST : store.note || (store.late ? BUSY : head.counted ? COUNTED : head.reading ? READING : "");
     say(this.note, clean(note));
     this.note.hidden = !note;
     const counts = inOrder(head.counts), key = JSON.stringify([status, counts]);

@@ -21,6 +21,18 @@ function click(page, name) {
   frame();
 }
 
+describe("what is first in sight", () => {
+  const scale = (page) => Number(/scale\((\S+)\)/.exec(page.find(".nbf-graph > g").getAttribute("transform"))[1]);
+  const tall = (more) => open({ ...stateOf(graphOf(CALLS)), graph: { width: 178, height: 9000 }, ...more });
+
+  test("is the whole graph, but not so small that counts of groups cannot be read", () => {
+    const view = { open: [], modes: ["calls", "groups"], canvas: false };
+    expect(scale(tall({ view: { ...view, mode: "calls" } }))).toBeCloseTo(0.42);
+    expect(scale(tall({ view: { ...view, mode: "groups" } }))).toBeCloseTo(0.7);
+    expect(scale(tall({ view: { ...view, mode: "groups", open: [0] } }))).toBeCloseTo(0.42);
+  });
+});
+
 describe("boxes", () => {
   test("have the status, the name and the row of their call", () => {
     const page = graph({ "fit-1": { status: "failed" } });

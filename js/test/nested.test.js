@@ -132,4 +132,12 @@ describe("what is on the way", () => {
     const shown = open(stateOf(graphOf(CALLS), { head: { reading: true } }));
     expect(shown.find(".nbf-note").textContent).toContain("still being read");
   });
+
+  test("it is said that all calls are counted while they are read, and no more once they are", () => {
+    const state = stateOf(graphOf(CALLS), { head: { status: "completed", reading: true, counted: true } }), shown = open(state);
+    expect(shown.find(".nbf-note").textContent).toContain("All calls are counted");
+    shown.model.tell({ kind: "delta", base: 1, seq: 2, now: 6, head: { ...state.head, reading: false, counted: false } });
+    frame();
+    expect(shown.find(".nbf-note").hidden).toBe(true);
+  });
 });

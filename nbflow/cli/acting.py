@@ -27,7 +27,7 @@ def wait(out: Screen, run: str | None, timeout: float | None, following: bool) -
 
     The exit code is 0 if it completed, 1 if it failed or was cancelled, 124 if it is not over yet.
     """
-    handle = run_of(run)
+    handle = run_of(run, drive=True)
     if following and timeout is None:
         follow(handle, out)
     try:
@@ -50,7 +50,7 @@ def wait(out: Screen, run: str | None, timeout: float | None, following: bool) -
 @screen
 def attach(out: Screen, run: str | None) -> None:
     """Watch a run of any process until it is over. Ctrl-C stops the watching, not the run."""
-    handle = run_of(run)
+    handle = run_of(run, drive=True)
     try:
         follow(handle, out)
     except KeyboardInterrupt:

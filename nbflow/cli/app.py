@@ -11,7 +11,18 @@ from typing import Any, Final
 import click
 
 from nbflow.__about__ import __version__
-from nbflow.cli import acting, doctor, drawing, looking, starting, stores
+from nbflow.cli import (
+    acting,
+    cloudexecutions,
+    doctor,
+    drawing,
+    exporting,
+    looking,
+    serving,
+    starting,
+    stores,
+    swf,
+)
 from nbflow.cli.faults import FAILED, INTERRUPTED, guarded, quiet_pipe
 from nbflow.cli.options import common
 
@@ -60,7 +71,11 @@ for _command in (
     *starting.COMMANDS[2:],
     *looking.COMMANDS,
     *drawing.COMMANDS,
+    *exporting.COMMANDS,
     *stores.COMMANDS,
+    *serving.COMMANDS,
+    *swf.COMMANDS,
+    *cloudexecutions.COMMANDS,
     *doctor.COMMANDS,
 ):
     app.add_command(_command)
@@ -95,6 +110,27 @@ def main(arguments: list[str] | None = None) -> int:
     except SystemExit as error:
         return _flushed(error.code)
     return 0
+
+
+def carry_out(arguments: list[str]) -> str:
+    """Carry out a command line within a program that goes on; give why it failed, or "".
+
+    Args:
+        arguments: What stands behind ``nbflow``.
+
+    Example:
+        >>> carry_out(["show", "no-such-run"])
+        'no run no-such-run ...'
+    """
+    try:
+        guarded(lambda: app.main(arguments, prog_name="%nbflow", standalone_mode=False))
+    except click.exceptions.Exit:
+        return ""
+    except click.ClickException as error:
+        return error.format_message()
+    except SystemExit as error:
+        return f"it ended with {error.code}" if error.code else ""
+    return ""
 
 
 def _flushed(code: Any) -> int:

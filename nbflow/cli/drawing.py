@@ -69,10 +69,11 @@ def profile(out: Screen, run: str | None, output: str | None, attempts: bool) ->
     elif attempts:
         out.show(_attempts(view))
     else:
-        out.show(_activities(view))
+        out.show(activities_of(view))
 
 
-def _activities(view: Any) -> Table:
+def activities_of(view: Any) -> Table:
+    """Give a row an activity of a profile."""
     total = sum(each.total for each in view.by_activity()) or 1.0
     rows = [
         (

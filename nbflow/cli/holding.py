@@ -14,6 +14,8 @@ from typing import Any
 import click
 
 from nbflow.cli.faults import INTERRUPTED
+from nbflow.core.errors import NbflowError
+from nbflow.running.config import settings
 from nbflow.running.session import sessions
 
 
@@ -71,3 +73,8 @@ def _cancel() -> None:
             text = f"\nnbflow: cancelling run {run}, which can be resumed. Once more to end at once"
             click.echo(text, err=True)
             session.live.cancel_run("interrupted")
+    for service in settings.services():
+        for run in service.driven():
+            click.echo(f"\nnbflow: cancelling run {run}. Once more to end at once", err=True)
+            with contextlib.suppress(NbflowError):  # then it is not over, and waited for
+                service.cancel(run, "interrupted")

@@ -10,15 +10,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from nbflow.cli.faults import UNKNOWN, USAGE, CommandError
-from nbflow.cli.slicing import Part, parts, reached
-from nbflow.magics.header import parse
+from nbflow.magics.source.cells import parts_of, workflows
+from nbflow.magics.source.slicing import Part, reached
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-_OURS: Final = ("activity", "workflow")
-_AROUND: Final = ("time", "capture", "timeit")
-"""Magics of cells whose body is Python that the notebook goes on with."""
 _FORMAT: Final = 4
 
 
@@ -32,8 +29,8 @@ def notebook_module(path: Path, name: str = "") -> ModuleType:
     Raises:
         CommandError: It is no notebook in Python, or a cell fails.
     """
-    found = list(_parts(path))
-    wanted = {name} if name else set(_workflows(found))
+    found = list(parts(path))
+    wanted = {name} if name else set(workflows(found))
     shell = _shell(path)
     for part in reached(found, wanted):
         shell.user_ns["__file__"] = str(path)
@@ -96,67 +93,15 @@ def cells(path: Path) -> list[str]:
     ]
 
 
-def _parts(path: Path) -> Iterator[Part]:
+def parts(path: Path) -> Iterator[Part]:
+    """Take all cells of a notebook apart.
+
+    Raises:
+        CommandError: It is no notebook in Python, or a cell is no Python.
+    """
     for number, source in enumerate(cells(path), 1):
         try:
-            yield from _of_cell(source, number)
+            yield from parts_of(source, number)
         except SyntaxError as error:
             where = f"{path.name}, cell {number}, line {error.lineno}"
             raise CommandError(f"{where}: {error.msg}", USAGE) from None
-
-
-def _of_cell(source: str, number: int) -> Iterator[Part]:
-    first, _, body = source.lstrip("\n").partition("\n")
-    magic, _, line = first[2:].partition(" ") if first.startswith("%%") else ("", "", "")
-    if magic in _OURS:
-        yield _ours(source, magic, line, body, number)
-    elif not magic:
-        yield from parts(_plain(source), number)
-    elif magic in _AROUND:
-        yield from parts(_plain("\n" + body), number)
-
-
-def _plain(source: str) -> str:
-    """Leave out what only IPython understands: line magics, shell commands and questions."""
-    kept = []
-    for line in source.splitlines():
-        word = line.strip()
-        special = word.startswith(("%", "!", "?")) or (word.endswith("?") and "#" not in word)
-        kept.append("" if special else line)
-    return "\n".join(kept)
-
-
-def _ours(source: str, magic: str, line: str, body: str, number: int) -> Part:
-    """Make one part of a cell that our magics make a function of."""
-    from IPython.core.error import UsageError
-
-    try:
-        header = parse(line)
-    except UsageError as error:
-        raise SyntaxError(f"%%{magic} {error}", ("", 1, 0, line)) from None
-    if not header.name:
-        inner = list(parts("\n" + body, number))
-        binds = frozenset().union(*(part.binds for part in inner))
-        needs = frozenset().union(*(part.needs for part in inner))
-        return Part(source, number, 1, binds, needs, frozenset())
-    lines = "\n".join("    " + text for text in body.splitlines())
-    whole = f"def {header.signature}:\n    pass\n{lines}"
-    (function,) = parts(whole, number)
-    flags = next(parts(f"({_words(header.flags)})", number), None)
-    extra = flags.needs if flags else frozenset()
-    return Part(source, number, 1, frozenset({header.name}), function.needs | extra, frozenset())
-
-
-def _words(flags: str) -> str:
-    """Give the words of flags that could be names of the notebook, as a tuple."""
-    found = [w for w in flags.replace("=", " ").split() if w.isidentifier()]
-    return "".join(f"{word}, " for word in found)
-
-
-def _workflows(found: list[Part]) -> Iterator[str]:
-    for part in found:
-        text = part.source.lstrip()
-        decorated = text.startswith("@") and "workflow" in text.split("def ")[0]
-        a_class = text.startswith("class ") and "Workflow" in text.split(":")[0]
-        if text.startswith("%%workflow") or decorated or a_class:
-            yield from part.binds

@@ -136,19 +136,23 @@ def common(do: F) -> F:
     return do
 
 
-def run_of(text: str | None) -> Run[Any]:
+def run_of(text: str | None, *, drive: bool = False) -> Run[Any]:
     """Give the run that a command is about: by its id, by the beginning of it, or the latest.
+
+    Args:
+        text: What was written.
+        drive: See `nbflow.attach`.
 
     Raises:
         CommandError: There is none.
     """
     if text:
-        return guarded(lambda: nbflow.attach(text))  # type: ignore[no-any-return]
+        return guarded(lambda: nbflow.attach(text, drive=drive))  # type: ignore[no-any-return]
     latest = guarded(lambda: nbflow.runs(1))
     if not latest:
         where = getattr(settings.open_store(), "path", "the store")
         raise CommandError(f"there are no runs in {where} yet: nbflow run starts one", UNKNOWN)
-    return guarded(lambda: nbflow.attach(latest[0].run))  # type: ignore[no-any-return]
+    return guarded(lambda: nbflow.attach(latest[0].run, drive=drive))  # type: ignore[no-any-return]
 
 
 def call_of(run: Run[Any], call: str | None) -> str | None:

@@ -18,6 +18,7 @@ from nbflow.cli.looking import record, result_of
 from nbflow.cli.options import Screen, call_of, common, run_argument, run_of, screen
 from nbflow.core.errors import RunError
 from nbflow.core.workflow import definition
+from nbflow.running.remote import ServiceRun
 from nbflow.running.replaying import Replay
 from nbflow.running.run import Run
 
@@ -25,7 +26,7 @@ _PYTHON_HINT = "run.resume() goes on with the code as it is now"
 _TARGET = f"TARGET is {targets.HELP}; the name may be left out where there is one."
 
 
-def _given(do: Any) -> Any:
+def given(do: Any) -> Any:
     """Add what says which workflow, and its arguments."""
     for option in (
         click.option(
@@ -54,9 +55,14 @@ def _given(do: Any) -> Any:
     return do
 
 
-def _found(
+def find(
     target: str, text: str | None, file: str | None, pairs: tuple[str, ...]
 ) -> tuple[targets.Found, inputs.Arguments]:
+    """Give the workflow and the arguments that a command line names.
+
+    Raises:
+        CommandError: There is no such workflow, or the arguments do not fit it.
+    """
     found = targets.find(target)
     given = inputs.arguments(text, file, pairs)
     whole = definition(found)
@@ -72,7 +78,7 @@ def _signature(found: targets.Found) -> inspect.Signature:
 
 
 @click.command("run")
-@_given
+@given
 @click.option("--on", metavar="PLACE", help="Where: threads, processes, asyncio or inline.")
 @click.option("--max-workers", metavar="N", type=click.IntRange(1), help="How many calls at once.")
 @click.option("--tag", "tags", multiple=True, metavar="WORD", help="What the run can be found by.")
@@ -99,7 +105,7 @@ def run(  # noqa: PLR0913 - one argument an option
     """
     if Path(target.rpartition(":")[0] or target).suffix == ".ipynb":
         click.echo(f"nbflow: running the definitions in {target}", err=True)
-    found, (args, kwargs) = _found(target, text, input_file, pairs)
+    found, (args, kwargs) = find(target, text, input_file, pairs)
     if on is not None or max_workers is not None:
         workers: dict[str, Any] = {} if max_workers is None else {"max_workers": max_workers}
         guarded(lambda: nbflow.configure(on=on, **workers))
@@ -144,7 +150,10 @@ def failure(run: Run[Any]) -> str:
         for call in run.failed[:3]
     ]
     lines.append(f"  kept: {counts}")
-    lines.append(f"  go on with it: nbflow resume {run.id}   look at it: nbflow show {run.id}")
+    onward = f"go on with it: nbflow resume {run.id}"
+    if isinstance(run, ServiceRun):
+        onward = f"start it once more: nbflow {run.service.name} restart {run.id}"
+    lines.append(f"  {onward}   look at it: nbflow show {run.id}")
     return "\n".join(lines)
 
 
@@ -153,7 +162,7 @@ def _last_line(error: BaseException | None) -> str:
 
 
 @click.command("plan")
-@_given
+@given
 @common
 @screen
 def plan(
@@ -163,7 +172,7 @@ def plan(
 
     That is, which calls it would make, and which of them the cache would answer.
     """
-    found, (args, kwargs) = _found(target, text, input_file, pairs)
+    found, (args, kwargs) = find(target, text, input_file, pairs)
     made = guarded(lambda: nbflow.plan(found, *args, **kwargs))
     if out.form == "table":
         click.echo(made.text())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from nbflow.core.byname import stands_before
 from nbflow.core.cachekey import CacheKey
 from nbflow.core.classes import adapted, class_digest, own_class
 from nbflow.core.errors import DefinitionError
@@ -60,7 +61,7 @@ class Activity(Generic[P, T]):
         except ValueError:
             refuse(f"{self.name}: its arguments are not known: write a function that calls it")
         self.is_async = inspect.iscoroutinefunction(self.fn)
-        self.digest = self.digest or class_digest(self.fn) or fingerprint(self.fn)
+        self.digest = self.digest or _digest(self.fn)
         # Calls of idempotent activities are never taken for ones that need no second look.
         self.low, self.high = (1, 0) if self.settings.idempotent else _arity(self.signature)
         self.__doc__ = self.fn.__doc__
@@ -88,7 +89,6 @@ class Activity(Generic[P, T]):
         """
         name = _named(changes.pop("name", None)) or self.name
         settings = self.settings.changed(changes)
-        _check_cache(settings, self.fn)
         return Activity(name, self.fn, settings, self.digest)
 
     @overload
@@ -139,6 +139,9 @@ class Activity(Generic[P, T]):
     def __repr__(self) -> str:
         """Give the name and the signature."""
         return f"<activity {self.name}{self.signature}>"
+
+
+stands_before(Activity)
 
 
 @overload
@@ -256,7 +259,6 @@ def activity(  # noqa: PLR0913 - one a field of `Options`
     def make(function: Callable[..., Any]) -> Activity[..., Any]:
         code = _callable(function)
         called = given_name or _own_name(function)
-        _check_cache(options, code)
         return Activity(called, code, options)
 
     return make if fn is None else make(fn)
@@ -302,6 +304,11 @@ def _callable(fn: Any) -> Callable[..., Any]:
     return fn  # type: ignore[no-any-return]
 
 
+def _digest(fn: object) -> str:
+    cls = own_class(fn)
+    return fingerprint(fn) if cls is None else class_digest(cls)
+
+
 def _own_name(fn: object) -> str:
     name = getattr(fn, "__name__", None) or getattr(getattr(fn, "func", None), "__name__", "")
     if not name or name == "<lambda>":
@@ -314,8 +321,3 @@ def _named(name: object) -> str | None:
     if name is not None and not (isinstance(name, str) and name.strip()):
         refuse(f"name is a text, not {name!r:.60}")
     return None if name is None else one_form(name)
-
-
-def _check_cache(options: Options, fn: object) -> None:
-    if options.cache and own_class(fn) is not None:
-        refuse("cache=True is for functions: what the methods of a class reach is not seen")

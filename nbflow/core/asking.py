@@ -43,7 +43,7 @@ class Asking(Naming):
         def check_limit(self) -> None: ...  # noqa: D102
         def refuse_inside(self, future: Future[Any]) -> None: ...  # noqa: D102
 
-    def call(
+    def call(  # noqa: C901 - the way of every call, which a function more would make longer
         self,
         activity: Activity[..., T],
         args: tuple[Any, ...],
@@ -62,10 +62,10 @@ class Asking(Naming):
         stored: tuple[Stored, ...] = args
         named: dict[str, Stored] | None = None
         deps: tuple[str, ...] = ()
-        for value in args:
-            if not is_plain(value):
-                stored, deps = self._packed(activity, args, call)
-                break
+        if len(args) == 1 and type(args[0]) is Future:
+            stored, deps = self._edge(activity, args, call)
+        elif not all(map(is_plain, args)):
+            stored, deps = self._packed(activity, args, call)
         if kwargs:
             named, more = self._packed_by_name(activity, kwargs, call)
             deps += more
@@ -75,16 +75,31 @@ class Asking(Naming):
         )
         if self.group:
             asked.group = self.group
-        state = self.history.calls.get(call)
-        if state is None:
-            state = asked
-        else:
+        if self.recall.reordered is not None:
+            call = asked.id = self.recall.reordered.call(asked)
+        state = asked
+        calls = self.history.calls
+        if call in calls:
+            state = calls[call]
             asked = self.recall.known(state, asked)
         if len(self._asked) >= naming.MOST_CALLS:
             raise naming.too_many(self.run)
         self._asked.append(state)
         self.recall.ask(asked)
         return Future(state, cast("Interpreter", self))
+
+    def _edge(
+        self, activity: Activity[..., Any], args: tuple[Future[Any]], call: str
+    ) -> tuple[tuple[Stored, ...], tuple[str, ...]]:
+        """The same as `_packed` for what is most of many graphs: one Future, and nothing else."""
+        future = args[0]
+        state = future._state  # noqa: SLF001 - the other half of Future
+        if future._interpreter is not self or not state.name:  # noqa: SLF001
+            return self._packed(activity, args, call)
+        if (state.activity, activity, 0) not in self._edges:
+            self._check_edge(state, activity, 0)
+        call = state.id
+        return (Ref(call),), (call,)
 
     def _packed(
         self, activity: Activity[..., Any], args: tuple[Any, ...], call: str

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import builtins
 import sys
+from abc import ABCMeta
 from dataclasses import dataclass, field
-from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CellType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
 from nbflow.core import payload
 from nbflow.core.activity import Activity
 from nbflow.core.child import WorkflowOptions
+from nbflow.core.classes import belong, class_digest, own_class
 from nbflow.core.errors import Unserialisable
 from nbflow.core.fingerprint import digest, fingerprint, global_names
 from nbflow.core.hooks import HOOKS
@@ -96,6 +98,8 @@ class _Snapshot:
     files: dict[str, None] = field(default_factory=dict)
     _memo: dict[int, Any] = field(default_factory=dict)
     _keep: list[Any] = field(default_factory=list)
+    _shown: set[int] = field(default_factory=set)
+    """What the run's code has as it is, though a copy could have been made of it."""
     _spaces: dict[int, dict[str, Any]] = field(default_factory=dict)
     _reached: dict[int, list[int]] = field(default_factory=dict)
     _digests: dict[int, str] = field(default_factory=dict)
@@ -115,11 +119,14 @@ class _Snapshot:
             case type() if issubclass(value, Workflow) and from_notebook(value):
                 return self._workflow_class(value)
             case type() | ModuleType() | BuiltinFunctionType():
-                thing: Any = value
-                self.names[name] = str(type(thing).__name__)
-                self._digests[key] = digest(name, str(thing.__name__))
-                return value
+                self.names[name] = str(type(value).__name__)
+                return self._as_it_is(name, value)
         return self._data(name, value)
+
+    def _as_it_is(self, name: str, value: Any) -> Any:
+        self._shown.add(id(value))
+        self._digests[id(value)] = digest(name, str(value.__name__))
+        return value
 
     def _wrapper(self, value: Activity[..., Any] | WorkflowFunction[..., Any]) -> Any:
         fn = value.fn
@@ -137,7 +144,11 @@ class _Snapshot:
             )
         self._memo[id(value)] = self._memo[id(copy)] = copy
         self._keep.append(copy)
+        cls = own_class(fn)
+        frozen = self._activity_class(value.name, cls) if cls is not None else None
         copy.fn = self._function(value.name, fn)
+        if frozen is not None:
+            belong(copy.fn, frozen)
         self._reached[id(copy)] = self._reached[id(value)] = [id(fn)]
         return copy
 
@@ -200,32 +211,69 @@ class _Snapshot:
             new.cell_contents = self.value(name, value)
             reached.append(id(value))
 
-    def _workflow_class(self, cls: type[Workflow]) -> type[Workflow]:
-        """Make the class anew, its notebook bases too, with frozen methods."""
-        bases = tuple(
-            self.value("", base) if issubclass(base, Workflow) else base for base in cls.__bases__
-        )
-        own = {n: v for n, v in vars(cls).items() if n not in {"__dict__", "__weakref__"}}
-        copy: type[Workflow] = type(cls)(cls.__name__, bases, own)  # type: ignore[misc]
+    def _class(self, cls: type, bases: tuple[type, ...]) -> type:
+        """Make a class anew, with frozen methods."""
+        own = {n: v for n, v in vars(cls).items() if not _made_by_type(n, v)}
+        copy: type = type(cls)(cls.__name__, bases, own)
         self._memo[id(cls)] = copy
         self._keep.append(copy)
         reached = [id(base) for base in cls.__bases__]
         for name, found in own.items():
-            frozen = self._method(name, found)
+            frozen = self._method(f"{cls.__name__}.{name}", found)
             if frozen is not None:
                 setattr(copy, name, frozen)
-                reached.append(id(getattr(found, "__func__", found)))
+                reached += [id(fn) for fn in _functions_of(found)]
+            elif type(found) in payload.SCALARS:
+                reached.append(self._attribute(cls, name, found))
         self._reached[id(copy)] = self._reached[id(cls)] = reached
         return copy
 
-    def _method(self, name: str, found: object) -> object | None:
+    def _attribute(self, cls: type, name: str, value: object) -> int:
+        """Have the value of an attribute of a class count; it is found by the class and name."""
+        key = (cls, name)
+        self._keep.append(key)
+        self._digests[id(key)] = digest("attribute", name, type(value).__name__, repr(value))
+        return id(key)
+
+    def _workflow_class(self, cls: type[Workflow]) -> type[Workflow]:
+        """Make the class anew, its notebook bases too."""
+        bases = [
+            self.value("", base) if issubclass(base, Workflow) else base for base in cls.__bases__
+        ]
+        return self._class(cls, tuple(bases))
+
+    def _activity_class(self, name: str, cls: type) -> type:
+        """Freeze the class of an activity, with the notebook's classes that it inherits from.
+
+        One that the run's code has got as it is stays so: there is one form of it in a run.
+        """
+        if id(cls) in self._memo:
+            return self._memo[id(cls)]  # type: ignore[no-any-return]
+        if id(cls) in self._shown or not from_notebook(cls):
+            return self._as_it_is(cls.__name__, cls)  # type: ignore[no-any-return]
+        self._keep.append(cls)
+        for method in _methods(cls):
+            self.files.setdefault(method.__code__.co_filename, None)
+        if _observed(cls):
+            self.names[name] = "class, shared: what it inherits from looks at new classes"
+            self.shared.append(name)
+            self._digests[id(cls)] = class_digest(cls)
+            self._memo[id(cls)] = cls
+            return cls
+        self.names.setdefault(name, "class")
+        self._digests[id(cls)] = digest("class", cls.__qualname__)
+        return self._class(cls, tuple(self._activity_class(b.__name__, b) for b in cls.__bases__))
+
+    def _method(self, name: str, found: Any) -> object | None:
+        functions = [self._function(name, fn) for fn in _functions_of(found)]
+        if not functions:
+            return None
         if isinstance(found, FunctionType):
-            return self._function(name, found)
-        if isinstance(found, staticmethod | classmethod) and isinstance(
-            found.__func__, FunctionType
-        ):
-            return type(found)(self._function(name, found.__func__))
-        return None
+            return functions[0]
+        if isinstance(found, property):
+            parts = (found.fget, found.fset, found.fdel)
+            return property(*(part and self._memo.get(id(part), part) for part in parts))
+        return type(found)(functions[0])  # type: ignore[no-any-return]
 
     def _data(self, name: str, value: object) -> object:
         kind = type(value)
@@ -268,6 +316,34 @@ class _Snapshot:
                 found[key] = None
                 todo.extend(self._reached.get(key, ()))
         return digest(*sorted(self._digests[key] for key in found if key in self._digests))
+
+
+def _functions_of(member: object) -> list[FunctionType]:
+    """Give the functions that something in the body of a class is made of."""
+    found: list[object]
+    match member:
+        case property():
+            found = [member.fget, member.fset, member.fdel]
+        case staticmethod() | classmethod():
+            found = [member.__func__]
+        case _:
+            found = [member]
+    return [fn for fn in found if isinstance(fn, FunctionType)]
+
+
+def _methods(cls: type) -> list[FunctionType]:
+    return [fn for member in vars(cls).values() for fn in _functions_of(member)]
+
+
+def _made_by_type(name: str, member: object) -> bool:
+    """Whether a class has this because it is one, so that each copy gets its own."""
+    return name in {"__dict__", "__weakref__"} or isinstance(member, MemberDescriptorType)
+
+
+def _observed(cls: type) -> bool:
+    """Whether code of somebody's runs when a class is made that inherits from the same ones."""
+    hooked = any("__init_subclass__" in vars(base) for base in cls.__mro__[:-1])
+    return hooked or type(cls) not in {type, ABCMeta}
 
 
 def _no_ref(call: str) -> object:

@@ -18,6 +18,11 @@ def own_class(fn: object) -> type | None:
     return getattr(fn, _OWN, None)
 
 
+def belong(fn: object, cls: type) -> None:
+    """Say which class a function of `adapted` stands for now: a copy of the first one."""
+    setattr(fn, _OWN, cls)
+
+
 def adapted(cls: type) -> Callable[..., Any]:
     """Make a function of a class: of the arguments of ``__init__``, giving what ``execute`` gives.
 
@@ -99,14 +104,13 @@ def _dressed(run: Callable[..., Any], cls: type, gives: object) -> Callable[...,
     # One of the notebook's own counts as such: see `nbflow.core.capture`.
     taken: Any = inspect.signature(cls)
     run.__signature__ = taken.replace(return_annotation=gives)  # type: ignore[attr-defined]
-    setattr(run, _OWN, cls)
+    belong(run, cls)
     return run
 
 
-def class_digest(fn: object) -> str:
-    """Give the digest of the code of an adapted class, "" for any other function."""
-    cls = own_class(fn)
-    return digest("class", cls.__qualname__, *_codes(cls)) if cls is not None else ""
+def class_digest(cls: type) -> str:
+    """Give the digest of the code of a class and of those that it inherits from."""
+    return digest("class", cls.__qualname__, *_codes(cls))
 
 
 def _codes(cls: type) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,17 +24,18 @@ def cause_of(
     bar: Bar, last: dict[str, Bar], previous: Bar | None, earlier: Bar | None
 ) -> tuple[Bar, Because] | None:
     """Give the bar that let this one start, and how: by its value, its worker or its failure."""
-    options: list[tuple[float, int, Bar, Because]] = []
-    needed = [last[dep] for dep in bar.deps if dep in last and last[dep] is not bar]
-    options.extend((other.ended or 0.0, 2, other, "dependency") for other in needed)
-    read = [last[call] for call in bar.after if call in last and last[call] is not bar]
-    options.extend((other.ended or 0.0, 1, other, "workflow") for other in read)
+    needed = [last[dep] for dep in bar.deps if dep in last]
+    options: list[tuple[Bar, int, Because]] = [(b, 2, "dependency") for b in needed if b is not bar]
+    if bar.after:
+        read = [last[call] for call in bar.after if call in last]
+        options.extend((other, 1, "workflow") for other in read if other is not bar)
     if previous is not None:
-        options.append((previous.ended or 0.0, 0, previous, "worker"))
+        options.append((previous, 0, "worker"))
     if earlier is not None:
-        options.append((bar.ready, 3, earlier, "retry"))
-    options = [o for o in options if o[0] <= bar.started + 1e-3]
-    if not options:
-        return None
-    _, _, other, because = max(options, key=lambda o: o[:2])
-    return other, because
+        options.append((earlier, 3, "retry"))
+    latest, first, found = bar.started + 1e-3, (-math.inf, 0), None
+    for other, rank, because in options:
+        at = bar.ready if rank == 3 else other.ended or 0.0  # noqa: PLR2004 - a retry's: see above
+        if at <= latest and (at, rank) > first:
+            first, found = (at, rank), (other, because)
+    return found

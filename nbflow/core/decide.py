@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 from nbflow.core import turns
 from nbflow.core.call import CallState
 from nbflow.core.child import WorkflowOptions
-from nbflow.core.ending import perform
+from nbflow.core.chosen import with_options
+from nbflow.core.ending import Ending, perform
 from nbflow.core.errors import Continued, NbflowError, Suspended, ValueGone
 from nbflow.core.events import CancelRequested, Event, SignalReceived, SignalSent
 from nbflow.core.failure import Failure
@@ -105,7 +106,7 @@ class Continue(Command):
     unread: tuple[str, ...] = ()
 
 
-class _Collector:
+class Collector:
     """A driver that notes what is asked for, and stops the code where it would have to wait."""
 
     def __init__(self, history: History, now: float, options: WorkflowOptions) -> None:
@@ -124,6 +125,7 @@ class _Collector:
         raise self.stopped
 
     def ask(self, state: CallState) -> None:
+        """See `Driver.ask`."""
         if self.stopped is not None:
             raise self.stopped
         if self._most is not None:
@@ -135,6 +137,7 @@ class _Collector:
         self.history.admit(state)
 
     def timer(self, state: CallState, seconds: float) -> None:
+        """See `Driver.timer`."""
         if self.stopped is not None:
             raise self.stopped
         if state.id not in self.history.calls:
@@ -142,6 +145,7 @@ class _Collector:
             self.commands.append(StartTimer(timer=state.id, due=self.now + seconds))
 
     def mark(self, state: CallState, marker: Marker) -> None:  # noqa: ARG002 - whoever records it settles it
+        """See `Driver.mark`."""
         if self.stopped is None:
             self.commands.append(Record(marker=marker))
         self._stop()
@@ -150,6 +154,7 @@ class _Collector:
         """Whoever hears of a signal appends it."""
 
     def send(self, state: CallState, event: SignalSent, told: SignalReceived) -> None:
+        """See `Driver.send`."""
         if self.stopped is not None:
             raise self.stopped
         if state.id not in self.history.calls:
@@ -157,6 +162,7 @@ class _Collector:
             self.commands.append(SendSignal(event=event, told=told))
 
     def cancel(self, state: CallState, reason: str) -> None:
+        """See `Driver.cancel`."""
         if self.stopped is not None:
             return
         if state.name and not state.recorded:
@@ -165,6 +171,7 @@ class _Collector:
             self.commands.append(Cancel(call=state.id, reason=reason))
 
     def answer(self, *, refused: bool) -> None:
+        """See `Driver.answer`."""
         asked = self.history.cancelling
         reason = asked.reason if asked is not None else ""
         if refused:
@@ -186,12 +193,15 @@ class _Collector:
         return state.activity is not None or self.history.recorded.get(state.id, 0) < seq
 
     def block(self, state: CallState | None, position: int) -> None:  # noqa: ARG002 - never waits
+        """See `Driver.block`."""
         self._stop()
 
     def restore(self, state: CallState) -> CallState:
+        """See `Driver.restore`."""
         self._stop(ValueGone(state.id))
 
     def visible(self) -> int:
+        """See `Driver.visible`."""
         return self._visible  # and not those that are skipped only now: the log does not have them
 
     def asked(self) -> list[Command]:
@@ -263,7 +273,8 @@ def decide(
         events: The whole log of the run so far.
         now: The time, in seconds since the epoch.
         fetch: Gives the bytes of a blob.
-        options: Those of the workflow, with its hooks unless it is a class.
+        options: Those of the workflow, with its hooks unless it is a class. What the run was
+            started with in their place is in its log.
 
     Raises:
         NbflowError: The log has a hole, or is not in order.
@@ -273,8 +284,8 @@ def decide(
     if history.started is None:
         message = "the log does not begin with RunStarted"
         raise NbflowError(message)
-    rules = options or WorkflowOptions()
-    collector = _Collector(history, now, rules)
+    rules = with_options(options or WorkflowOptions(), history.started, fetch)
+    collector = Collector(history, now, rules)
     interpreter = Interpreter(history, collector, fetch, history.started.seed)
     started = history.started
     args = [interpreter.unpack(a) for a in started.args]
@@ -283,8 +294,17 @@ def decide(
         ending = perform(interpreter, workflow, rules, args, kwargs)
     except Suspended:
         return collector.asked() + collector.commands
+    return ended(ending)
+
+
+def ended(ending: Ending) -> list[Command]:
+    """Give the command of code that has come to its end, and tell the hook for closed runs.
+
+    Raises:
+        KeyboardInterrupt: Somebody at a keyboard stopped it: that is not the code's end.
+    """
     if isinstance(ending.error, KeyboardInterrupt):
-        raise ending.error  # somebody's at a keyboard, not the code's
+        raise ending.error
     if ending.new is not None:
         return [continued(ending.new)]
     ending.closed()

@@ -13,6 +13,7 @@ from nbflow.core import lint
 from nbflow.core.call import CallState
 from nbflow.core.describe import describe, parts
 from nbflow.core.errors import NondeterminismError
+from nbflow.core.events import SignalReceived, SignalSent
 from nbflow.core.history import History
 from nbflow.core.parsing import parsed, source_of
 
@@ -111,7 +112,11 @@ def written(state: CallState) -> str:
     if state.name:
         return describe(state)
     if state.id.startswith("timer-"):
-        return "nbflow.sleep(...) or the time limit of a wait"
+        return "nbflow.sleep(...), nbflow.start_timer(...) or the time limit of a wait"
+    if isinstance(state.outcome, SignalSent):
+        return f"nbflow.signal({state.outcome.signal!r}) to {state.outcome.to}"
+    if isinstance(state.outcome, SignalReceived):
+        return f"nbflow.wait_signal({state.outcome.name!r})"
     of = getattr(state.outcome, "of", "")
     return marker_text(state.id, of) if of else state.id
 
@@ -123,8 +128,27 @@ def marker_text(id_: str, of: str) -> str:
     return f"nbflow.side_effect({of})"
 
 
-def line_of(source: str, name: str) -> int:
-    """Give the line of the one call of a name in a source text; 0 if there is none or are more."""
+def names_of(state: CallState) -> tuple[str, ...]:
+    """Give the names of what code calls to ask for it, in its text."""
+    if state.name:
+        return (state.name,)
+    head, told, _ = state.id.partition(":")
+    kind = f"{head}:" if told else head.rpartition("-")[0]
+    return _ASKERS.get(kind, (kind,))
+
+
+_ASKERS: Final = {
+    "marker": ("record_marker",),
+    "timer": ("sleep", "start_timer", "wait"),
+    "signal": ("signal",),
+    "signal:": ("wait_signal", "signals"),
+    "patched:": ("patched",),
+}
+"""What code calls for things that are no calls, by what their ids begin with."""
+
+
+def line_of(source: str, *names: str) -> int:
+    """Give the line of the one call of these names in a text; 0 if there is none or are more."""
     try:
         tree = parsed(textwrap.dedent(source))
     except (SyntaxError, ValueError):
@@ -132,7 +156,7 @@ def line_of(source: str, name: str) -> int:
     found = [
         node.lineno
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and _name(node.func) == name
+        if isinstance(node, ast.Call) and _name(node.func) in names
     ]
     return found[0] if len(found) == 1 else 0
 

@@ -37,11 +37,25 @@ def decode(text: str, run: str = "", seal: Seal | None = None) -> Iterator[Event
     """
     sealed = seal if seal is not None and may_hold_pickles(text) else None
     for name, fields in _DECODER.decode(text):
-        if (kind := KINDS.get(name)) is not None:
-            # A newer version may have added fields at the end.
-            known = kind._fields[: len(fields)]
-            event = kind(*[_value(name, v) for name, v in zip(known, fields, strict=False)])
-            yield with_checks(event, run, sealed) if sealed is not None else event
+        found = _READERS.get(name)
+        if found is None:
+            continue
+        kind, width, places = found
+        if width != len(fields) or places is None:
+            event = kind(*_read(kind, fields))
+        else:
+            for place in places:
+                value = fields[place]
+                if type(value) is list:
+                    fields[place] = tuple(value)
+            event = _new(kind, fields)
+        yield with_checks(event, run, sealed) if sealed is not None else event
+
+
+def _read(kind: type[Event], fields: list[Any]) -> list[Any]:
+    """Give the fields of an event as they were written, by whatever version."""
+    known = kind._fields[: len(fields)]  # a newer one may have added some at the end
+    return [_value(name, value) for name, value in zip(known, fields, strict=False)]
 
 
 def _value(name: str, value: Any) -> Any:
@@ -89,6 +103,21 @@ def _plain_default(value: object) -> object:
     return _default(value)
 
 
+def _reader(kind: type[Event]) -> tuple[type[Event], int, tuple[int, ...] | None]:
+    """Give what it takes to read most events of a kind without a look at each of their fields.
+
+    That is how many fields they have, and at which places tuples stand, which JSON makes lists;
+    None where fields are made of others.
+    """
+    if {"report", "error"} & {*kind._fields}:
+        return kind, len(kind._fields), None
+    hints = kind.__annotations__
+    places = [n for n, name in enumerate(kind._fields) if "tuple[" in str(hints[name])]
+    return kind, len(kind._fields), tuple(places)
+
+
+_new: Any = tuple.__new__
+_READERS: Final = {name: _reader(kind) for name, kind in KINDS.items()}
 _PLAIN_ENCODER: Final = json.JSONEncoder(
     separators=(",", ":"), default=_plain_default, check_circular=False
 )

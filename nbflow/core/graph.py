@@ -174,6 +174,10 @@ class Graph:
             return
         if len(settled) < self._settled:
             self.changed.update(history.calls)
+        elif len(settled) == self._settled + 1:  # nearly always
+            state = settled[-1]
+            if state.name:
+                self.changed.add(state.id)
         else:
             self.changed.update(state.id for state in settled[self._settled :] if state.name)
         self._settled = len(settled)

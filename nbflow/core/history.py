@@ -63,6 +63,7 @@ class History:
             marker, by its id. Not of those that were asked for since.
         forgot: The first outcome that workflow code may have seen and that was taken back when
             the run was resumed: what it asked for later may depend on that. 0 if there is none.
+        lapsed: The latest resumption that took such an outcome back; 0 if there is none.
         children: The run that a call is, of those that are runs of their own.
         renewed: The calls among them that are to be new runs, from the start.
         signals: How many signals of each name were received.
@@ -84,6 +85,7 @@ class History:
         "cut_off",
         "forgot",
         "groups",
+        "lapsed",
         "last",
         "ready",
         "recorded",
@@ -113,7 +115,7 @@ class History:
         self.suspects: set[str] = set()
         self.groups: dict[int, tuple[str, ...]] = {}
         self.recorded: dict[str, int] = {}
-        self.forgot = 0
+        self.forgot = self.lapsed = 0
         self.children: dict[str, str] = {}
         self.renewed: set[str] = set()
         self.signals: dict[str, int] = {}
@@ -167,7 +169,8 @@ class History:
         state = self.calls.get(asked.id)
         if state is None:
             state = self.calls[asked.id] = asked
-            self.connect(state)
+            if state.deps:
+                self.connect(state)
         elif state is not asked:
             self._replace(state, asked)
         if not state.missing and state.outcome is None:
@@ -189,7 +192,10 @@ class History:
         """Apply the event of a call whose state is at hand."""
         self.last = event.seq
         state.attempt = event.attempt
-        self.settle(state, event)
+        state.outcome = event  # as `settle` does: most calls end here
+        state.retry_at = None
+        state.index = len(self.settled)
+        self.settled.append(state)
         dependents = state.dependents
         if dependents is not None:
             for other in dependents:
@@ -240,8 +246,6 @@ class History:
         Of several, the one that failed first: so it is the same whether they failed before or
         after it was asked for.
         """
-        if not state.deps:
-            return
         failed: CallState | None = None
         deps = state.deps
         for dep in deps if len(deps) == 1 else dict.fromkeys(deps):
@@ -249,15 +253,16 @@ class History:
             if self.again:
                 other = self.again.get(dep, other)
             outcome = other.outcome
-            if type(outcome) in SUCCESSES or other.ignored:
-                continue
+            if outcome is not None:
+                if type(outcome) in SUCCESSES or other.ignored:
+                    continue
+                if failed is None or other.index < failed.index:
+                    failed = other
             state.missing += 1
             if other.dependents is None:
                 other.dependents = [state]
             else:
                 other.dependents.append(state)
-            if outcome is not None and (failed is None or other.index < failed.index):
-                failed = other
         if failed is not None:
             self._skip(state, failed)
 

@@ -139,7 +139,7 @@ class Interpreter(Marking, Language, Asking, Awaiting, Stopping):
         Raises:
             BaseException: What the code raised, or what a call failed with that nobody looked at.
         """
-        self.recall.begin(getattr(fn, "of", fn))
+        self.recall.begin(getattr(fn, "of", fn), self.fetch)
         token = current.set(self)
         try:
             stored = self._stored(fn, args, kwargs)
@@ -209,11 +209,27 @@ class Interpreter(Marking, Language, Asking, Awaiting, Stopping):
             if not 0 <= state.index < self.position:
                 self._until(state)
 
+    def afresh(self) -> None:
+        """Have the code executed again from its start, which then sees at once what it had seen."""
+        kept: list[dict[Any, Any]] = [self._counts, self._callbacks, self._ids, self._read]
+        for books in (*kept, self._randoms, self._patches, self._noted):
+            books.clear()
+        self._asked.clear()
+        self._turn = 0
+        self.group = ""
+
     # ------------------------------------------------------------------ seeing
 
     def value(self, state: CallState) -> Any:
         """Give the result of a call, waiting for it, or raise what it failed with."""
         self._until(state)
+        outcome = state.outcome
+        if type(outcome) is CallSucceeded and state.live is None:
+            result = outcome.result
+            if type(result) in SCALARS:  # most of all: the rest is for what is not so simple
+                self._read[state.id] = None
+                state.seen = True
+                return result
         self._mark(state)
         if state.failed and not state.ignored:
             raise error_of(state)
@@ -285,6 +301,10 @@ class Interpreter(Marking, Language, Asking, Awaiting, Stopping):
             self._outside(state)
             return
         visible, history = self.driver.visible, self.history
+        if not self._callbacks and history.cancelling is None and 0 <= state.index < visible():
+            if state.index >= self.position:
+                self.position = state.index + 1
+            return
         while not 0 <= state.index < visible() or (
             history.cancelling is not None and self.untold(state.index)
         ):

@@ -90,6 +90,8 @@ class Language:
         """See `nbflow.signal`."""
         id_ = f"signal-{self.number('signal')}"
         receiver = self._receiver(to)
+        if self.recall.reordered is not None:
+            id_ = self.recall.reordered.signal(id_, name, receiver)
         state = self.history.calls.get(id_)
         if state is not None and state.outcome is not None:
             self.recall.again(id_)

@@ -142,10 +142,12 @@ class Marking:
         known = (name, _same_details(details, len(self._noted)))
         if known in self._noted:
             return
-        self._noted[known] = pack(details, f"the details of marker {name}")
+        stored = self._noted[known] = pack(details, f"the details of marker {name}")
         number = self._counts["marker"] = self._counts.get("marker", 0) + 1
-        self._counts[f"marker:{name}"] = number
         id_ = f"marker-{number}"
+        if self.recall.reordered is not None:
+            id_ = self.recall.reordered.marker(id_, name, stored)
+        self._counts[f"marker:{name}"] = int(id_.rpartition("-")[2])
         state = self.history.calls.get(id_)
         if state is None or state.outcome is None:
             text = f"nbflow.record_marker({name!r})"
@@ -164,6 +166,8 @@ class Marking:
     ) -> tuple[CallState, Marker | None]:
         number = self._counts["side_effect"] = self._counts.get("side_effect", 0) + 1
         name = f"side_effect-{number}"
+        if self.recall.reordered is not None:
+            name = self.recall.reordered.side_effect(name, of)
         state = self.history.calls.get(name)
         known = state is not None and state.outcome is not None
         if state is not None and isinstance(state.outcome, MarkerRecorded | MarkerFailed):

@@ -33,6 +33,19 @@ def parsed(text: str) -> ast.Module:
     return undisturbed(lambda: ast.parse(text))
 
 
+def parsed_expression(text: str) -> ast.Expression:
+    """Give the tree of an expression, as `ast.parse` with ``mode="eval"``.
+
+    Raises:
+        SyntaxError: It is none.
+
+    Example:
+        >>> parsed_expression("revenue(['eu'])").body
+        <ast.Call object at 0x7f...>
+    """
+    return undisturbed(lambda: ast.parse(text, mode="eval"))
+
+
 def source_of(thing: Any) -> str:
     """Give the source of a function or a class, as `inspect.getsource`, which parses, too.
 

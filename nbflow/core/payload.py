@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from nbflow.core.byname import pickler
 from nbflow.core.culprit import culprit
 from nbflow.core.errors import PickleRefused, Unserialisable
 from nbflow.core.held import GONE, Held
@@ -186,7 +187,7 @@ def unpack(stored: Stored, value_of: ValueOf, fetch: Fetch) -> Any:
 def _held(held: Held, value_of: ValueOf, fetch: Fetch) -> Any:
     if not held.there:
         raise Unserialisable(GONE)
-    return unpack(held.stored, value_of, fetch) if held.copied else held.value
+    return unpack(held.form(), value_of, fetch) if held.copied else held.value
 
 
 def shipped(held: Held, what: str) -> Stored:
@@ -197,7 +198,7 @@ def shipped(held: Held, what: str) -> Stored:
     """
     if not held.there:
         raise Unserialisable(GONE)
-    return held.stored if held.copied else pack(held.value, what, kept=False)
+    return held.form() if held.copied else pack(held.value, what, kept=False)
 
 
 def check(refused: str) -> None:
@@ -278,11 +279,9 @@ def dumps(value: object, what: str, ref: RefOf = no_ref) -> bytes:
     Raises:
         Unserialisable: It cannot be pickled. The message names the value and the cause.
     """
-    import cloudpickle  # noqa: PLC0415 - not needed before the first value that JSON cannot hold
-
     stop: Exception | None = None
 
-    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    class Pickler(pickler()):  # type: ignore[misc]
         def persistent_id(self, obj: object) -> str | None:
             nonlocal stop
             try:
@@ -293,7 +292,7 @@ def dumps(value: object, what: str, ref: RefOf = no_ref) -> bytes:
 
     def dumped(part: object) -> bytes:
         buffer = io.BytesIO()
-        (cloudpickle.Pickler(buffer) if ref is no_ref else Pickler(buffer)).dump(part)
+        (pickler() if ref is no_ref else Pickler)(buffer).dump(part)
         return buffer.getvalue()
 
     try:

@@ -26,6 +26,7 @@ from types import (
 from typing import Any, Final, NamedTuple
 
 from nbflow.core.activity import Activity
+from nbflow.core.classes import own_class
 from nbflow.core.fingerprint import digest, global_chains, imports, normal_form
 from nbflow.core.keys import Unkeyable, digest_of, preview
 from nbflow.core.origin import is_own, module_digest, package, version
@@ -132,6 +133,9 @@ class _Walk:
         if type(thing) in _PLAIN:
             return None
         if isinstance(thing, FunctionType):
+            cls = own_class(thing)
+            if cls is not None:  # what calls it is ours, and the same for every class
+                return f"instances of {self.label(cls)}"
             return self._code(thing, f"{thing.__qualname__}()", self._function)
         if isinstance(thing, type):
             return self._code(thing, thing.__qualname__, self._class)

@@ -23,6 +23,8 @@ from nbflow.core.driver import Driver
 from nbflow.core.errors import NondeterminismError
 from nbflow.core.events import MarkerRecorded
 from nbflow.core.history import History
+from nbflow.core.payload import Fetch
+from nbflow.core.reordered import Reordered
 
 PATCHED = "patched:"
 """What the names of the markers of `patched` begin with."""
@@ -60,6 +62,8 @@ class Recall:
         code: Digest of the code as it is now, "" where it is not known.
         captured: What the code takes from the notebook now, as in `RunStarted`.
         clock: The latest time that the code was told, in seconds of the epoch.
+        reordered: Where what is asked for may have another number than it asks for it by; None
+            where the order is that of before.
     """
 
     __slots__ = (
@@ -76,6 +80,7 @@ class Recall:
         "history",
         "new",
         "owed",
+        "reordered",
         "run",
         "strict",
     )
@@ -98,17 +103,20 @@ class Recall:
         self._driver = driver
         self._held: list[Callable[[], object]] = []
         self._fn: Callable[..., Any] | None = None
+        self.reordered: Reordered | None = None
 
-    def begin(self, fn: Callable[..., Any]) -> None:
-        """Begin an execution of the workflow's code."""
+    def begin(self, fn: Callable[..., Any], fetch: Fetch) -> None:
+        """Begin an execution of the workflow's code; `fetch` gives the bytes of a blob."""
         self._fn = fn
+        self.reordered = Reordered.of(self.history, fetch)
         self.owed = {call: seq for call, seq in self.history.recorded.items() if self._owes(call)}
         if self.owed:
             self.ask, self.block = self._hold, self._missing
 
     def _owes(self, call: str) -> bool:
-        forgot = self.history.forgot
-        if (forgot and self.history.recorded[call] > forgot) or call.startswith(PATCHED):
+        # Asked for after an outcome that was taken back, by code that may have seen it.
+        lapsed = self.history.forgot < self.history.recorded[call] <= self.history.lapsed
+        if lapsed or call.startswith(PATCHED):
             return False
         if call in self.history.repeats:
             return False  # it was not the code that asked for it
@@ -229,9 +237,7 @@ class Recall:
         started = history.started
         line = 0
         if state is not None and not recorded and started is not None:
-            kind = call.rpartition("-")[0]
-            name = state.name or {"marker": "record_marker", "timer": "sleep"}.get(kind, kind)
-            line = difference.line_of(started.source, name)
+            line = difference.line_of(started.source, *difference.names_of(state))
         found = Difference(
             call=call,
             recorded=recorded or (difference.written(state) if state is not None else "nothing"),

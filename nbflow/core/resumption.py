@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def take_back(history: History, event: RunResumed) -> None:
     """Forget every end that was not a success, or not to be kept: those calls run anew."""
     history.resumed += 1
+    forgot, history.forgot = history.forgot, 0
     # A failure in a run that was not over had its consequences: the code may have seen it.
     over = history.closed is not None or history.cancelling is not None
     _drop_clean_up(history)
@@ -44,6 +45,9 @@ def take_back(history: History, event: RunResumed) -> None:
         history.cut_off.pop(call, None)
         history.tried.discard(call)
     history.again.clear()
+    if history.forgot:
+        history.lapsed = event.seq
+    history.forgot = min(forgot or history.forgot, history.forgot or forgot)
     _reconnect(history)
 
 

@@ -32,6 +32,8 @@ class RunStarted(NamedTuple):
         program: Its code, pickled; or text that says why it is not kept; None in older logs. See
             `nbflow.core.recorded`.
         python: The kind of Python that this was pickled by.
+        options: Options in the place of the workflow's own, stored. See `nbflow.core.chosen`.
+        unkept: Names of those that could not be stored.
     """
 
     seq: int
@@ -51,6 +53,8 @@ class RunStarted(NamedTuple):
     continues: str = ""
     program: Stored = None
     python: str = ""
+    options: dict[str, Stored] | None = None
+    unkept: tuple[str, ...] = ()
 
 
 class RunResumed(NamedTuple):

@@ -123,6 +123,10 @@ class Steps:
         interpreter = self._interpreter
         self.done[name] = Mark(interpreter.run, interpreter.seen_at())
 
+    def note(self, name: str, status: str, verdict: Verdict, *, marks: bool) -> Future[None]:
+        """Have it written what became of a step; with `marks`, that it is done, for later runs."""
+        return _Note(self, name, status, verdict, marks=marks).start(self._interpreter)
+
     def __repr__(self) -> str:
         """Give the scope and how much of it is done."""
         return f"<steps of {self.scope}: {len(self.done)} done>"

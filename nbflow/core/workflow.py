@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from nbflow.core.activity import Activity
+from nbflow.core.byname import stands_before
 from nbflow.core.canvas import Group, submit
 from nbflow.core.child import CLEAN_UP_TIMEOUT, ParentClose, WorkflowOptions
 from nbflow.core.definition import Definition, definition, of_class
@@ -238,6 +239,9 @@ class Decorator(Protocol):
     def __call__(self, fn: Callable[P, Future[T]], /) -> WorkflowFunction[P, T]: ...
     @overload
     def __call__(self, fn: Callable[P, T], /) -> WorkflowFunction[P, T]: ...
+
+
+stands_before(WorkflowFunction)
 
 
 @overload

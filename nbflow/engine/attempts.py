@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -11,14 +10,11 @@ from typing import Any, Literal
 from nbflow.core.activity import Activity
 from nbflow.core.call import CallState
 from nbflow.core.errors import ActivityInterrupted, PoisonActivity
-from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.payload import SCALARS, Ref, Stored
 from nbflow.engine.executor import Executor, Inbox
 from nbflow.engine.job import Code, Job
 from nbflow.store.base import Store
-
-_log = logging.getLogger("nbflow")
 
 POISON = 3
 """A call that was running so many times when its process died is taken for the cause."""
@@ -156,7 +152,9 @@ class Attempts:
         code = self._codes.get(activity)
         if code is None:
             fn = activity.fn if self.around is None else self.around(activity.fn)
-            code = self._codes[activity] = Code(activity.name, fn, held=_held(activity))
+            code = self._codes[activity] = Code(
+                activity.name, fn, held=_held(activity), stay=_stays(activity)
+            )
         args, plain = self._resolved(state)
         inputs = live = None
         if not plain and state.deps:
@@ -191,8 +189,11 @@ class Attempts:
                 if type(stored) not in SCALARS:
                     return given, False
             return given, True
-        args = []
         calls = self._history.giving
+        if len(given) == 1 and type(given[0]) is Ref:  # most of many graphs
+            result = calls[given[0].call].outcome.result  # type: ignore[union-attr]
+            return ((result,), True) if type(result) in SCALARS else (given, False)
+        args = []
         for value in given:
             if type(value) is Ref:
                 value = calls[value.call].outcome.result  # type: ignore[union-attr]  # noqa: PLW2901
@@ -210,6 +211,11 @@ def _held(activity: Activity[..., Any]) -> Literal["", "as it is", "copy"]:
     return "copy" if settings.copy else "as it is"
 
 
+def _stays(activity: Activity[..., Any]) -> bool:
+    """Say whether results may be where only the run's own lifetime keeps them."""
+    return not (activity.settings.once or activity.settings.cache)
+
+
 def verdict(call: str, history: History, *, once: bool) -> Exception | None:
     """Say why a call must not begin again, given what became of it before; else None."""
     times = history.cut_off.get(call, 0)
@@ -225,12 +231,3 @@ def verdict(call: str, history: History, *, once: bool) -> Exception | None:
             f"it is not run again by itself. Once the cause is mended: run.rerun({call!r})"
         )
     return None
-
-
-def retry_delay(activity: Activity[..., Any], error: Failure, attempt: int) -> float | None:
-    """Ask the activity's policy; a function of the user's that fails itself means no retry."""
-    try:
-        return activity.settings.retry.delay(error, attempt)
-    except BaseException:  # noqa: BLE001 - the user's own function may even exit
-        _log.exception("nbflow: the retry function of %s failed: no retry", activity.name)
-        return None

@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbflow.core.errors import NbflowError, RunNotFound
 from nbflow.core.events import (
-    CallCancelled,
-    CallFailed,
-    CallSucceeded,
     ChildStarted,
     MarkerFailed,
     SignalReceived,
     SignalSent,
 )
 from nbflow.core.failure import Failure
-from nbflow.core.payload import pack, spill
 from nbflow.engine.clock import clock
 
 if TYPE_CHECKING:
@@ -26,12 +22,12 @@ if TYPE_CHECKING:
 
     from nbflow.core.call import CallState
     from nbflow.core.child import WorkflowOptions
-    from nbflow.core.handling import Decision
     from nbflow.core.history import History
     from nbflow.store.base import Store
 
 _log = logging.getLogger("nbflow")
 _GENERATION: Final = re.compile(r"~(\d+)$")
+_SEQUEL: Final = re.compile(r"\+(\d+)$")
 
 
 class Family:
@@ -124,33 +120,6 @@ class Family:
             self.history.calls.setdefault(state.id, state)
             self._emit(event._replace(seq=self._next(), at=clock.time()))
 
-    # ------------------------------------------------------------ failures
-
-    def _decided(self, state: CallState, attempt: int, error: Failure, decision: Decision) -> bool:
-        """Do what a workflow has decided about a failed attempt, if that settles the call."""
-        now = clock.time()
-        if decision.what == "handled":
-            try:
-                result = pack(decision.result, f"the result that was decided for {state.id}")
-                result = spill(result, self.store.put)
-            except NbflowError as unfit:
-                error = Failure.of(unfit)
-            else:
-                event = CallSucceeded(
-                    self._next(), now, state.id, attempt, result, "on_task_failure", now
-                )
-                self._emit(event)
-                return True
-        elif decision.what == "cancel":
-            self._emit(CallCancelled(self._next(), now, state.id, "on_task_failure"))
-            return True
-        elif decision.what != "abort":
-            return False
-        self._emit(CallFailed(self._next(), now, state.id, attempt, error))
-        if decision.what == "abort":
-            self.abort(error, state.id)
-        return True
-
 
 def child_id(parent: str, call: str, before: str) -> str:
     """Give the id of a child run, which is the same whenever and wherever it is asked for.
@@ -164,3 +133,9 @@ def child_id(parent: str, call: str, before: str) -> str:
         return f"{parent}/{call}"
     last = _GENERATION.search(before)
     return f"{parent}/{call}~{int(last[1]) + 1 if last else 2}"
+
+
+def onward_id(run: str) -> str:
+    """Give the id of the run that one goes on in: ``flow-1f+2`` after ``flow-1f``."""
+    last = _SEQUEL.search(run)
+    return f"{run[: last.start()]}+{int(last[1]) + 1}" if last else f"{run}+2"

@@ -53,12 +53,15 @@ class Code:
         digest: Of the pickled bytes; workers keep functions they have seen under it.
         held: Whether what it gives stays in memory: ``as it is``, or a ``copy`` for each consumer;
             "" if it is stored.
+        stay: Whether a large result may stay where it was computed, since computing it again
+            does no harm.
     """
 
     name: str
     fn: Callable[..., Any]
     digest: str = ""
     held: Literal["", "as it is", "copy"] = ""
+    stay: bool = False
     _blob: bytes | None = None
 
     def blob(self) -> bytes:
@@ -129,6 +132,8 @@ class Answer:
     error: Failure | None = None
     live: Any = None
     """The result itself, where it is to be handed on in the same process."""
+    lost: tuple[str, ...] = ()
+    """Calls whose results cannot be had any more, so that the attempt did not begin."""
 
 
 _context: ContextVar[Job | None] = ContextVar("nbflow_job", default=None)
@@ -163,6 +168,9 @@ def run_job(job: Job, worker: str, *, shared: bool = True) -> Answer:
     ran = time.perf_counter_ns() - clock
     # Asking takes longer than the smallest activities, which cannot have used more than all of it.
     cpu = time.thread_time_ns() - cpu if ran > _BRIEF else ran
+    if job.blocks is None and not (shared and job.code.held) and payload.is_plain(value):
+        report = _new(Report, (worker, started, ran, cpu, 0, 0, peak_memory(), ""))
+        return Answer(report, value)
     found = answer(job, value, worker, (started, ran, cpu), shared=shared)
     return found if job.blocks is None else measured(job, found)
 
@@ -305,7 +313,7 @@ def peak_memory() -> int:
     """
     global _peak, _peak_at  # noqa: PLW0603 - a cache of one figure of the process
     now = time.perf_counter()
-    if now - _peak_at > _PEAK_SECONDS and resource is not None:
+    if now > _peak_at and resource is not None:
         _peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
-        _peak_at = now
+        _peak_at = now + _PEAK_SECONDS
     return _peak

@@ -14,7 +14,6 @@ from nbflow.core.call import CallState
 from nbflow.core.errors import NbflowError
 from nbflow.core.events import (
     CallCancelled,
-    CallFailed,
     CallStarted,
     CallSucceeded,
     CallWrote,
@@ -26,12 +25,13 @@ from nbflow.core.events import (
     TimerStarted,
 )
 from nbflow.core.failure import Failure
-from nbflow.core.handling import judge
 from nbflow.core.held import Held
 from nbflow.core.history import History
 from nbflow.core.payload import Packed, Stored
-from nbflow.engine.attempts import Attempts, Resolve, retry_delay, verdict
+from nbflow.core.sequel import Failed, sequel
+from nbflow.engine.attempts import Attempts, Resolve, verdict
 from nbflow.engine.clock import clock
+from nbflow.engine.collector import easing
 from nbflow.engine.family import Family
 from nbflow.engine.job import Answer, Job
 from nbflow.engine.journal import Journal
@@ -158,6 +158,7 @@ class Keeper(Family, Repeating, Watched):
         self.post(partial(self._still_running, begun))
 
     def _still_running(self, begun: list[tuple[Job, str, float]]) -> None:
+        easing.look(self, len(self.history.calls))
         for job, worker, at in begun:
             self._began(job, worker, at)
         for job, worker, at in self._attempts.running():
@@ -279,22 +280,26 @@ class Keeper(Family, Repeating, Watched):
         self._restless = True  # another attempt may begin in its place
         if not self._ticking:
             self._tick_soon()
+        call = job.call
         if not self._attempts.take(job):
             return  # given up: nobody waits for it any more
         if self._texts:
-            self._write(self._scribe.last(job.call))
-        state = self.history.calls[job.call]
+            self._write(self._scribe.last(call))
+        state = self.history.calls[call]
         report = answer.report
         if clock.local is not None:
             report = report._replace(started=clock.local(report.started))
         if answer.error is not None:
-            self._failed(state, job.attempt, answer.error, report)
+            if answer.lost:
+                self._lost(state, answer.lost)
+            else:
+                self._failed(state, job.attempt, answer.error, report)
             return
         if answer.live is not None and not self._activity(state).settings.copy:
             state.live = answer.live
         journal = self._journal
         journal.seq = seq = journal.seq + 1
-        fields = (seq, clock.time(), job.call, job.attempt, answer.result, *report)
+        fields = (seq, clock.time(), call, job.attempt, answer.result, *report)
         event = _new(CallSucceeded, fields)
         journal.batch.append(event)
         self.history.succeed(state, event)
@@ -312,21 +317,13 @@ class Keeper(Family, Repeating, Watched):
         final: bool = False,
         timeout: str = "",
     ) -> None:
-        activity = self._activity(state)
-        delay = None if final else retry_delay(activity, error, attempt)
-        ignored = delay is None and not activity.settings.raises_on_failure
-        if self.rules.on_task_failure is not None and not final:
-            decision = judge(self.rules.on_task_failure, state, attempt, error, delay)
-            if self._decided(state, attempt, error, decision):
-                return
-            if decision.what != "none":
-                ignored = decision.what == "ignore"
-                delay = decision.wait if decision.what in {"retry_now", "retry_later"} else None
-        now = clock.time()
-        retry_at = None if delay is None else now + delay
-        how = (abandoned, ignored, timeout)
-        self._emit(CallFailed(self._next(), now, state.id, attempt, error, retry_at, report, *how))
-        if delay is not None:
+        failed = Failed(state, attempt, error, report, abandoned, timeout, final)
+        handler, activity = self.rules.on_task_failure, self._activity(state)
+        found = sequel(failed, activity, handler, clock.time, self.store.put)
+        self._emit(found.event._replace(seq=self._next()))
+        if found.abort:
+            self.abort(error, state.id)
+        elif found.again:
             self.history.ready.append(state)  # `_start` sees that it is not due yet
 
     def _retry(self, state: CallState, attempt: int) -> None:
@@ -383,11 +380,7 @@ class Keeper(Family, Repeating, Watched):
             return
         self._write(self._scribe.last(call))
         stopped = self._attempts.give_up(call)
-        self._emit(
-            CallCancelled(
-                seq=self._next(), at=clock.time(), call=call, reason=reason, abandoned=not stopped
-            )
-        )
+        self._emit(CallCancelled(self._next(), clock.time(), call, reason, abandoned=not stopped))
 
     def _cancel_open(self, reason: str) -> None:
         """Give up all calls and timers that are not settled."""

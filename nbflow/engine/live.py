@@ -34,6 +34,7 @@ from nbflow.core.payload import Packed, Stored
 from nbflow.engine.attempts import Resolve
 from nbflow.engine.cancelling import Cancelling
 from nbflow.engine.clock import clock
+from nbflow.engine.collector import easing
 from nbflow.engine.journal import Tail
 from nbflow.engine.owner import TURN_ITEMS
 from nbflow.store.base import Store
@@ -320,6 +321,7 @@ class Live(Cancelling):
 
     def _tell_over(self) -> None:
         if not self.over.is_set():
+            easing.let_go(self)
             self.over.set()
             for fn in self.on_over:
                 fn()

@@ -86,8 +86,9 @@ class Repeating:
     def _repeat(self, state: CallState, needed: str) -> CallState:
         """Ask for a result to be computed again, unless that was done; give the call."""
         history = self.history
-        if state.id in history.again:
-            return history.again[state.id]
+        known = history.again.get(state.id)
+        if known is not None and not _is_gone(known):
+            return known
         by = self._name(state.id)
         if by not in history.calls:
             asked = CallState(
@@ -107,6 +108,11 @@ class Repeating:
         repeat.activity = state.activity
         self._ready_again(repeat)
         return repeat
+
+    def _lost(self, state: CallState, calls: tuple[str, ...]) -> None:
+        """Take note that results cannot be had any more, and have a call wait for their repeats."""
+        self._gone.update(calls)
+        self._ready_again(state)
 
     def _name(self, call: str) -> str:
         """Give the id of the next repeat; one that was cut off is begun again."""

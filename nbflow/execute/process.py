@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 from nbflow.core.errors import ActivityCancelled, ExecutionError, ExecutionTimeout
 from nbflow.core.redact import redact
 from nbflow.engine.context import current_context
+from nbflow.store.unbroken import Unbroken
 
 _LOOK_SECONDS: Final = 0.05
 _TAIL: Final = 4_000
@@ -75,23 +76,34 @@ def run(command: Command, stdin: str = "") -> Done:
         message = "programs can be run on Linux and macOS: Windows has no process groups"
         raise ExecutionError(message)
     with contextlib.ExitStack() as stack:
-        life, hold = os.pipe()
-        status, tell = os.pipe()
-        stack.callback(os.close, status)
-        with contextlib.ExitStack() as theirs:
-            theirs.callback(os.close, life)
-            theirs.callback(os.close, tell)
-            stack.callback(os.close, hold)
-            process = _start(command, (life, tell))
-        stack.callback(_end, process)
+        with Unbroken():  # between its start and its entry here, nobody would end it
+            process, status = _begin(command, stack)
         output, errors = _communicate(process, command, stdin)
-        said = os.read(status, 1000).decode(errors="replace").split(maxsplit=1)
+        said = status.read(1000).decode(errors="replace").split(maxsplit=1)
     how, rest = (said[0], said[1].strip()) if len(said) > 1 else ("signal", "9")
     if how == "error":
         reason = rest.splitlines()[0]
         message = f"{command.argv[0]} could not be started: {reason}"
         raise ExecutionError(message)
     return Done(int(rest) if how == "exit" else -int(rest), output, errors)
+
+
+def _begin(
+    command: Command, stack: contextlib.ExitStack
+) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """Start a program that ends with the stack; give it, and where it says how it ended."""
+    life, hold = os.pipe()
+    # Files rather than numbers: they are closed, which ends the program, even if the stack is lost.
+    stack.enter_context(os.fdopen(hold, "wb", buffering=0))
+    told, tell = os.pipe()
+    status = stack.enter_context(os.fdopen(told, "rb", buffering=0))
+    try:
+        process = _start(command, (life, tell))
+    finally:
+        os.close(life)
+        os.close(tell)
+    stack.callback(_end, process)
+    return process, status
 
 
 def _start(command: Command, fds: tuple[int, int]) -> subprocess.Popen[bytes]:
@@ -152,14 +164,15 @@ def _ask_to_end(process: subprocess.Popen[bytes], grace: float) -> None:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End whatever is left of the session. Its number is taken until it was waited for."""
-    if process.returncode is None:
-        with contextlib.suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream is not None:
+    with Unbroken():
+        if process.returncode is None:
             with contextlib.suppress(OSError):
-                stream.close()
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
 
 
 def check(command: Command, done: Done) -> None:

@@ -7,6 +7,7 @@ somebody asks for it.
 from __future__ import annotations
 
 import concurrent.futures
+import re
 from importlib import import_module
 from typing import Any, Final
 
@@ -18,22 +19,32 @@ TABLE: Final = {
     "threads": "nbflow.executors.threads:Threads",
     "processes": "nbflow.executors.processes:Processes",
     "asyncio": "nbflow.executors.aio:Asyncio",
+    "dask": "nbflow.executors.dask:Dask",
 }
 """The executors that have a name."""
+
+
+_ADDRESS: Final = re.compile(r"(tcp|tls|ucx|ws|wss|inproc)://")
+"""What the addresses of Dask's schedulers begin with."""
 
 
 def make(place: Any, **options: Any) -> Executor:
     """Make an executor.
 
     Args:
-        place: A name of `TABLE`, an executor, or any `concurrent.futures.Executor`.
+        place: A name of `TABLE`, an executor, any `concurrent.futures.Executor`, a client or
+            cluster object of Dask's, or the address of a Dask scheduler, as ``tcp://host:8786``.
         options: What the executor's class takes, such as ``max_workers``.
 
     Raises:
         DefinitionError: There is no such executor, or it takes no such option.
     """
+    if isinstance(place, str) and _ADDRESS.match(place):
+        return _built(_load(TABLE["dask"]), address=place, **options)
     if isinstance(place, str):
         return _named(place, options)
+    if _of_dask(place):
+        return _built(_load(TABLE["dask"]), place, **options)
     if isinstance(place, concurrent.futures.Executor):
         kind: Any = _load("nbflow.executors.futures:Futures")
         return _built(kind, place, **options)
@@ -44,9 +55,15 @@ def make(place: Any, **options: Any) -> Executor:
         return place
     message = (
         f"{place!r:.60} is no executor: use a name ({', '.join(TABLE)}), an nbflow executor, or a "
-        "concurrent.futures.Executor"
+        "concurrent.futures.Executor, or a client, a cluster or an address of Dask's"
     )
     raise DefinitionError(message)
+
+
+def _of_dask(place: Any) -> bool:
+    """Whether an object is a client or cluster of Dask's, seen without importing that."""
+    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(place).__mro__}
+    return not kinds.isdisjoint(("distributed.Client", "distributed.Cluster"))
 
 
 def _named(name: str, options: dict[str, Any]) -> Executor:

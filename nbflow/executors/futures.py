@@ -7,6 +7,7 @@ import functools
 import os
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ from nbflow.engine.timekeeper import timekeeper
 POLL_SECONDS = 0.1
 """How often a pool of processes is asked which attempts it has begun."""
 _POLL_SHARE = 20
+AHEAD = 4
+"""So many attempts for each worker are with a pool that cannot tell what it has begun."""
 
 
 class Futures:
@@ -34,6 +37,9 @@ class Futures:
     takes the pool with it. Pools of processes do not tell when an attempt begins, so they are
     asked every `POLL_SECONDS`; a time limit then includes the start of the worker, if it has to
     be started first.
+
+    Of those whose `cancel` says of a running attempt, too, that it was cancelled, no more than
+    `AHEAD` attempts a worker are with the pool; the others wait here, where they can be taken back.
 
     Args:
         pool: The executor. It is not shut down by nbflow: whoever made it owns it.
@@ -56,10 +62,23 @@ class Futures:
         self._queued: dict[int, tuple[Job, Inbox]] = {}
         self._telling: dict[int, cf.Future[Any] | None] = {}
         self._polling = False
+        # What a foreign pool's `cancel` says is known of these kinds only.
+        self._certain = isinstance(pool, cf.ThreadPoolExecutor | cf.ProcessPoolExecutor) or (
+            type(pool).__module__.partition(".")[0] == "loky"
+        )
+        self._waiting: OrderedDict[int, tuple[Job, Inbox]] = OrderedDict()
         self._lock = threading.Lock()
 
     def submit(self, job: Job, inbox: Inbox, /) -> None:
         """Submit a job and answer when its Future is done."""
+        if not self._certain:
+            with self._lock:
+                if len(self._futures) >= AHEAD * self.slots:
+                    self._waiting[id(job)] = job, inbox
+                    return
+        self._hand_over(job, inbox)
+
+    def _hand_over(self, job: Job, inbox: Inbox) -> None:
         try:
             future = self._submitted(job, inbox)
         except Exception as error:  # noqa: BLE001 - a foreign pool may refuse in any way
@@ -120,9 +139,13 @@ class Futures:
                 return
             self._queued.pop(id(job), None)
             del self._futures[id(job)]
-            if id(job) in self._unwanted:
-                self._unwanted.remove(id(job))
-                return
+            unwanted = id(job) in self._unwanted
+            self._unwanted.discard(id(job))
+            following = self._waiting.popitem(last=False)[1] if self._waiting else None
+        if following is not None:
+            self._hand_over(*following)
+        if unwanted:
+            return
         try:
             answer = future.result()
         except BaseException as error:  # noqa: BLE001 - also that somebody else cancelled it
@@ -134,12 +157,14 @@ class Futures:
     def give_up(self, job: Job, /) -> bool:
         """Cancel the Future; what runs already cannot be stopped."""
         with self._lock:
+            if self._waiting.pop(id(job), None) is not None:
+                return True
             self._queued.pop(id(job), None)
             future = self._futures.get(id(job))
             if future is None:
                 return True
             self._unwanted.add(id(job))
-        return future.cancel()
+        return future.cancel() and self._certain
 
     def close(self) -> None:
         """Leave the pool to its owner."""

@@ -184,6 +184,8 @@ class Shipped(Code):
     def __init__(self, name: str, digest: str, blob: bytes) -> None:
         self.name = name
         self.digest = digest
+        self.held = ""  # where results go is for the pool's process to say
+        self.stay = False
         self._blob: bytes | None = blob
         self._loaded: Callable[..., Any] | None = None
 

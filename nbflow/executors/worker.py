@@ -18,6 +18,7 @@ import socket
 import sys
 import threading
 
+from nbflow.core.byname import follow_files
 from nbflow.core.secret import take_values
 from nbflow.engine import streams
 from nbflow.engine.job import run_job
@@ -46,6 +47,7 @@ def main(name: str, connection: int, tickets: int, life: int, stderr: int) -> No
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # what activities start may hear it
     _end_with_parent(life)
+    follow_files()
     channel = Channel(socket.socket(fileno=connection))
     # A forked child of an activity must not hold the connection open, or answer on it.
     os.register_at_fork(after_in_child=channel.close)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from nbflow.core.parsing import undisturbed
 from nbflow.magics.header import Header
 
 if TYPE_CHECKING:
@@ -113,9 +114,9 @@ class Cell:
     def _composed(
         self, shell: InteractiveShell, header: Header, source: str, tree: ast.Module
     ) -> Any:
-        own = list(_own_scope(tree))
-        kind = "async def" if any(map(_waits, own)) else "def"
-        text = f"{kind} {header.signature}:\n{_indented(source)}"
+        own = list(own_scope(tree))
+        kind = "async def" if any(map(waits, own)) else "def"
+        text = f"{kind} {header.signature}:\n{indented(source)}"
         file = self._remember(shell, text)
         whole = _parsed(shell, text, file)
         if not any(isinstance(node, ast.Return) for node in own):
@@ -153,7 +154,7 @@ def _number(shell: InteractiveShell) -> int:
 
 
 def _parsed(shell: InteractiveShell, text: str, file: str) -> ast.Module:
-    tree = shell.compile.ast_parse(text, file)
+    tree = undisturbed(lambda: shell.compile.ast_parse(text, file))
     assert isinstance(tree, ast.Module)  # noqa: S101 - what "exec" gives
     return tree
 
@@ -175,7 +176,7 @@ def _executed(shell: InteractiveShell, tree: ast.Module, file: str, name: str) -
     return space[name]
 
 
-def _indented(source: str) -> str:
+def indented(source: str) -> str:
     """Indent code, but for the lines that begin inside a string."""
     inside: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -188,7 +189,7 @@ def _indented(source: str) -> str:
     )
 
 
-def _own_scope(tree: ast.Module) -> Iterator[ast.AST]:
+def own_scope(tree: ast.Module) -> Iterator[ast.AST]:
     """Go through the nodes of the body itself, leaving out what functions in it contain."""
     todo: list[ast.AST] = list(tree.body)
     while todo:
@@ -198,7 +199,8 @@ def _own_scope(tree: ast.Module) -> Iterator[ast.AST]:
             todo.extend(ast.iter_child_nodes(node))
 
 
-def _waits(node: ast.AST) -> bool:
+def waits(node: ast.AST) -> bool:
+    """Whether a function with this in its own scope has to be an ``async def``."""
     return isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith) or bool(
         isinstance(node, ast.comprehension) and node.is_async
     )

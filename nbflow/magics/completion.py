@@ -14,8 +14,9 @@ from IPython.core.completer import (
     context_matcher,
 )
 
-from nbflow import executors
+from nbflow import executors, services
 from nbflow.core.workflow import Workflow, WorkflowFunction
+from nbflow.magics import commands
 from nbflow.magics.define import ACTIVITY, WORKFLOW
 from nbflow.magics.verbs import VERBS
 from nbflow.running.run import Run
@@ -58,9 +59,10 @@ def _completions(
         return [], False
     verb, space, rest = line[1].partition(" ")
     if not space:
-        return [(name, "verb") for name in VERBS], True
+        return [(name, "verb") for name in (*VERBS, *commands.others(VERBS))], True
     if verb not in VERBS:
-        return [], False
+        known = verb in commands.others(VERBS)
+        return (list(_operands(shell, "run")), True) if known else ([], False)
     found, alone = _flags(VERBS[verb].parser(), rest, context.token)
     if not found and not context.token.startswith("-"):
         found = list(_operands(shell, VERBS[verb].takes))
@@ -74,7 +76,8 @@ def _flags(
     words = text.split()
     last = words[-2:-1] if token and words else words[-1:]
     if last and last[0] in _PLACES:
-        return [(name, "executor") for name in executors.TABLE], True
+        services_too = services.TABLE if last[0] == "--on" else ()
+        return [(name, "executor") for name in (*executors.TABLE, *services_too)], True
     if not token.startswith("-"):
         return [], False
     actions = parser._actions  # noqa: SLF001 - argparse has no public list of them
@@ -86,7 +89,7 @@ def _operands(shell: InteractiveShell, kind: str) -> Iterator[tuple[str, str]]:
         case "executor":
             yield from ((name, kind) for name in executors.TABLE)
         case "verb":
-            yield from ((name, kind) for name in VERBS)
+            yield from ((name, kind) for name in (*VERBS, *commands.others(VERBS)))
         case "run" | "workflow":
             for name, thing in list(shell.user_ns.items()):
                 if not name.startswith("_") and _is(kind, thing):

@@ -15,7 +15,6 @@ from nbflow.core.workflow import WorkflowFunction, workflow
 from nbflow.magics import notices, options
 from nbflow.magics.body import Cell
 from nbflow.magics.expressions import Asked
-from nbflow.magics.expressions import options as place_of
 from nbflow.magics.header import Header, parse
 
 if TYPE_CHECKING:
@@ -51,11 +50,12 @@ class Definitions:
         header = parse(line)
         flags = options.read(WORKFLOW, header.flags)
         output = options.output(flags.output)
-        starting = (output, flags.args, flags.on, flags.max_workers, flags.wait)
-        if not flags.run and any(value is not None for value in starting):
+        starting = (output, flags.args, flags.on, flags.max_workers, flags.wait, flags.domain)
+        given = flags.simulate or any(value is not None for value in starting)
+        if not flags.run and given:
             raise UsageError("-o, --on, --args and --wait are for starting a run: add --run")
         args, kwargs = options.arguments(flags.args)
-        place = place_of(options.place(self.shell, flags.on), flags.max_workers)
+        place = options.run_place(self.shell, flags)
         found = Cell("workflow", line, body).define(self.shell, header)
         made = _workflow(found, flags)
         asked = Asked(made, place, tuple(args), kwargs)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from nbflow.core.errors import NbflowError
+from nbflow.core.parsing import parsed_expression
 from nbflow.core.workflow import Place, Placed, Target, Workflow, WorkflowFunction, definition
 from nbflow.magics import notices
 from nbflow.running.run import Run
@@ -63,7 +64,7 @@ def asked(shell: InteractiveShell, text: str, on: Any, workers: int | None) -> A
     if not text:
         raise UsageError('which workflow? Write it as in Python: revenue(["eu"])')
     try:
-        tree = ast.parse(text, mode="eval")
+        tree = parsed_expression(text)
     except SyntaxError as error:
         raise UsageError(f"{text}: {error.msg}") from None
     args: tuple[Any, ...] = ()

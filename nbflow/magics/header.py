@@ -6,7 +6,6 @@ defaults and annotations are as safe there as in a ``def``.
 
 from __future__ import annotations
 
-import ast
 import io
 import keyword
 import re
@@ -16,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from IPython.core.error import UsageError
+
+from nbflow.core.parsing import parsed
 
 _NAME = re.compile(r"(?:(?!->)[^\s(])*")
 
@@ -131,7 +132,7 @@ def _check(header: Header) -> None:
     if not header.name:
         return
     try:
-        found = ast.parse(f"def {header.signature}: pass")
+        found = parsed(f"def {header.signature}: pass")
         compile(found, "<header>", "exec")  # two parameters of one name are found only here
     except (SyntaxError, ValueError) as error:
         raise UsageError(f"{header.signature}: {getattr(error, 'msg', error)}") from None

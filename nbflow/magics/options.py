@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
-from nbflow import executors
+from nbflow import executors, services
 from nbflow.core.errors import NbflowError
+from nbflow.core.workflow import Place
 from nbflow.magics.notices import one_line
 
 if TYPE_CHECKING:
@@ -114,7 +115,10 @@ def run_flags(made: MagicArgumentParser) -> None:
     """Add what says how a run is started."""
     add = made.add_argument
     add("-o", "--output", metavar="NAME", help="the variable that is to hold the run")
-    add("--on", metavar="PLACE", help=f"where it runs: {', '.join(executors.TABLE)}, or a variable")
+    places = ", ".join([*executors.TABLE, *services.TABLE])
+    add("--on", metavar="PLACE", help=f"where it runs: {places}, or a variable")
+    add("--simulate", action="store_true", help="with --on swf: an emulator stands in for it")
+    add("--domain", metavar="NAME", help="with --on swf: the domain that it runs in")
     add("--max-workers", metavar="N", type=int, help="how many calls may run at once there")
     wait = argparse.BooleanOptionalAction
     add("--wait", action=wait, help="wait until it is over, or do not")
@@ -146,7 +150,7 @@ def evaluated(shell: InteractiveShell, text: str, what: str) -> Any:
 
 
 def place(shell: InteractiveShell, name: str | None) -> Any:
-    """Give what ``--on`` or ``--executor`` names: a registered executor, or a variable's value.
+    """Give what ``--executor`` names: a registered executor, or a variable's value.
 
     Raises:
         UsageError: There is neither.
@@ -160,6 +164,22 @@ def place(shell: InteractiveShell, name: str | None) -> Any:
     except NbflowError as error:
         raise UsageError(one_line(error)) from None
     return found
+
+
+def run_place(shell: InteractiveShell, flags: argparse.Namespace) -> Place:
+    """Give the place that the flags of a run name: an executor, or a service with its options.
+
+    Raises:
+        UsageError: There is no such place, or options of a service are given for another one.
+    """
+    on = flags.on if flags.on in services.TABLE else place(shell, flags.on)
+    options = {} if flags.max_workers is None else {"max_workers": flags.max_workers}
+    own = {"simulate": flags.simulate or None, "domain": flags.domain}
+    more = {name: value for name, value in own.items() if value is not None}
+    if more and on not in services.TABLE:
+        names = " or ".join(f"--on {name}" for name in services.TABLE)
+        raise UsageError(f"--{next(iter(more))} is for runs on a service: add {names}")
+    return Place(on, {**options, **more})
 
 
 def retry(shell: InteractiveShell, text: str | None) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
@@ -16,7 +16,7 @@ import nbflow
 from nbflow import executors
 from nbflow.core.errors import NbflowError
 from nbflow.core.recorded import WhichCode
-from nbflow.magics import caching, expressions, options, storing, tables
+from nbflow.magics import caching, commands, expressions, options, porting, storing, tables
 from nbflow.magics.expressions import Asked
 from nbflow.magics.header import split_flags
 from nbflow.magics.notices import one_line, say
@@ -82,8 +82,11 @@ def launch(here: Here, asked: Asked, flags: argparse.Namespace) -> Run[Any] | No
 
 def _run(here: Here, text: str, flags: argparse.Namespace) -> Run[Any] | None:
     options.output(flags.output)
-    place = options.place(here.shell, flags.on)
-    return launch(here, expressions.asked(here.shell, text, place, flags.max_workers), flags)
+    place = options.run_place(here.shell, flags)
+    asked = expressions.asked(here.shell, text, place.on, flags.max_workers)
+    if place.on is not None:
+        asked = replace(asked, place=place)
+    return launch(here, asked, flags)
 
 
 def _plan(here: Here, text: str, _: argparse.Namespace) -> Plan:
@@ -189,10 +192,26 @@ def _store(_: Here, text: str, flags: argparse.Namespace) -> Account:
     return storing.do(text, flags)
 
 
-def _help(_: Here, text: str, __: argparse.Namespace) -> None:
+def _export(here: Here, text: str, flags: argparse.Namespace) -> None:
+    _usage(lambda: porting.do_export(here.shell, text, flags))
+
+
+def _check(here: Here, text: str, flags: argparse.Namespace) -> Table:
+    return _usage(lambda: porting.do_check(here.shell, text, flags))
+
+
+def _load(here: Here, text: str, flags: argparse.Namespace) -> None:
+    _usage(lambda: porting.do_load(here.shell, text, flags))
+
+
+def _help(here: Here, text: str, _: argparse.Namespace) -> None:
+    if text in commands.others(VERBS):
+        commands.carry_out(here.shell, f"{text} --help")
+        return
     if text and text not in VERBS:
         raise UsageError(unknown(text))
-    print(VERBS[text].parser().format_help() if text else help_text())  # noqa: T201 - for the cell
+    also = f"As the command nbflow has them: {', '.join(commands.others(VERBS))}"
+    print(VERBS[text].parser().format_help() if text else f"{help_text()}\n{also}")  # noqa: T201 - for the cell
 
 
 # ---------------------------------------------------------------- the table
@@ -292,6 +311,13 @@ VERBS: Final[dict[str, Verb]] = {
         storing.flags,
         "",
     ),
+    "export": Verb(
+        _export, "[WORKFLOW]", "write it as a plain module", porting.export_flags, "workflow"
+    ),
+    "check": Verb(
+        _check, "[WORKFLOW]", "check its code before it is run", porting.check_flags, "workflow"
+    ),
+    "load": Verb(_load, "MODULE:WORKFLOW", "put a workflow of a module into a cell", None, ""),
     "executor": Verb(_executor, "[NAME]", "show or set where runs go", _workers, "executor"),
     "help": Verb(_help, "[VERB]", "show this, or the flags of a verb", None, "verb"),
 }
@@ -308,7 +334,10 @@ def do(here: Here, line: str) -> Any:
     if not name:
         name = "help"
     if name not in VERBS:
-        raise UsageError(unknown(name))
+        if name not in commands.others(VERBS):
+            raise UsageError(unknown(name))
+        commands.carry_out(here.shell, line.strip())
+        return None
     verb = VERBS[name]
     operand, text = split_flags(rest)
     return verb.do(here, operand, options.read(verb.parser(), text))
@@ -316,9 +345,10 @@ def do(here: Here, line: str) -> Any:
 
 def unknown(name: str) -> str:
     """Say that there is no such verb, and what there is."""
-    near = difflib.get_close_matches(name, VERBS, 1)
+    there = (*VERBS, *commands.others(VERBS))
+    near = difflib.get_close_matches(name, there, 1)
     hint = f" Did you mean %nbflow {near[0]}?" if near else ""
-    return f"%nbflow has no verb {name!r}.{hint} It has: {', '.join(VERBS)}"
+    return f"%nbflow has no verb {name!r}.{hint} It has: {', '.join(there)}"
 
 
 def help_text() -> str:

@@ -14,7 +14,7 @@ from IPython.display import display
 
 from nbflow.magics.failures import attach_report
 from nbflow.running.run import Run
-from nbflow.running.watching import goes_on
+from nbflow.running.watching import Interrupt, goes_on
 from nbflow.viz.show import unattended
 
 if TYPE_CHECKING:
@@ -57,9 +57,12 @@ class Waiter:
         self._looked.add(run.id)
         attach_report(self._shell, run, error)
 
-    def interrupted(self, run: Run[Any], interrupt: KeyboardInterrupt, /) -> None:
-        """Have it said on one line that only the waiting has stopped, if it gets out."""
-        lines = [f"KeyboardInterrupt: {goes_on(run)}"]
+    def interrupted(self, run: Run[Any], interrupt: Interrupt, /) -> None:
+        """Have it said on one line that only the waiting has stopped, if it gets out.
+
+        To write a whole traceback takes longer than all the rest of what the stop button does.
+        """
+        lines = [f"{type(interrupt).__name__}: {goes_on(run)}"]
         interrupt.__dict__["_render_traceback_"] = lambda: lines
 
     # ------------------------------------------------------------ at the end of a cell

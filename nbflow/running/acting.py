@@ -28,19 +28,25 @@ class RunActions:
     def __init__(self, run: Run[Any], store: Store) -> None:
         self._run = run
         self._store = store
+        self._alone = False
 
     def possible(self, status: str) -> Sequence[str]:
-        """Name what can be done; nothing while another process drives the run.
+        """Name what can be done; while another process drives the run, it can be asked to cancel.
 
-        A run that is not over though no process drives it any more can be resumed.
+        A run that is not over though no process drives it any more can be resumed. That it is not
+        over has to be seen once more after nobody was seen to drive it: it may just have ended.
 
         Args:
             status: The run's status, ``stopped`` where its driver has given it up.
         """
         session = _session.known(self._run.id, self._store)
         driven = session is not None and not session.done.done()
+        alone, self._alone = self._alone, False
         if status == "running" and not driven:
-            return () if holder_of(self._store, self._run.id) else ("resume",)
+            if holder_of(self._store, self._run.id):
+                return ("cancel",) if getattr(self._store, "mail", None) is not None else ()
+            self._alone = True
+            return ("resume",) if alone else ()
         if status == "running":
             return ("cancel", "cancel_call")
         again = {"failed": ("retry",), "cancelled": ("resume",), "stopped": ("resume",)}

@@ -151,6 +151,7 @@ class Children:
             parent=parent.run,
             call=job.call,
             tags=child.settings.tags or own or parent.tags,
+            changes=child.changes,
         )
         try:
             return opening.create(child.target, place, *given, origin, parent.store, frozen)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from nbflow import executors
+from nbflow import executors, services
 from nbflow.core.errors import DefinitionError
 from nbflow.core.workflow import Place
 from nbflow.engine import streams
@@ -17,6 +18,7 @@ from nbflow.engine.around import Middlewares
 from nbflow.engine.executor import Executor
 from nbflow.engine.output import Rules
 from nbflow.engine.sizes import NO_LIMIT
+from nbflow.services.base import Service
 from nbflow.store.base import Durability, Store
 
 DEFAULT_STORE = ".nbflow"
@@ -41,6 +43,8 @@ class Settings:
     middleware: Middlewares = field(default_factory=Middlewares)
     largest_result: float = NO_LIMIT
     _executors: dict[tuple[Any, ...], Executor] = field(default_factory=dict, repr=False)
+    _services: dict[tuple[Any, ...], Service] = field(default_factory=dict, repr=False)
+    _shed: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
     _stores: dict[tuple[str, Durability], Store] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -48,15 +52,48 @@ class Settings:
         """Give the executor of a place; the same one for the same place."""
         on = self.on if place.on is None else place.on
         options = place.options
+        if place.on is None and on in services.TABLE:
+            return self.executor(Place("threads"))  # for what is run here all the same
         if place.on is None or place.on == self.on:
             options = {**self.options, **place.options}
         if on == "inline":
             return executors.make(on, **options)  # has the queue of one run
-        key = (on if isinstance(on, str) else id(on), *sorted(options.items()))
+        given = ((k, repr(v) if isinstance(v, dict) else v) for k, v in options.items())
+        key = (on if isinstance(on, str) else id(on), *sorted(given))
         with self._lock:
             if key not in self._executors:
                 self._executors[key] = executors.make(on, **options)
             return self._executors[key]
+
+    def service(self, place: Place) -> Service | None:
+        """Give the service of a place, the same one for the same place; None if it is none."""
+        on = self.on if place.on is None else place.on
+        if not isinstance(on, str) or on not in services.TABLE:
+            return None
+        options = place.options
+        if place.on is None or place.on == self.on:
+            options = {**self.options, **place.options}
+        home = self.home()
+        key = (on, str(home), *sorted((k, repr(v)) for k, v in options.items()))
+        with self._lock:
+            if key not in self._services:
+                self._services[key] = services.make(on, home, **options)
+            return self._services[key]
+
+    def services(self) -> list[Service]:
+        """Give the services that this process has to do with."""
+        with self._lock:
+            return list(self._services.values())
+
+    def home(self) -> Path:
+        """Give the directory of the store; one that goes with this process if it has none."""
+        directory = getattr(self.open_store(), "directory", None)
+        if directory is not None:
+            return Path(directory).absolute()
+        with self._lock:
+            if self._shed is None:
+                self._shed = tempfile.TemporaryDirectory(prefix="nbflow-")
+            return Path(self._shed.name)
 
     def open_store(self) -> Store:
         """Give the store that is set, opening it at the first use."""
@@ -83,8 +120,14 @@ class Settings:
         with self._lock:
             for executor in self._executors.values():
                 executor.close()
+            for service in self._services.values():
+                service.close()
             for store in self._stores.values():
                 store.close()
+            self._services.clear()
+            if self._shed is not None:
+                self._shed.cleanup()
+                self._shed = None
             self._executors.clear()
             self._stores.clear()
 
@@ -130,7 +173,7 @@ def configure(
 
     Args:
         on: Where calls run: ``"threads"``, ``"processes"``, ``"asyncio"``, ``"inline"``, or an
-            executor.
+            executor; or the service that runs go to: ``"swf"``.
         store: The directory of the log, ``":memory:"`` to keep nothing, or a store. Unless it is
             set, the environment variable ``NBFLOW_STORE``, else ``.nbflow`` where the process is.
         durability: ``"process"``: nothing is lost when the process ends, however it does; a run's
@@ -149,7 +192,8 @@ def configure(
             `MiddlewareError`. ``{}`` takes them away.
         largest_result: How many bytes the stored result of an activity may have, in runs that
             begin from now on; a call with a larger one fails. By default ``math.inf``.
-        options: What the executor takes, such as ``max_workers``.
+        options: What the executor takes, such as ``max_workers``, or the service, such as
+            ``domain``.
 
     Raises:
         DefinitionError: There is no such executor, it takes no such option, or output cannot go
@@ -186,9 +230,12 @@ def _set_place(on: Any, options: dict[str, Any]) -> None:
     if not isinstance(place, str) and options:
         message = "options are for executors by name, not for an object"
         raise DefinitionError(message)
-    made = executors.make(place, **options)
-    if isinstance(place, str):
-        made.close()
+    if isinstance(place, str) and place in services.TABLE:
+        services.make(place, settings.home(), **options)
+    else:
+        made = executors.make(place, **options)
+        if isinstance(place, str):
+            made.close()
     settings.on = place
     settings.options = options if on is not None else {**settings.options, **options}
 

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from nbflow.core.decide import continued as decided
 from nbflow.core.errors import Continued, InternalError, StoreConflict
 from nbflow.core.events import RunContinued, SignalReceived
 from nbflow.core.payload import spill, unpack
+from nbflow.engine.family import onward_id as onward_id  # noqa: PLC0414 - of this module, too
 from nbflow.running.origin import Origin
 
 if TYPE_CHECKING:
     from nbflow.running.session import Session
-
-_NUMBER: Final = re.compile(r"\+(\d+)$")
-
-
-def onward_id(run: str) -> str:
-    """Give the id of the run that one goes on in: ``flow-1f+2`` after ``flow-1f``."""
-    last = _NUMBER.search(run)
-    return f"{run[: last.start()]}+{int(last[1]) + 1}" if last else f"{run}+2"
 
 
 def continued(session: Session, new: Continued) -> RunContinued:
@@ -58,6 +50,7 @@ def take_over(session: Session, event: RunContinued) -> Session:
         call=started.call,
         tags=started.tags,
         continues=session.run,
+        changes={name: value(stored) for name, stored in (started.options or {}).items()},
     )
     args = tuple(value(stored) for stored in event.args)
     kwargs = {k: value(stored) for k, stored in (event.kwargs or {}).items()}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from nbflow.core.capture import Captured, capture
+from nbflow.core.chosen import stored_options
 from nbflow.core.errors import (
     DefinitionError,
     RunError,
@@ -14,10 +16,11 @@ from nbflow.core.errors import (
 )
 from nbflow.core.events import RunResumed, RunStarted
 from nbflow.core.history import History
-from nbflow.core.payload import Stored, pack, spill
+from nbflow.core.payload import Blob, Packed, Stored, pack, spill
 from nbflow.core.payload import check as check_pickle
 from nbflow.core.recorded import WhichCode, python, record
 from nbflow.core.redact import redact
+from nbflow.core.seals import is_pickled
 from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction
 from nbflow.engine.clock import clock
 from nbflow.running.config import settings
@@ -28,6 +31,7 @@ from nbflow.store.base import Store
 from nbflow.store.ids import new_id
 from nbflow.store.unbroken import Unbroken
 
+_PACKED = frozenset({Packed, Blob})
 MOST_RESUMES = 100
 """A run that was resumed so often is not resumed again unasked."""
 
@@ -75,6 +79,7 @@ def create(
     name = frozen.definition.name
     tags = frozen.definition.tags_of(args, kwargs) if origin.tags is None else origin.tags
     chosen = origin.run or frozen.definition.run_id_of(args, kwargs)
+    options, unkept = stored_options(origin.changes, store.put)
     event = RunStarted(
         seq=1,
         at=clock.time(),
@@ -92,6 +97,8 @@ def create(
         continues=origin.continues,
         program=spill(record(frozen), store.put),
         python=python(),
+        options=options or None,
+        unkept=unkept,
     )
     if chosen:
         create_as(store, chosen, event, by_hand=not origin.run)
@@ -171,12 +178,14 @@ def reopen(
     if old is not None and not old.done.done():
         message = f"run {run} is under way: wait for it, or cancel it first"
         raise RunError(message)
-    frozen = frozen or capture(target)
+    by_hand, frozen = frozen is None, frozen or capture(target)
     given = {c: _stored(store, value, f"the result of {c}") for c, value in how.given.items()}
     session = Session(run, target, frozen, store, place, history)
     try:
         session.claim(force=how.force)
         _check(session, frozen.definition.name, how)
+        if by_hand:
+            session.as_started()
         session.live.resumed(
             RunResumed(0, 0.0, how.reason, how.again, how.allowed, how.code), given
         )
@@ -194,10 +203,13 @@ def _check(session: Session, name: str, how: Anew) -> None:
         message = f"run {session.run} is one of workflow {found}, not of {name}"
         raise DefinitionError(message)
     for call in session.history.calls.values():
-        for stored in (*call.args, *(call.kwargs or {}).values(), _result(call.outcome)):
-            check_pickle(getattr(stored, "refused", ""))
-    for stored in (*started.args, *started.kwargs.values()):
-        check_pickle(getattr(stored, "refused", ""))
+        _check_pickles(call.args)
+        if call.kwargs:
+            _check_pickles(call.kwargs.values())
+        if call.outcome is not None:
+            _check_pickles((getattr(call.outcome, "result", None),))
+    for given in (started.args, started.kwargs.values(), (started.options or {}).values()):
+        _check_pickles(given)
     if session.history.resumed >= MOST_RESUMES and not how.force:
         message = (
             f"run {session.run} was resumed {session.history.resumed} times and is still not "
@@ -206,8 +218,10 @@ def _check(session: Session, name: str, how: Anew) -> None:
         raise RunError(message)
 
 
-def _result(outcome: object) -> object:
-    return getattr(outcome, "result", None)
+def _check_pickles(values: Iterable[Stored]) -> None:
+    for stored in values:
+        if type(stored) in _PACKED and is_pickled(stored):
+            check_pickle(stored.refused)  # type: ignore[union-attr]
 
 
 def _stored(store: Store, value: object, what: str) -> Stored:

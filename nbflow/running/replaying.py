@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn, Self
 from nbflow.core import difference
 from nbflow.core.call import CallState
 from nbflow.core.capture import Captured, capture
+from nbflow.core.chosen import with_options
 from nbflow.core.difference import Difference
 from nbflow.core.ending import opened
 from nbflow.core.errors import (
@@ -241,8 +242,9 @@ class _Replayer:
         unpack = self.interpreter.unpack
         args = [unpack(a) for a in started.args]
         kwargs = {k: unpack(v) for k, v in started.kwargs.items()}
-        body, hooks = opened(frozen.definition.fn, frozen.definition.settings.hooks)
-        self.interpreter.limit = frozen.definition.settings.max_events
+        rules = with_options(frozen.definition.settings, started, self.stored.fetch)
+        body, hooks = opened(frozen.definition.fn, rules.hooks)
+        self.interpreter.limit = rules.max_events
         self.interpreter.hooks = Hooks(on_canceled=hooks.on_canceled)  # the others are only told
         try:
             result = self.interpreter.execute(body, args, kwargs)

@@ -28,7 +28,8 @@ from nbflow.running.histories import RunHistory, export
 from nbflow.running.output import written
 from nbflow.running.resuming import Resumable
 from nbflow.running.tail import Tail
-from nbflow.running.watching import PACE, Tick, waiting, watchers
+from nbflow.running.waking import waking
+from nbflow.running.watching import PACE, Tick, left, waiting, watchers
 from nbflow.running.why import Why, of_call, why
 from nbflow.store.base import Log, Store
 
@@ -78,7 +79,7 @@ class Run(Resumable[T]):
     def onward(self) -> Run[T] | None:
         """The run that this one goes on in, if its workflow continued as new; else None."""
         event = self._history().continued
-        return None if event is None else Run(event.run, self._store)
+        return None if event is None else self._other(event.run)
 
     def done(self) -> bool:
         """Whether it is over, or at least no longer driven in this process."""
@@ -232,7 +233,7 @@ class Run(Resumable[T]):
         from nbflow.viz.saving import save  # noqa: PLC0415
 
         def page() -> str:
-            return report_html(self.id, self.events(), RunActions(self, self._store).about)
+            return report_html(self.id, self.events(), self._actions().about)
 
         return save(path, {".html": page, ".htm": page}, f"the report of run {self.id}")
 
@@ -254,7 +255,7 @@ class Run(Resumable[T]):
         onward = self._history().continued
         if onward is not None:
             left = None if end is None else max(0.0, end - time.monotonic())
-            return Run[T](onward.run, self._store).result(left)
+            return self._other(onward.run).result(left)
         error = self.exception()
         if error is not None:
             raise error
@@ -330,13 +331,14 @@ class Run(Resumable[T]):
         return self._awaited().__await__()
 
     async def _awaited(self) -> T:
-        if self._session is not None:
-            done = asyncio.wrap_future(self._session.done)
-            while not done.done():  # a kernel's loop that sleeps does not feel the stop button
-                await asyncio.wait([done], timeout=_POLL)
-        else:
-            while not self.done():  # noqa: ASYNC110 - of another process only the log tells
-                await asyncio.sleep(_POLL)
+        with waking(asyncio.get_running_loop()), left(self):
+            if self._session is not None:
+                done = asyncio.wrap_future(self._session.done)
+                while not done.done():  # a loop that cannot be woken does not feel the stop button
+                    await asyncio.wait([done], timeout=_POLL)
+            else:
+                while not self.done():  # noqa: ASYNC110 - of another process only the log tells
+                    await asyncio.sleep(_POLL)
         return self.result()
 
     def _value(self) -> T:
@@ -345,6 +347,14 @@ class Run(Resumable[T]):
         return unpack(closed.result, _no_ref, self._store.get)  # type: ignore[no-any-return]
 
     # ------------------------------------------------------------ inside
+
+    def _other(self, run: str) -> Run[T]:
+        """Give the handle of another run of the same place."""
+        return Run(run, self._store)
+
+    def _actions(self) -> RunActions:
+        """Give what a panel can do to it."""
+        return RunActions(self, self._store)
 
     def _history(self) -> History:
         """Give the fold: the engine's own where it is driven here, else one read from the log."""
@@ -366,7 +376,7 @@ class Run(Resumable[T]):
 
         for watcher in watchers:
             watcher.shown(self)
-        actions = RunActions(self, self._store)
+        actions = self._actions()
         show(self._log(), self.id, actions=actions, halted=actions.halted, about=actions.about)
 
     def _log(self) -> Log:

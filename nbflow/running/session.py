@@ -9,11 +9,13 @@ import contextvars
 import sys
 import threading
 import weakref
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from nbflow.core.capture import Captured
 from nbflow.core.child import CHILD
+from nbflow.core.chosen import with_options
 from nbflow.core.ending import Ending, perform
 from nbflow.core.errors import (
     Continued,
@@ -166,6 +168,15 @@ class Session:
         self._listen()
         self._drive()
         return self.history.closed is None
+
+    def as_started(self) -> None:
+        """Obey the options that the run was started with in the place of its workflow's own."""
+        started, definition = self.history.started, self.frozen.definition
+        assert started is not None  # noqa: S101 - every log begins with it
+        rules = with_options(definition.settings, started, self.store.get)
+        if rules is not definition.settings:
+            self.frozen = replace(self.frozen, definition=replace(definition, settings=rules))
+            self.live.bind(rules)
 
     def leave(self) -> None:
         """Drive the run no longer, so that it can be resumed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 PACE: Final = 0.05
 """Seconds from one `Tick` to the next: a click seems to be answered at once."""
+
+Interrupt = KeyboardInterrupt | asyncio.CancelledError
+"""What the stop button makes of a cell: the second one where it awaits something."""
 
 Tick = Callable[[], object]
 """What is to be done every now and then while a thread waits for a run."""
@@ -29,7 +33,7 @@ class Watcher(Protocol):
     def failed(self, run: Run[Any], error: BaseException, /) -> None:
         """Learn that somebody is about to get the error that a run ended with."""
 
-    def interrupted(self, run: Run[Any], interrupt: KeyboardInterrupt, /) -> None:
+    def interrupted(self, run: Run[Any], interrupt: Interrupt, /) -> None:
         """Learn that somebody has stopped waiting for a run, which goes on."""
 
 
@@ -42,10 +46,7 @@ meanwhile: list[Callable[[], AbstractContextManager[Tick | None]]] = []
 
 @contextlib.contextmanager
 def waiting(run: Run[Any]) -> Iterator[Tick | None]:
-    """Wait for a run inside this; give what to call every `PACE` seconds, None if nothing.
-
-    An interrupt that stops the waiting gets a note that says what becomes of the run.
-    """
+    """Wait for a run inside this; give what to call every `PACE` seconds, None if nothing."""
     with contextlib.ExitStack() as stack:
         found = [stack.enter_context(enter()) for enter in meanwhile]
         ticks = [tick for tick in found if tick is not None]
@@ -54,13 +55,20 @@ def waiting(run: Run[Any]) -> Iterator[Tick | None]:
             for each in ticks:
                 each()
 
-        try:
+        with left(run):
             yield tick if ticks else None
-        except KeyboardInterrupt as interrupt:
-            interrupt.add_note(goes_on(run))
-            for watcher in watchers:
-                watcher.interrupted(run, interrupt)
-            raise
+
+
+@contextlib.contextmanager
+def left(run: Run[Any]) -> Iterator[None]:
+    """Give an interrupt that stops the waiting inside this a note of what becomes of the run."""
+    try:
+        yield
+    except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+        interrupt.add_note(goes_on(run))
+        for watcher in watchers:
+            watcher.interrupted(run, interrupt)
+        raise
 
 
 def goes_on(run: Run[Any]) -> str:

@@ -22,10 +22,11 @@ from nbflow.store.account import Account
 from nbflow.store.blobs import Blobs
 from nbflow.store.cached import GRACE, blobs_in, read_stored, write_stored
 from nbflow.store.exchange import export, load
+from nbflow.store.following import Following
 from nbflow.store.letters import DIRECTORY, deposit, waiting
 from nbflow.store.opening import is_busy
 from nbflow.store.recovery import recover
-from nbflow.store.rows import FILE, LogRow, file_of, flaw_of, log_rows, reading, run_rows
+from nbflow.store.rows import FILE, LogRow, RunLine, file_of, flaw_of, log_rows, reading, run_rows
 from nbflow.store.schema import SCHEMA, checksum, transaction
 from nbflow.store.seal import StoreSeal
 from nbflow.store.sqlite import SqliteStore
@@ -37,8 +38,9 @@ __all__ = ["Account", "check", "compact", "export", "load", "recover", "trust"]
 def check(path: str | os.PathLike[str]) -> Account:
     """Look through a store; nothing in it is changed.
 
-    SQLite's own check, that every log can be read and has no gap, that blobs are there and whole,
-    and who signed what is pickled.
+    SQLite's own check, that every log can be read and has no gap, that its events follow from each
+    other and no calls wait for each other in a circle, that blobs are there and whole, and who
+    signed what is pickled.
 
     Args:
         path: Its directory.
@@ -72,18 +74,8 @@ def _check_logs(db: sqlite3.Connection, directory: Path, account: Account) -> No
     wanted: dict[str, str] = {}
     for run in run_rows(db):
         account.add("runs")
-        last = 0
-        for row in log_rows(db, run.id):
-            found = flaw_of(row, last)
-            if found:
-                account.problem(f"run {run.name}: events {row.first} to {row.last}: {found}")
-            else:
-                _check_pickles(row, run.name, seal, account)
-            wanted.update(dict.fromkeys(blobs_in(row.events), f"run {run.name}"))
-            account.add("events", max(0, row.last - row.first + 1))
-            last = row.last
-        if not last:
-            account.problem(f"run {run.name} has no events")
+        with account.noting(f"run {run.name}"):
+            _check_log(db, run, seal, wanted, account)
     _check_letters(directory, seal, wanted, account)
     for key, text in db.execute("SELECT key, result FROM cache"):
         wanted.update(dict.fromkeys(blobs_in(text), f"the cached result {key}"))
@@ -92,6 +84,26 @@ def _check_logs(db: sqlite3.Connection, directory: Path, account: Account) -> No
                 "pickles refused", bool(_refused(checked(place_of(key), read_stored(text), seal)))
             )
     _check_blobs(blobs, wanted, account)
+
+
+def _check_log(
+    db: sqlite3.Connection, run: RunLine, seal: StoreSeal, wanted: dict[str, str], account: Account
+) -> None:
+    last, following = 0, Following()
+    for row in log_rows(db, run.id):
+        found = flaw_of(row, last)
+        if found:
+            account.problem(f"run {run.name}: events {row.first} to {row.last}: {found}")
+            following.stop()
+        else:
+            _check_events(row, run.name, seal, following, account)
+        wanted.update(dict.fromkeys(blobs_in(row.events), f"run {run.name}"))
+        account.add("events", max(0, row.last - row.first + 1))
+        last = row.last
+    if not last:
+        account.problem(f"run {run.name} has no events")
+    if circle := following.circle():
+        account.problem(f"run {run.name}: {circle}")
 
 
 def _check_letters(
@@ -106,9 +118,13 @@ def _check_letters(
         wanted.update(dict.fromkeys(blobs_in(letter.text), whose))
 
 
-def _check_pickles(row: LogRow, run: str, seal: StoreSeal, account: Account) -> None:
+def _check_events(
+    row: LogRow, run: str, seal: StoreSeal, following: Following, account: Account
+) -> None:
     for event in decode(row.events, run, seal):
         _count_pickles(event, f"run {run}", account)
+        if flaw := following.take(event):
+            account.problem(f"run {run}: {flaw}")
 
 
 def _count_pickles(event: Event, whose: str, account: Account) -> None:

@@ -28,6 +28,7 @@ from nbflow.core.seals import left_out, mapped, pickles_in
 from nbflow.store.account import Account
 from nbflow.store.blobs import Blobs
 from nbflow.store.cached import blobs_in
+from nbflow.store.following import Following
 from nbflow.store.ids import is_id, new_id
 from nbflow.store.letters import DIRECTORY, Letter, deposit, waiting
 from nbflow.store.rows import (
@@ -315,15 +316,22 @@ def _letter(row: dict[str, Any], found: _Found) -> Letter:
 
 
 def _check(run: str, texts: list[str]) -> None:
-    last = 0
+    last, following = 0, Following()
     for text in texts:
         known = json.loads(text)
         row = LogRow(known[0][1][0], known[-1][1][0], text, checksum(text))
-        flaw = flaw_of(row, last)
+        flaw = flaw_of(row, last) or _first_flaw(text, following)
         if flaw:
             message = f"run {run!r:.60}, events {row.first} to {row.last}: {flaw}"
             raise ValueError(message)
         last = row.last
+    if circle := following.circle():
+        message = f"run {run!r:.60}: {circle}"
+        raise ValueError(message)
+
+
+def _first_flaw(text: str, following: Following) -> str:
+    return next(filter(None, map(following.take, decode(text))), "")
 
 
 def _take(

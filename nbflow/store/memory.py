@@ -10,7 +10,14 @@ from typing import Any
 
 from nbflow.core import payload
 from nbflow.core.errors import RunNotFound, StoreConflict, StoreError
-from nbflow.core.events import CallScheduled, Event, RunClosed, RunResumed, RunStarted
+from nbflow.core.events import (
+    CallScheduled,
+    CallSucceeded,
+    Event,
+    RunClosed,
+    RunResumed,
+    RunStarted,
+)
 from nbflow.store.base import RunRow
 from nbflow.store.cached import MemoryCache
 from nbflow.store.lease import Lease
@@ -56,14 +63,17 @@ class MemoryStore:
         """See `Store.append`; the power is not survived."""
         with self._lock:
             log = self._log(run)
-            if events[0].seq != len(log) + 1:
+            first, last = events[0], events[-1]
+            if first.seq != len(log) + 1:
                 message = f"run {run} is at event {len(log)}: somebody else wrote to it"
                 raise StoreConflict(message)
+            if type(last) is CallSucceeded and first is last:
+                log.append(last)
+                return
             log.extend([tuple(e) if type(e) is CallScheduled else e for e in events])
-            last = events[-1]
             if isinstance(last, RunClosed):
                 self._rows[run] = replace(self._rows[run], status=last.status, closed=last.at)
-            elif isinstance(events[0], RunResumed):
+            elif isinstance(first, RunResumed):
                 self._rows[run] = replace(self._rows[run], status="running", closed=None)
 
     def events(self, run: str, after: int = 0) -> Iterator[Event]:

@@ -100,11 +100,10 @@ def flaw_of(row: LogRow, before: int) -> str:
         return f"event {before + 1} is missing before them"
     try:
         numbers = [event.seq for event in decode(row.events)]
+        wrong = bool(numbers) and (numbers[-1] > row.last or sorted(set(numbers)) != numbers)
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         return f"they cannot be read ({type(error).__name__}: {error})"
-    if numbers and (numbers[-1] > row.last or sorted(set(numbers)) != numbers):
-        return "their numbers are wrong"
-    return ""
+    return "their numbers are wrong" if wrong else ""
 
 
 def add_run(db: sqlite3.Connection, name: str, texts: Iterable[str]) -> None:

@@ -1,7 +1,7 @@
-"""Tools for testing workflows, and contracts for authors of executors and stores.
+"""Tools for testing workflows, and contracts for authors of executors, stores and services.
 
-An executor or a store is as good as nbflow's own if it passes the contract that those pass. With
-pytest, that is a subclass in a test file::
+An executor, a store or a service is as good as nbflow's own if it passes the contract that those
+pass. With pytest, that is a subclass in a test file::
 
     from nbflow.testing import ExecutorContract
 
@@ -9,7 +9,7 @@ pytest, that is a subclass in a test file::
         def make(self):
             return MyExecutor(max_workers=2)
 
-without it, `check_executor` and `check_store` do the same.
+without it, `check_executor`, `check_store` and `check_service` do the same.
 
 For workflows: `FakeClock` has a day pass in no time; `HistoryBuilder` writes the history of a run
 by hand and says what the workflow would do next; `FaultTable` makes activities fail as a table
@@ -19,10 +19,11 @@ go on. The last two work across processes.
 
 from nbflow.testing.clock import FakeClock
 from nbflow.testing.collector import Collector, make_job
-from nbflow.testing.contracts import ContractBroken, check_executor, check_store
+from nbflow.testing.contracts import ContractBroken, check_executor, check_service, check_store
 from nbflow.testing.executors import ExecutorContract
 from nbflow.testing.faults import Die, FaultTable, Gate, Hang
 from nbflow.testing.history import HistoryBuilder, HistoryGap
+from nbflow.testing.services import ServiceContract
 from nbflow.testing.stores import StoreContract
 
 __all__ = [
@@ -36,8 +37,10 @@ __all__ = [
     "Hang",
     "HistoryBuilder",
     "HistoryGap",
+    "ServiceContract",
     "StoreContract",
     "check_executor",
+    "check_service",
     "check_store",
     "make_job",
 ]

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from nbflow.engine.executor import Executor
+from nbflow.services.base import Service
 from nbflow.store.base import Store
 from nbflow.testing.executors import ExecutorContract
+from nbflow.testing.services import ServiceContract
 from nbflow.testing.stores import StoreContract
 
 
@@ -89,6 +91,38 @@ def check_store(
     if reopen is not None:
         attributes["reopen"] = lambda _, store: reopen(store)
     return _check(StoreContract, attributes, "store", only)
+
+
+def check_service(
+    make: Callable[[], Service],
+    *,
+    unmake: Callable[[Service], object] | None = None,
+    patience: float = ServiceContract.patience,
+    only: str | None = None,
+) -> list[str]:
+    """Hold a service against what every service has to do.
+
+    Args:
+        make: Makes a service, with what decides and works for it; called once a rule.
+        unmake: Ends it; by default its `close` is called.
+        patience: See `ServiceContract`.
+        only: Check the rule of that name alone, as an error's note has it.
+
+    Returns:
+        The names of the rules that were checked.
+
+    Raises:
+        ContractBroken: It breaks some. All are checked before.
+        ValueError: There is no rule of that name.
+
+    Example:
+        >>> check_service(lambda: MyService(tempfile.mkdtemp()), only="a run is cancelled")
+        ['a run is cancelled']
+    """
+    attributes: dict[str, Any] = {"make": lambda _: make(), "patience": patience}
+    if unmake is not None:
+        attributes["unmake"] = lambda _, service: unmake(service)
+    return _check(ServiceContract, attributes, "service", only)
 
 
 def _check(

@@ -25,6 +25,7 @@ from nbflow.core.profile import Profile, Step
 from nbflow.viz.details import AboutCall, Details, Tries, nothing
 from nbflow.viz.figures import figures
 from nbflow.viz.lines import Lines
+from nbflow.viz.outline import Outline
 from nbflow.viz.preview import error_of, trace_of, value_of
 from nbflow.viz.rows import BLOCK_ROWS, Block, Rows
 from nbflow.viz.stage import Stage
@@ -66,6 +67,7 @@ class Board:
         details: Gives the details of a call.
         halted: Why nobody drives the run any more though it is not closed, or "".
         behind: Whether the log is known to go on after what this has been told.
+        outline: How the calls of a long log stand in all, while their fold is behind.
     """
 
     def __init__(self, run: str, about: AboutCall = nothing) -> None:
@@ -77,6 +79,7 @@ class Board:
         self.stage = Stage(self.graph, self.rows, self.since)
         self.halted = ""
         self.behind = False
+        self.outline: Outline | None = None
         tries = self._tries = Tries()
         self.details = Details(run, self.graph, self.profile, self.rows, tries, about)
         self._paused = 0.0
@@ -96,30 +99,45 @@ class Board:
     @property
     def status(self) -> str:
         """The run's status, ``stopped`` where nobody drives it any more though it is not closed."""
-        open_ = self.graph.history.closed is None
-        if self.behind:
+        known = self._ahead
+        if self.behind and (known is None or not known.whole):
             return "running"
-        return "stopped" if self.halted and open_ else self.graph.status
+        status = known.status if known is not None else self.graph.status
+        return "stopped" if self.halted and status == "running" else status
+
+    @property
+    def _ahead(self) -> Outline | None:
+        """The outline, where it knows more than the fold does."""
+        known = self.outline
+        ahead = known is not None and known.sure and known.last > self.graph.history.last
+        return known if ahead else None
 
     def apply(self, event: Event) -> None:
         """Learn one more event."""
-        kind = type(event)
-        if kind is RunResumed:
+        handler = _HANDLERS.get(type(event))
+        if type(event) is RunResumed:
             self._paused += max(0.0, event.at - self.profile.latest)
         self.graph.apply(event)
         self.profile.apply(event)
-        if isinstance(event, CallScheduled):
-            self.rows.asked(event)
-        elif isinstance(event, CallFailed):
-            self._tries.add(event)
-        elif isinstance(event, CallMissed):
-            self._tries.missed(event)
-        elif isinstance(event, CallWrote):
-            row = self.rows.row(event.call)
-            if row is not None:
-                self.lines.add(event, self.since(event.at), row)
-        elif kind is RunResumed:
-            self.graph.changed.update(self.graph.history.calls)
+        if handler is not None:
+            handler(self, event)
+
+    def _scheduled(self, event: CallScheduled) -> None:
+        self.rows.asked(event)
+
+    def _failed(self, event: CallFailed) -> None:
+        self._tries.add(event)
+
+    def _missed(self, event: CallMissed) -> None:
+        self._tries.missed(event)
+
+    def _wrote(self, event: CallWrote) -> None:
+        row = self.rows.row(event.call)
+        if row is not None:
+            self.lines.add(event, self.since(event.at), row)
+
+    def _resumed(self, _: RunResumed) -> None:
+        self.graph.changed.update(self.graph.history.calls)
 
     def advance(self, now: float, *, settle: bool = False) -> None:
         """Bring everything up to date.
@@ -131,10 +149,13 @@ class Board:
         changed, self.graph.changed = self.graph.changed, set()
         bars, self.profile.changed = self.profile.changed, set()
         self.rows.update(changed, bars)
+        known = self._ahead
+        self.stage.sketch(known)
         self.stage.draw(changed, now, settle=settle)
         self._find_path()
         history = self.graph.history
-        at = (history.last, self.halted, self.behind, self.stage.view, self.stage.size)
+        ahead = (known.last, known.whole) if known is not None else None
+        at = (history.last, ahead, self.halted, self.behind, self.stage.view, self.stage.size)
         if at != self._parts_at:
             self._parts_at = at
             self._parts = self._made()
@@ -205,7 +226,9 @@ class Board:
 
     def told_at(self, now: float) -> float:
         """Give the time in the run, in seconds, for which this is true; `now` if it knows all."""
-        return self.since(self.profile.latest if self.behind else now)
+        known = self._ahead
+        latest = known.latest if known is not None else self.profile.latest
+        return self.since(latest if self.behind else now)
 
     def _find_path(self) -> None:
         """Find the critical path of a run that is over; while it goes on it is not known."""
@@ -241,31 +264,42 @@ class Board:
         return [places[id(step.bar)] for step in self._path[-_PATH:]]
 
     def _head(self) -> State:
-        history, profile = self.graph.history, self.profile
-        started, closed = history.started, history.closed
+        history, profile, known = self.graph.history, self.profile, self._ahead
+        started, closed = history.started, (known or history).closed
         failure = closed.error if closed else None
+        ended = profile.ended if known is None else closed.at if closed else None
         return {
             "run": self.run,
             "workflow": clean(self.graph.name, _TITLE),
             "status": self.status,
             "on": clean(started.on, _NAME) if started else "",
             "begun": profile.begun,
-            "ended": None if profile.ended is None else self.since(profile.ended),
-            "calls": len(self.rows.calls),
-            "counts": self.rows.totals(),
+            "ended": None if ended is None else self.since(ended),
+            "calls": len(self.rows.calls) if known is None else known.calls,
+            "counts": self.rows.totals() if known is None else known.counts(),
             "reading": self.behind,
-            "cancelling": history.cancelling is not None and closed is None,
+            "counted": known is not None and known.whole,
+            "cancelling": self._cancelling() and closed is None,
             "result": value_of(closed.result) if closed and closed.status == "completed" else "",
             "error": error_of(failure) if closed else clean(self.halted, _ERROR),
             "trace": trace_of(failure, self._cause()),
             "call": clean(closed.call, _TITLE) if closed else "",
-            "figures": figures(
-                self.rows, profile, self._path, paused=self._paused, open_=not self.closed
-            ),
+            "figures": self._figures() if known is None else {},
         }
+
+    def _cancelling(self) -> bool:
+        known = self._ahead
+        return self.graph.history.cancelling is not None if known is None else known.cancelling
+
+    def _figures(self) -> dict[str, float]:
+        profile, open_ = self.profile, not self.closed
+        return figures(self.rows, profile, self._path, paused=self._paused, open_=open_)
 
     def _cause(self) -> Failure | None:
         """Give the failure of the call that the run failed with, if it was one."""
+        if (known := self._ahead) is not None:
+            failed = known.failed.get(known.closed.call) if known.closed else None
+            return failed.error if failed else None
         closed, calls = self.graph.history.closed, self.graph.history.calls
         state = calls.get(closed.call) if closed else None
         outcome = (state.because or state).outcome if state else None
@@ -275,3 +309,12 @@ class Board:
 def _size(found: State) -> int:
     """Count the bytes of a message."""
     return len(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+_HANDLERS: Final[dict[type[Event], Any]] = {
+    CallScheduled: Board._scheduled,  # noqa: SLF001 - the class's own table
+    CallFailed: Board._failed,  # noqa: SLF001
+    CallMissed: Board._missed,  # noqa: SLF001
+    CallWrote: Board._wrote,  # noqa: SLF001
+    RunResumed: Board._resumed,  # noqa: SLF001
+}

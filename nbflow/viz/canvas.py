@@ -9,7 +9,7 @@ from nbflow.core.graph import Graph
 from nbflow.viz.layout import Layout
 from nbflow.viz.rows import Rows, bytes_of
 
-ELEMENTS: Final = 600
+ELEMENTS: Final = 320
 """A graph of more boxes than this is drawn on a canvas."""
 NODES: Final = 12_000
 """A graph of more calls than this is drawn by activity only."""

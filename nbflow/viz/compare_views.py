@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Container
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nbflow.viz.compare import COLUMNS, Comparison
 from nbflow.viz.compare_draw import compare_svg
 from nbflow.viz.compare_text import compare_text, summary
-from nbflow.viz.drawn import bundle
+from nbflow.viz.drawn import bundle, size_of
 from nbflow.viz.export import csv_text, json_text, pdf_of
 from nbflow.viz.saving import save
 from nbflow.viz.wording import clean
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+_KINDS: Final = ("text/plain", "image/png")
 
 
 class ComparisonView(Comparison):
@@ -103,5 +106,9 @@ class ComparisonView(Comparison):
 
     def _repr_mimebundle_(
         self, include: Container[str] | None = None, exclude: Container[str] | None = None
-    ) -> dict[str, str]:
-        return bundle(self, include, exclude)
+    ) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
+        """Give what IPython asks for: no SVG, which JupyterLab cuts where a notebook is narrow."""
+        left_out = {"image/svg+xml"} | {kind for kind in _KINDS if kind in (exclude or ())}
+        data = bundle(self, include, left_out)
+        png = data.get("image/png")
+        return data, {"image/png": size_of(png)} if png else {}

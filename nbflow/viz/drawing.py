@@ -6,12 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nbflow.core.graph import Edge, Graph, Node
-from nbflow.viz.groups import Bundle, Group, Grouping, Summary, is_big, summed_up
+from nbflow.viz.groups import BOXES, Bundle, Group, Grouping, Summary, is_big, summed_up
 from nbflow.viz.layered import smooth
 from nbflow.viz.layout import COMPACT, Layout, Size, layout
 from nbflow.viz.nested import GROUP_SIZE, Frame, Nest, compositions, nested
+from nbflow.viz.outline import Outline
 from nbflow.viz.palette import activity_colors
 from nbflow.viz.standing import nodes_of
+from nbflow.viz.wrapping import WIDE, wrapped
 
 _MOST_POINTS = 12_000
 _READABLE = 2_400.0
@@ -88,15 +90,20 @@ def opened(
     open: Collection[str],  # noqa: A002 - the word of the panel's messages
     grouping: Grouping | None = None,
     before: Scene | None = None,
+    *,
+    boxes: int = BOXES,
+    most: int = 150,
 ) -> Scene:
     """Show the calls of some activities one by one, beside the boxes of the others.
 
     Args:
         graph: The graph.
-        open: Names of activities. There are never more than 1,500 boxes: of an activity that has
-            more calls than there is room for, a box "… 98,500 more" holds the rest.
+        open: Names of activities. Of one that has more calls than there is room for, a box
+            "… 98,500 more" holds the rest.
         grouping: What is known of the graph already (`Grouping`); it is gone through otherwise.
         before: An earlier scene. If the boxes and edges are the same its layout is kept.
+        boxes: How many boxes there may be...
+        most: ...and how many of them for activities that are not opened.
 
     Example:
         >>> grouping = Grouping(graph)
@@ -104,8 +111,23 @@ def opened(
         >>> [box.id for box in shown.boxes], shown.layout.places["fetch-1"]
     """
     known = grouping or Grouping(graph)
-    summary = summed_up(graph, known, open)
+    summary = summed_up(graph, known, open, boxes=boxes, most=most)
     colors = activity_colors(known.activities)
+    if before is not None and before.summary is not None and before.summary.shape == summary.shape:
+        return Scene(graph, summary, before.layout, colors)
+    return Scene(graph, summary, _laid_out(summary), colors)
+
+
+def sketched(graph: Graph, outline: Outline, before: Scene | None = None) -> Scene:
+    """Show a graph of which more is counted than known.
+
+    Args:
+        graph: What is known of it.
+        outline: How all its calls stand.
+        before: An earlier scene. If the boxes and edges are the same its layout is kept.
+    """
+    summary = outline.summary()
+    colors = activity_colors(outline.activities)
     if before is not None and before.summary is not None and before.summary.shape == summary.shape:
         return Scene(graph, summary, before.layout, colors)
     return Scene(graph, summary, _laid_out(summary), colors)
@@ -122,6 +144,8 @@ class _Boxes:
 def _laid_out(summary: Summary) -> Layout:
     sizes: Mapping[str, Size] = {group.id: GROUP_SIZE for group in summary.nodes}
     found = layout(_Boxes(summary.boxes, summary.edges), size=sizes)
+    if summary.calls and found.width > WIDE:
+        return wrapped(found)
     if _points(found) > _MOST_POINTS:
         direct = {edge: smooth((curve[0], curve[-1])) for edge, curve in found.curves.items()}
         found = replace(found, curves=direct)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any, Protocol
@@ -94,3 +95,9 @@ def bundle(
         for kind, make in makers.items()
         if (include is None or kind in include) and (exclude is None or kind not in exclude)
     }
+
+
+def size_of(png: str) -> dict[str, int]:
+    """Give the size to show a PNG at, by its base64: of 144 dots an inch, two for three pixels."""
+    width, height = struct.unpack(">II", base64.b64decode(png[:44])[16:24])
+    return {"width": width * 2 // 3, "height": height * 2 // 3}

@@ -22,7 +22,8 @@ from nbflow.viz.nested import (
     tallies,
 )
 from nbflow.viz.palette import ACTIVITY_COLORS
-from nbflow.viz.svg_graph import group_words, tally_words
+from nbflow.viz.shares import group_words
+from nbflow.viz.svg_graph import tally_words
 from nbflow.viz.wording import TIMES, clean
 
 Row = dict[str, Any]

@@ -36,6 +36,9 @@ def summed_up(
     graph: Graph,
     grouping: Grouping | None = None,
     open: Collection[str] = (),  # noqa: A002 - as there
+    *,
+    boxes: int = BOXES,
+    most: int = 150,
 ) -> Summary:
     """Sum up a graph by activity, with no more groups and edges than a picture can hold.
 
@@ -43,12 +46,14 @@ def summed_up(
         graph: The graph.
         grouping: What is known of it already; without it all calls are gone through.
         open: Activities that are shown call by call, see `Grouping.summary`.
+        boxes: How many boxes there may be in all.
+        most: How many groups there may be; see `Grouping.summary`.
     """
     known = grouping or Grouping(graph)
-    summary = known.summary(open)
+    summary = known.summary(open, most=most, boxes=boxes)
     if open or len(summary.edges) <= _MOST_BUNDLES:
         return summary
-    return known.summary(open, most=30)
+    return known.summary(open, most=min(most, 30))
 
 
 def grouped(graph: Graph, most: int = 150) -> Summary:

@@ -23,14 +23,13 @@ from nbflow.viz.palette import (
     tint,
 )
 from nbflow.viz.pen import room, text_width
-from nbflow.viz.standing import counts_of
+from nbflow.viz.shares import group_bar, group_words
+from nbflow.viz.standing import counts_of, heading
 from nbflow.viz.svg_graph import (
     HEAD,
     HEAVY,
     arrow,
     detail,
-    group_bar,
-    group_words,
     middle,
     progress_of,
     rim_gap,
@@ -65,7 +64,7 @@ class GraphPainter:
         name = clean(self.graph.name) or "workflow"
         brush.text(0, 15, name, 16, bold=True, pixels=400)
         beside = min(400, text_width(name, 19)) + 14
-        status = f"{self.graph.status} · {many(len(self.graph), 'call')}"
+        status = heading(self.graph)
         brush.text(beside, 15, status, 12, fill=FAINT)
         brush.chips(0, 36, counts_of(self.graph).items())
         self._legends(brush)

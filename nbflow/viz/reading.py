@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
 import time
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 
 from nbflow.core.errors import NbflowError, RunNotFound
+from nbflow.core.events import Event
 from nbflow.store.base import Log
 from nbflow.viz.board import Board
+from nbflow.viz.outline import Outline
 
 _log = logging.getLogger("nbflow")
 
 _FIRST: Final = 0.1
 """Seconds of reading before something of a long log is shown at all..."""
 _LOOK: Final = 0.4
-"""...and before more of it is."""
+"""...and before more of it is..."""
+_SKIM: Final = 1.0
+"""...or before more of its outline is: what that has counted by then is of little use."""
 _GULP: Final = 48
 """So many events are folded before other threads get a turn..."""
 _MOST: Final = 3072
@@ -25,13 +33,30 @@ _CROWD: Final = 0.25
 """Other threads are at work if they take more than this part of the processor time of reading."""
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Put off the search for reference cycles for the few milliseconds that a gulp takes.
+
+    A fold makes a million small objects, keeps them, and has no cycles. Left to itself, the
+    interpreter goes through all of them again and again: that is half of what folding takes.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 class Reader:
     """Brings a board up to date with a log.
 
     A log of 100,000 calls takes seconds to fold, so that is done in pieces: between them what is
-    known already can be shown. A thread that computes keeps the interpreter for 5 ms from all
-    others, which may be those that do the run's work; so it lets go of it every few dozen events,
-    and less often where nobody else wants it.
+    known already can be shown. One that is long when it is opened is gone through in outline
+    first, so that what is shown meanwhile has all of its calls counted. A thread that computes
+    keeps the interpreter for 5 ms from all others, which may be those that do the run's work; so
+    it lets go of it every few dozen events, and less often where nobody else wants it.
 
     Args:
         log: Where the run's events are read.
@@ -49,6 +74,7 @@ class Reader:
         self._gulp = _GULP
         self._look = _FIRST
         self._began = 0.0, 0.0
+        self._opened = False
         self.crowded = False
         self.behind = False
         self.troubled = False
@@ -59,13 +85,12 @@ class Reader:
         Raises:
             RunNotFound: There is no such run.
         """
-        history = self._board.graph.history
-        before = history.last
+        before = self._known()
         self.behind = False
         self.crowded = False
         self._began = time.thread_time(), time.process_time()
         try:
-            self.behind = self._fold(before, time.monotonic() + self._look)
+            self.behind = self._catch_up(time.monotonic() + self._look)
         except RunNotFound:
             raise
         except NbflowError:
@@ -74,24 +99,50 @@ class Reader:
             self.troubled = True
         else:
             self.troubled = False
-        if history.last > before:
+        news = self._known() != before
+        if news:
             self._look = _LOOK
-        return history.last > before
+        return news
 
-    def _fold(self, after: int, end: float) -> bool:
+    def _known(self) -> tuple[int, int]:
+        outline = self._board.outline
+        return self._board.graph.history.last, outline.last if outline is not None else 0
+
+    def _catch_up(self, end: float) -> bool:
+        """Go on with the outline, if there is one, then the fold; give whether there is more."""
+        board = self._board
+        outline = board.outline
+        if outline is not None and outline.sure:
+            first = not outline.whole
+            more = max(0.0, _SKIM - _LOOK) if first else 0.0
+            if self._fold(outline.last, end + more, outline.apply):
+                return True
+            outline.whole = True
+            if first and outline.sure:
+                return True  # so that it is shown before anything else is done
+        behind = self._fold(board.graph.history.last, end, board.apply)
+        if not behind or (outline is not None and not outline.sure):
+            board.outline = None
+        elif not self._opened:
+            board.outline = Outline()
+        self._opened = True
+        return behind
+
+    def _fold(self, after: int, end: float, apply: Callable[[Event], None]) -> bool:
         """Fold events until there are no more, or the time is over; give whether it was that."""
-        left = self._gulp
-        for event in self._log.events(self._board.run, after):
-            self._board.apply(event)
-            left -= 1
-            if left:
-                continue
+        events = self._log.events(self._board.run, after)
+        while True:
+            count = 0
+            with _uncollected():
+                for event in islice(events, self._gulp):
+                    apply(event)
+                    count += 1
+            if count < self._gulp:
+                return False
             if time.monotonic() > end:
                 return True
             time.sleep(_BREATH)
             self._pace()
-            left = self._gulp
-        return False
 
     def _pace(self) -> None:
         """Take more at once where nobody waits for it, and little where somebody does.

@@ -90,7 +90,9 @@ def graph_from(data: dict[str, Any]) -> GraphView:
     graph = GraphView.made(states.values(), edges, read_before)
     graph.history.groups.update((turn, read) for read, turn in groups.items())
     graph.apply(RunStarted(1, 0.0, str(data["name"]), (), {}))
-    if data["status"] != "running":
+    if data["status"] == "definition":
+        graph.unrun = "state"
+    elif data["status"] != "running":
         graph.apply(RunClosed(2, 0.0, str(data["status"])))
     return graph
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-import struct
 import sys
-from base64 import b64decode
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -21,6 +19,7 @@ from nbflow.core.profile import Profile
 from nbflow.store.base import Log
 from nbflow.viz.actions import Actions
 from nbflow.viz.details import AboutCall, nothing
+from nbflow.viz.drawn import size_of
 from nbflow.viz.live import Follower
 from nbflow.viz.summary import static_views
 from nbflow.viz.text import graph_text, profile_text
@@ -100,7 +99,7 @@ class Still:
             data = {"text/plain": _words(graph, profile)}
         metadata = {}
         if "image/png" in data:
-            metadata["image/png"] = _size(data["image/png"])
+            metadata["image/png"] = size_of(data["image/png"])
         self._handle.update(data, raw=True, metadata=metadata)
 
 
@@ -146,9 +145,3 @@ def unattended(kernel: object) -> bool:
     if wanted in {"0", "1"}:
         return wanted == "1"
     return getattr(kernel, "_allow_stdin", True) is False
-
-
-def _size(png: str) -> dict[str, int]:
-    """Give the size to show a PNG at: at 144 dots an inch it has three for two pixels."""
-    width, height = struct.unpack(">II", b64decode(png[:44])[16:24])
-    return {"width": width * 2 // 3, "height": height * 2 // 3}

@@ -11,29 +11,34 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from nbflow.core.graph import Edge, Graph, Node
 from nbflow.core.profile import Step
 from nbflow.viz.canvas import ELEMENTS, Columns, columns, fits
-from nbflow.viz.drawing import Scene, opened
+from nbflow.viz.drawing import Scene, opened, sketched
+from nbflow.viz.elements import DRAWN, Row, elements, lines
 from nbflow.viz.folding import Folding
 from nbflow.viz.groups import Bundle, Group, Grouping, is_big
 from nbflow.viz.layout import Layout, layout
 from nbflow.viz.nested import Nest
-from nbflow.viz.pen import n, path
+from nbflow.viz.outline import Outline
 from nbflow.viz.rows import Rows, part_of
+from nbflow.viz.shares import group_words
 from nbflow.viz.standing import nodes_of, shown
-from nbflow.viz.svg_graph import arrow, detail, group_words, hint, middle, time_of
+from nbflow.viz.svg_graph import detail, hint, time_of
 from nbflow.viz.told import Pace, Told
 from nbflow.viz.wording import TIMES, clean, cut_id
-
-Row = dict[str, Any]
-Line = list[Any]
 
 _POINTS: Final = 16_000
 _BYTES: Final = 450_000
 """Boxes and lines that take more than so many bytes in a message are not sent as such."""
+_ROOM: Final = 400
+"""So many boxes are tried at first where activities are opened..."""
+_MOST: Final = 150
+"""...and so many groups where none are..."""
+_LEAST: Final = 8
+"""...and so many of either at last."""
 _NAME: Final = 40
 _TITLE: Final = 120
 _WORDY: Final = 320
@@ -67,10 +72,12 @@ class Stage:
         self._since = since
         self._wanted = ""
         self._open: tuple[str, ...] = ()
+        self._room, self._most = _ROOM, _MOST
         self._shape = (-1, -1)
         self._edges: list[Edge] = []
         self._pace = Pace(0.1)
         self._grouping: Grouping | None = None
+        self._outline: Outline | None = None
         self._folding = Folding(graph)
         self._nest: Nest | None = None
         self._scene: Scene | None = None
@@ -96,9 +103,18 @@ class Stage:
         numbers = [] if mode == "nested" or numbers is None else dict.fromkeys(numbers)
         names = map(self._rows.activities.name, numbers)
         self._open = tuple(name for name in names if name is not None)
+        self._room, self._most = _ROOM, _MOST
         self._shape = (-1, -1)
         self._scene = None
         self._pace = Pace(0.1)
+
+    def sketch(self, outline: Outline | None) -> None:
+        """Show an outline in the place of what the graph knows so far, or that again."""
+        if outline is None and self._outline is not None:
+            self._scene = None
+            self._shape = (-1, -1)
+            self._pace = Pace(0.1)
+        self._outline = outline
 
     def follow(self, steps: Sequence[Step]) -> None:
         """Mark a critical path, or none."""
@@ -114,6 +130,9 @@ class Stage:
             now: The time by which costly things are put off...
             settle: ...unless this asks for the present state.
         """
+        if self._outline is not None:
+            self._draw_outline(self._outline, now, settle=settle)
+            return
         if self._grouping is not None:
             self._grouping.update(changed)
         shape = (len(self._graph.history.calls), len(self._graph.edges))
@@ -131,7 +150,22 @@ class Stage:
             for call in self._keys.keys() & changed:
                 self.nodes.put(self._keys[call], self._box_of(self._node(call)))
 
+    def _draw_outline(self, outline: Outline, now: float, *, settle: bool) -> None:
+        if not settle and not self._pace.ready(now):
+            return
+        began = time.perf_counter()
+        for name in outline.activities:  # they get the numbers that they will have in the rows
+            self._rows.activities.number(name)
+        self.columns = self._nest = self._grouping = None
+        self._take(sketched(self._graph, outline, self._scene))
+        self.view = {"mode": "groups", "open": [], "modes": ["groups"], "canvas": False}
+        self._measure()
+        self._pace.took(now, time.perf_counter() - began)
+
     # ------------------------------------------------------------------ layout
+
+    def _measure(self) -> None:
+        self.size = {"width": round(self._layout.width, 1), "height": round(self._layout.height, 1)}
 
     def _lay_out(self) -> None:
         modes = self._modes()
@@ -151,7 +185,7 @@ class Stage:
             "modes": modes,
             "canvas": self.columns is not None,
         }
-        self.size = {"width": round(self._layout.width, 1), "height": round(self._layout.height, 1)}
+        self._measure()
 
     def _modes(self) -> list[str]:
         """Name the ways in which the graph can be shown."""
@@ -204,11 +238,24 @@ class Stage:
         self.columns = None
         if self._grouping is None:
             self._grouping = Grouping(self._graph)
-        self._take(opened(self._graph, self._open, self._grouping, self._scene))
-        if self._open and self._bytes() > _BYTES:
-            self._open = ()
-            self.trouble = "these calls have too many edges to be drawn one by one"
-            self._take(opened(self._graph, (), self._grouping))
+        while (over := self._open_groups()) > 1:
+            if not self._open:
+                if self._most <= _LEAST:
+                    return
+                self._most = max(_LEAST, int(min(self._most, len(self._keys)) / over * 0.95))
+            elif self._room <= _LEAST:
+                self._open = ()
+                self.trouble = "these calls have too many edges to be drawn one by one"
+            else:
+                self._room = max(_LEAST, int(min(self._room, len(self._keys)) / over * 0.95))
+
+    def _open_groups(self) -> float:
+        """Draw as much as is thought to fit; give how many times too much that is."""
+        before, most = self._scene, self._most
+        found = opened(self._graph, self._open, self._grouping, before, boxes=self._room, most=most)
+        self._take(found)
+        count = elements(self.nodes.rows.values(), self.edges.rows.values())
+        return max(self._bytes() / _BYTES, count / DRAWN)
 
     def _take(self, scene: Scene) -> None:
         self._scene, self._layout = scene, scene.layout
@@ -233,12 +280,11 @@ class Stage:
 
     def _describe(self) -> None:
         """Write every box and every line anew."""
-        if (
-            self._scene is not None
-            and self._scene.summary is not None
-            and self._grouping is not None
-        ):
-            boxes: Sequence[Node | Group] = self._grouping.latest(self._scene.summary).boxes
+        summary = self._scene.summary if self._scene is not None else None
+        if self._scene is not None and summary is not None:
+            if self._grouping is not None:
+                summary = self._grouping.latest(summary)
+            boxes: Sequence[Node | Group] = summary.boxes
             links: Sequence[Edge | Bundle] = self._scene.edges
         elif self._nest is not None:
             self._nest = self._folding.latest(self._nest)
@@ -260,7 +306,7 @@ class Stage:
         frames = self._folding.frames(self._nest) if self._nest is not None else {}
         singles = {self._keys[box.id]: self._box_of(box) for box in boxes if box.id in places}
         self.nodes.replace({**frames, **singles})
-        self.edges.replace(self._lines(links))
+        self.edges.replace(lines(links, self._layout, self._keys, self._spine))
 
     def _node(self, box: str) -> Node:
         return shown(self._graph.node(box))
@@ -286,26 +332,6 @@ class Stage:
         for box in self._grouping.latest(scene.summary).boxes:
             if box.id in changed or box.activity in touched or box.activity not in numbers:
                 self.nodes.put(self._keys[box.id], self._box_of(box))
-
-    def _lines(self, links: Sequence[Edge | Bundle]) -> dict[str, Line]:
-        tiny = all(place.width < 40 for place in self._layout.places.values())
-        lines: dict[str, Line] = {}
-        for link in links:
-            curve = self._layout.curves.get((link.source, link.target))
-            if curve is None:
-                continue
-            source, target = self._keys[link.source], self._keys[link.target]
-            key = f"{source}>{target}"
-            if link.kind == "control" and key in lines:
-                continue
-            head = ""
-            if not tiny and self._layout.places[link.target].width > 10:
-                head = "M" + " ".join(f"{n(x)} {n(y)}" for x, y in arrow(curve)) + "z"
-            x, y = (round(at, 1) for at in middle(curve))
-            count = link.count if isinstance(link, Bundle) else 1
-            critical = (link.source, link.target) in self._spine
-            lines[key] = [link.kind, path(curve), head, count, x, y, source, target, critical]
-        return lines
 
     def _box(self, box: str) -> list[float]:
         place = self._layout.places[box]

@@ -12,7 +12,9 @@ from dataclasses import replace
 from typing import Final
 
 from nbflow.core.call import CallState
+from nbflow.core.events import CallSucceeded
 from nbflow.core.graph import STATUSES, Graph, Node
+from nbflow.viz.wording import many
 
 CACHED: Final = "cached"
 STATES: Final = (*STATUSES, CACHED)
@@ -21,6 +23,8 @@ STATES: Final = (*STATUSES, CACHED)
 
 def status_of(state: CallState) -> str:
     """Give the status of a call as it is shown."""
+    if type(state.outcome) is CallSucceeded:  # nearly all of them in the end
+        return "done"
     return CACHED if state.cached else state.status
 
 
@@ -34,8 +38,23 @@ def nodes_of(graph: Graph) -> list[Node]:
     return [shown(node) for node in graph]
 
 
+def unrun(graph: Graph) -> str:
+    """Give what the nodes of a definition that was never run are called; "" for a run's graph."""
+    return getattr(graph, "unrun", "")
+
+
+def heading(graph: Graph) -> str:
+    """Say in a few words how a graph stands and how big it is."""
+    return f"{graph.status} · {many(len(graph), unrun(graph) or 'call')}"
+
+
 def counts_of(graph: Graph) -> dict[str, int]:
-    """Count the calls of a graph by the status that is shown, those that occur."""
+    """Count the calls of a graph by the status that is shown, those that occur.
+
+    What was never run has none: that all of a definition waits says nothing.
+    """
+    if unrun(graph):
+        return {}
     return counted(status_of(state) for state in _calls(graph))
 
 

@@ -38,7 +38,8 @@ from nbflow.viz.pen import (
     text_width,
 )
 from nbflow.viz.rows import part_of
-from nbflow.viz.standing import CACHED, counts_of
+from nbflow.viz.shares import group_bar, group_words
+from nbflow.viz.standing import CACHED, counts_of, heading
 from nbflow.viz.wording import TIMES, clean, cut_id, duration, many
 
 HEAD = 52.0
@@ -94,7 +95,7 @@ def _head(graph: Graph) -> tuple[str, float, float]:
     """Write whose graph it is and how it stands; give the width, and the end of the counts."""
     name = clean(graph.name) or "workflow"
     counts = list(counts_of(graph).items())
-    status = f"{graph.status} · {many(len(graph), 'call')}"
+    status = heading(graph)
     beside = min(460, text_width(name, 16 * BOLD)) + 14
     body = [
         text(0, 15, name, 16, weight=600, pixels=460),
@@ -374,25 +375,3 @@ def _group(group: Group, x: float, y: float, place: Place) -> str:
         + text(x + 12, y + 34, group_words(group), 10, fill=FAINT, pixels=place.width - 18)
         + "".join(bar)
     )
-
-
-def group_bar(group: Group, left: float, length: float) -> list[tuple[float, float, str]]:
-    """Cut a bar in parts by status; give the left and the width of each, none too thin to see."""
-    found, start = [], left
-    for status, calls in group.counts.items():
-        width = max(2.0, length * calls / max(1, group.calls))
-        start = min(start, left + length - width)
-        found.append((start, width, status))
-        start += width
-    return found
-
-
-def group_words(group: Group) -> str:
-    """Say how an activity's calls stand and how long they took together."""
-    words = [f"{calls:,} {status}" for status, calls in group.counts.items() if status != "done"]
-    words = words or [f"{group.calls:,} done"]
-    if group.seconds:
-        words.append(duration(group.seconds))
-    if group.inner:
-        words.append("↻")
-    return " · ".join(words)

@@ -12,7 +12,7 @@ from nbflow.viz.groups import Group, grouped
 from nbflow.viz.lanes import Lane, figures, lanes, span, ticks, totals
 from nbflow.viz.measures import measures_table
 from nbflow.viz.palette import ANSI, MARKS
-from nbflow.viz.standing import counts_of, nodes_of
+from nbflow.viz.standing import counts_of, heading, nodes_of, unrun
 from nbflow.viz.wording import TIMES, clean, columns, cut, cut_start, duration, fill, many
 
 _INDENTS = 8
@@ -54,7 +54,11 @@ def graph_text(
         steps = steps_of(graph) if profile is None else profile.critical_path()
     path = f"  * {words_of(steps)}" if steps else ""
     room = width - len(path)
-    head = _head(graph.name or "workflow", graph.status, counts_of(graph), room, paint) + path
+    name = graph.name or "workflow"
+    if unrun(graph):
+        head = f"{cut(clean(name), width // 3)}  {heading(graph)}"
+    else:
+        head = _head(name, graph.status, counts_of(graph), room, paint) + path
     if len(calls) <= lines - 1:
         starred = {step.bar.call for step in steps}
         found = _calls(graph, calls, width, paint, starred)

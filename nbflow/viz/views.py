@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from opentelemetry.sdk.trace.export import SpanExporter
 
 
 class GraphView(Graph, Drawn):
@@ -46,7 +47,17 @@ class GraphView(Graph, Drawn):
         >>> run.graph                           # a picture
         >>> print(run.graph.text(color=True))
         >>> run.graph.save("graph.pdf")
+
+    Attributes:
+        unrun: What its nodes are called, where it is the graph of a definition that was never run.
     """
+
+    unrun: str = ""
+
+    @property
+    def status(self) -> str:
+        """The run's status, as `Graph.status`; ``definition`` of what was never run."""
+        return "definition" if self.unrun else super().status
 
     @classmethod
     def made(
@@ -136,9 +147,8 @@ class GraphView(Graph, Drawn):
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {status}" for status, count in counts_of(self).items())
         name = clean(self.name) or "workflow"
-        return (
-            f"<graph of {name}: {self.status}, {many(len(self), 'call')}{counts and ': '}{counts}>"
-        )
+        words = f"{self.status}, {many(len(self), self.unrun or 'call')}"
+        return f"<graph of {name}: {words}{counts and ': '}{counts}>"
 
 
 class ProfileView(Profile, Drawn):
@@ -176,6 +186,12 @@ class ProfileView(Profile, Drawn):
     def trace(self) -> dict[str, Any]:
         """Give Chrome trace events, for Perfetto (ui.perfetto.dev)."""
         return chrome_trace(self)
+
+    def send_spans(self, exporter: SpanExporter | None = None) -> int:
+        """Send it as OpenTelemetry spans, and give how many there were; see `spans.send_spans`."""
+        from nbflow.viz.spans import send_spans  # noqa: PLC0415 - an extra
+
+        return send_spans(self, exporter)
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as plain data, ready for `json.dumps`; docs/exports.md has the fields."""

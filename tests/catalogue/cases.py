@@ -11,11 +11,11 @@ from typing import Final
 
 TESTS: Final = Path(__file__).parents[1]
 TABLE: Final = TESTS.parent / "docs" / "reliability.md"
-COUNTS: Final = {"U": 43, "G": 13, "S": 23, "C": 13, "W": 10, "X": 6}
+COUNTS: Final = {"U": 43, "G": 13, "S": 23, "C": 13, "W": 10, "X": 6, "R": 22}
 """How many cases there are under each letter."""
 KNOWN: Final = {f"{letter}{n}" for letter, most in COUNTS.items() for n in range(1, most + 1)}
 
-_NAMED: Final = re.compile(r"test_((?:[ugscwx]\d+_)+)")
+_NAMED: Final = re.compile(r"test_((?:[ugscwxr]\d+_)+)")
 _ROW: Final = re.compile(r"^\| ([A-Z]\d+) \| (.*) \| (.*) \|$", re.MULTILINE)
 _TEST: Final = re.compile(r"`(test_\w+)`")
 

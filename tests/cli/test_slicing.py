@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbflow.cli.slicing import parts, reached
+from nbflow.magics.source.slicing import parts, reached
 
 
 def kept(source: str, *names: str) -> list[str]:

@@ -155,3 +155,17 @@ def test_a_condition_is_true_or_false():
     assert holds("$Input.flag", SCOPE)
     with pytest.raises(EvaluationError, match="neither true nor false"):
         holds("$Input.n", SCOPE)
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*b", "(.*a){30}$", "a*a*a*a*a*a*b"])
+def test_a_hostile_pattern_takes_no_longer(pattern):
+    """Patterns that Python's own engine would search for years have an answer at once."""
+    data = Scope({"$Input": {"p": pattern, "t": "a" * 5000 + "!"}})
+    assert evaluate("regexMatchString($Input.p, $Input.t)", data) is False
+
+
+@pytest.mark.parametrize("pattern", ["(", "(a)\\1", "(?=a)", "((a{100}){100}){100}"])
+def test_what_is_no_pattern_of_the_service_is_refused(pattern):
+    """Patterns are those of RE2; others, and those that would need much memory, are errors."""
+    with pytest.raises(EvaluationError, match="no regular expression"):
+        evaluate("regexMatchString($Input.p, `aa`)", Scope({"$Input": {"p": pattern}}))

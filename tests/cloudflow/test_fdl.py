@@ -6,6 +6,7 @@ import pytest
 
 from nbflow.services.cloudflow import FdlError, FlowDefinition
 from nbflow.services.cloudflow.fdl import states, steps
+from nbflow.viz.saved import load
 
 NEW = """\
 Type: StateMachine
@@ -111,6 +112,20 @@ def test_the_graph_has_every_state_and_no_cycle():
         assert "back to" in graph.text()
         assert graph.svg().startswith("<svg")
     assert edges["call", "lost"] == "control"
+
+
+def test_a_definition_is_not_shown_as_a_run(tmp_path):
+    """Nothing of it has run: the head of every picture says that, and counts nothing."""
+    graph, old = FlowDefinition.parse(NEW).graph, FlowDefinition.parse(OLD).graph
+    head = f"definition · {len(graph)} states"
+    assert graph.text().splitlines()[0] == f"order  {head}"
+    assert old.text().splitlines()[0].endswith(f"definition · {len(old)} steps")
+    assert head in graph.svg()
+    assert "running" not in graph.svg() + graph.text() + repr(graph)
+    assert (graph.status, graph.to_dict()["status"]) == ("definition", "definition")
+    assert graph.png()
+    saved = load(graph.save(tmp_path / "order.json"))
+    assert saved.text().splitlines()[0] == f"order  {head}"
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 
 from nbflow.core import payload
 from nbflow.core.errors import PickleRefused, RunNotFound, StoreError
-from nbflow.core.events import CallSucceeded
+from nbflow.core.events import CallScheduled, CallStarted, CallSucceeded
 from nbflow.core.eventtext import encode
-from nbflow.core.payload import Blob, Packed
+from nbflow.core.payload import Blob, Packed, Ref
 from nbflow.store import care
 from nbflow.store.lease import new_lease
 from nbflow.store.schema import checksum
 from nbflow.store.sqlite import SqliteStore
-from nbflow.testing.stores import calls, started
+from nbflow.testing.stores import started
 from nbflow.viz import preview
 
 FILE = "log.sqlite"
@@ -36,13 +36,20 @@ def value(number: int) -> CallSucceeded:
     return CallSucceeded(number, 1.0, "f-1", 1, data, "w", 1.0)
 
 
+def first_calls(seq: int, count: int) -> list[CallScheduled | CallStarted]:
+    """Give so many events: three calls that were asked for, and those that began."""
+    asked = [CallScheduled(seq + n, 1.0, f"f-{n + 1}", "f", (n,)) for n in range(3)]
+    began = [CallStarted(seq + n, 1.0, f"f-{n % 3 + 1}", 1, "w") for n in range(3, count)]
+    return [*asked, *began]
+
+
 def fill(directory: Path, runs: int = 2, events: int = 6) -> SqliteStore:
     """Make a store with some runs, pickles and blobs."""
     store = SqliteStore(directory)
     for number in range(runs):
         run = f"run-{number}"
         store.create(run, started()._replace(at=float(number)))
-        store.append(run, calls(2, events))
+        store.append(run, first_calls(2, events))
         large = f'["{number}{"x" * 70_000}"]'.encode()
         blob = Blob("json", store.put(large), len(large))
         pickled = payload.dumps("y" * 70_000 + str(number), "y")
@@ -118,6 +125,50 @@ def writable(directory: Path) -> None:
     directory.chmod(0o777)
 
 
+def forge(directory: Path, *events: CallScheduled | CallSucceeded) -> None:
+    """Add events to a log, with the checksum that they need."""
+    first, text = events[0].seq, encode(events)
+    values = ((1 << 36) | first, events[-1].seq, text, checksum(text))
+    sql(directory, "INSERT INTO log VALUES (?,?,?,?)", *values)
+
+
+def asked(seq: int, call: str, *needs: str) -> CallScheduled:
+    return CallScheduled(seq, 1.0, call, "f", tuple(map(Ref, needs)), None, needs)
+
+
+def circle(directory: Path) -> None:
+    forge(
+        directory,
+        asked(11, "g-1"),
+        asked(12, "g-2", "g-1"),
+        asked(13, "g-3", "f-1", "g-2"),
+        asked(14, "g-1", "g-3"),
+    )
+
+
+def itself(directory: Path) -> None:
+    forge(directory, asked(11, "g-1"), asked(12, "g-1", "g-1"))
+
+
+def long_circle(directory: Path) -> None:
+    chain = [asked(11 + n, f"g-{n}", *([f"g-{n - 1}"] if n else [])) for n in range(20_000)]
+    forge(directory, *chain, asked(20_011, "g-0", "g-19999"))
+
+
+def unknown(directory: Path) -> None:
+    forge(directory, asked(11, "g-1", "g-2"), asked(12, "g-2", "g-1"))
+
+
+def unasked(directory: Path) -> None:
+    forge(directory, CallSucceeded(11, 1.0, "h-1", 1, 1, "w", 1.0))
+
+
+def text_number(directory: Path) -> None:
+    text = '[["CallStarted",["x",1.0,"f-1",1,"w"]]]'
+    values = ((1 << 36) | 11, 11, text, checksum(text))
+    sql(directory, "INSERT INTO log VALUES (?,?,?,?)", *values)
+
+
 def bad_cache(directory: Path) -> None:
     sql(directory, "INSERT INTO cache VALUES ('k','a','c','i','r','c',1,1,1,'{','p')")
 
@@ -133,6 +184,12 @@ def bad_cache(directory: Path) -> None:
         (no_events, "has no events"),
         (writable, "other users can write"),
         (bad_cache, "cached result k cannot be read"),
+        (circle, "run-0: its calls wait for each other in a circle: g-1 <- g-2 <- g-3 <- g-1"),
+        (itself, "run-0: its calls wait for each other in a circle: g-1 <- g-1"),
+        (long_circle, "19,995 more <- g-"),
+        (unknown, "run-0: event 11 (CallScheduled) needs 'g-2', which is not before it"),
+        (unasked, "run-0: event 11 (CallSucceeded) needs 'h-1', which is not before it"),
+        (text_number, "events 11 to 11: they cannot be read"),
     ],
 )
 def test_damage_is_named(place: Path, damage: Callable[[Path], None], says: str) -> None:
@@ -143,6 +200,24 @@ def test_damage_is_named(place: Path, damage: Callable[[Path], None], says: str)
     assert not account.ok
     assert says in str(account)
     assert (place / FILE).read_bytes() == before
+
+
+def test_a_call_that_was_asked_for_anew_is_no_circle(place: Path) -> None:
+    """A resumption may ask for it otherwise, of calls that are younger than it is."""
+    forge(place, asked(11, "g-1"), asked(12, "g-2"), asked(13, "g-1", "g-2"), asked(14, "g-2"))
+    assert care.check(place).ok, care.check(place)
+
+
+@pytest.mark.parametrize("spoil", [circle, unknown])
+def test_an_export_of_calls_that_cannot_be_is_refused(
+    place: Path, tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    """Nothing of it is taken in: whoever forged it might count on what reads it."""
+    spoil(place)
+    care.export(place, tmp_path / "runs.zip")
+    with pytest.raises(StoreError, match=r"circle|not before it"):
+        care.load(tmp_path / "other", tmp_path / "runs.zip")
+    assert not (tmp_path / "other" / FILE).exists() or not logs(tmp_path / "other")
 
 
 def test_pickles_of_others_are_counted(place: Path, tmp_path: Path, monkeypatch: Any) -> None:

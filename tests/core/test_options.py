@@ -134,19 +134,6 @@ def test_a_class_that_cannot_be_an_activity_is_refused(body: Any, message: str) 
         nbflow.activity(type("Thing", (), body))
 
 
-def test_a_class_activity_is_not_answered_by_the_cache() -> None:
-    """What its methods reach is not seen, so that an old result could pass for a new one."""
-
-    class Thing:
-        def execute(self) -> int:
-            return 1
-
-    with pytest.raises(DefinitionError, match="cache=True is for functions"):
-        nbflow.activity(cache=True)(Thing)
-    with pytest.raises(DefinitionError, match="cache=True is for functions"):
-        nbflow.activity(Thing).options(cache=True)
-
-
 def test_the_code_of_a_class_is_that_of_its_methods() -> None:
     """Two classes of one name differ if their methods do."""
 

@@ -6,10 +6,12 @@ import ast
 import gc
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from nbflow.core.parsing import parsed
+import nbflow
+from nbflow.core.parsing import parsed, parsed_expression
 
 SOURCE = "x = [" + ", ".join(f"(lambda a: a + {n})({n})" for n in range(100)) + "]\n"
 
@@ -53,6 +55,26 @@ def test_threads_that_read_source_at_once_get_the_same_tree() -> None:
         gc.set_threshold(*threshold)
     assert errors == []
     assert found == [True] * 32
+
+
+def test_nobody_reads_source_but_by_these_functions() -> None:
+    """Whoever calls `ast.parse` itself may be disturbed by other threads."""
+    root = Path(nbflow.__file__).parent
+    named = [
+        f"{path.relative_to(root)}:{node.lineno}"
+        for path in sorted(root.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and (ast.unparse(node) == "ast.parse" or node.attr in {"getsource", "getsourcelines"})
+    ]
+    assert {place.partition(":")[0] for place in named} == {"core/parsing.py"}, named
+
+
+def test_an_expression_is_read_and_a_statement_is_not() -> None:
+    """As with `ast.parse`."""
+    assert isinstance(parsed_expression("f(1)").body, ast.Call)
+    with pytest.raises(SyntaxError):
+        parsed_expression("x = 1")
 
 
 def test_what_is_no_source_is_said() -> None:

@@ -13,6 +13,7 @@ from nbflow.running.config import settings
 from nbflow.store.memory import MemoryStore
 from nbflow.testing.checks import eventually
 from tests.differential.activities import inc
+from tests.differential.on_dask import on_dask
 from tests.differential.outcome import Outcome
 from tests.differential.program import CAPABILITIES, Outside, Program
 from tests.differential.service import Service, first
@@ -143,5 +144,6 @@ BACKENDS: Final[tuple[Backend, ...]] = (
     Live("inline", EVERYTHING - {"outside", "stuck", "limits"}, None),
     # Plain functions run on its one loop, so one that is stuck holds up all.
     Live("asyncio", EVERYTHING - {"stuck", "limits"}, 4),
+    on_dask(Live, EVERYTHING),
 )
 """All of them but the reference."""

@@ -24,7 +24,6 @@ from nbflow.core.decide import (
 from nbflow.core.errors import ActivityTimeout, RunCancelled
 from nbflow.core.events import (
     CallCancelled,
-    CallFailed,
     CallStarted,
     CallSucceeded,
     CancelRefused,
@@ -42,11 +41,10 @@ from nbflow.core.events import (
     TimerStarted,
 )
 from nbflow.core.failure import Failure
-from nbflow.core.handling import judge
 from nbflow.core.history import History
 from nbflow.core.payload import spill
+from nbflow.core.sequel import Failed, sequel
 from nbflow.core.workflow import definition
-from nbflow.engine.attempts import retry_delay
 from nbflow.engine.family import child_id
 from nbflow.engine.job import Code, Job, arguments, keywords, run_job
 from nbflow.engine.limits import WORDS
@@ -132,6 +130,8 @@ class Played:
                 self.add(self._spilled(state))
                 self._check_limit(state.activity)
             case Note(call=state):
+                assert state.activity is not None
+                self._activities[state.id] = state.activity  # a resumption may have it run yet
                 self.add(self._spilled(state))
             case StartTimer():
                 self.add(TimerStarted(0, 0.0, command.timer, command.due))
@@ -253,32 +253,14 @@ class Played:
         report: Report | None,
         timeout: str = "",
     ) -> None:
-        """See what becomes of a failure: ask the workflow, then the activity's own policy."""
-        activity = self._activities[state.id]
-        delay = retry_delay(activity, error, number)
-        ignored = delay is None and not activity.settings.raises_on_failure
-        handler = self.definition.settings.on_task_failure
-        if handler is not None:
-            decision = judge(handler, state, number, error, delay)
-            match decision.what:
-                case "handled":
-                    result, now = self.service.kept(decision.result), self.service.now
-                    how = ("on_task_failure", now)
-                    self.add(CallSucceeded(0, 0.0, state.id, number, result, *how))
-                    return
-                case "cancel":
-                    self.add(CallCancelled(0, 0.0, state.id, "on_task_failure"))
-                    return
-                case "abort":
-                    self.add(CallFailed(0, 0.0, state.id, number, error))
-                    self.close("failed", None, error, state.id)
-                    return
-                case "ignore" | "retry_now" | "retry_later":
-                    ignored = decision.what == "ignore"
-                    delay = None if ignored else decision.wait
-        again = None if delay is None else self.service.now + delay
-        event = CallFailed(0, 0.0, state.id, number, error, again, report)
-        self.add(event._replace(ignored=ignored, timeout=timeout))
+        """Do what follows from a failed attempt."""
+        attempt = Failed(state, number, error, report, timeout=timeout)
+        handler, activity = self.definition.settings.on_task_failure, self._activities[state.id]
+        service = self.service
+        found = sequel(attempt, activity, handler, lambda: service.now, service.store.put)
+        self.add(found.event)
+        if found.abort:
+            self.close("failed", None, error, state.id)
 
     # ------------------------------------------------------------ other runs
 

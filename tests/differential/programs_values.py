@@ -7,7 +7,7 @@ import decimal
 from typing import Any
 
 import nbflow
-from tests.differential.activities import faulty, give, unstorable
+from tests.differential.activities import faulty, give, inc, unstorable
 from tests.differential.program import HERE, Outside, program
 
 flow: Any = nbflow.workflow
@@ -73,3 +73,20 @@ def resumed(directory: str) -> Any:
     one = faulty(directory, "one", 0)
     one.result()
     return [one, faulty(directory, "two", 1)]
+
+
+@program(
+    23,
+    args=(HERE,),
+    gives=["one at invocation 1", "two at invocation 2", [2, 3, 4]],
+    outside=(Outside("resume"),),
+)
+@flow(name="going on after a failure, in another order", lint=False)
+def reordered(directory: str) -> Any:
+    """Ask by what was seen to fail: once that is taken back, for the same under other numbers."""
+    one = faulty(directory, "one", 0)
+    broken = faulty(directory, "two", 1)
+    found = [] if broken.exception() is None else [inc(0)]
+    found += [inc(n) for n in (1, 2, 3)]
+    numbers = [future.result() for future in found][-3:]
+    return [one.result(), broken.result(), numbers]

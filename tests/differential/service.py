@@ -65,6 +65,10 @@ class Service:
         args = tuple(self.kept(value) for value in self.program.given(directory))
         event = RunStarted(0, 0.0, found.name, args, {}, seed=ROOT, tags=found.settings.tags)
         self.begin(ROOT, workflow, event)
+        return self.go_on()
+
+    def go_on(self) -> Outcome:
+        """Go on until all runs are over, and give what came of it."""
         while self._goes_on():
             events = sum(len(run.log) for run in self.runs.values())
             assert events < MOST_EVENTS, [run.log[-3:] for run in self.runs.values()]

@@ -34,8 +34,14 @@ MODULES = (
 """To import them is to have their programs."""
 ALL = list(PROGRAMS.values())
 EACH = [
-    pytest.param(backend, program, id=f"{program.name} - {backend.name}")
-    for program in ALL
+    pytest.param(
+        backend,
+        program,
+        id=f"{program.name} - {backend.name}",
+        # A program costs a cluster ten times what it costs a thread: every fourth by default.
+        marks=[pytest.mark.torture] if backend.name == "dask" and number % 4 else [],
+    )
+    for number, program in enumerate(ALL)
     for backend in BACKENDS
     if program.needs <= backend.can
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbflow import executors
+from nbflow.magics.commands import others
 from nbflow.magics.verbs import VERBS
 
 
@@ -49,7 +50,7 @@ def provisional():
         ("%%workflow f(x) --ru", ["--run"]),
         ("%%workflow f(x) --run --on th", ["threads"]),
         ("%nbflow sta", ["status"]),
-        ("%nbflow ", list(VERBS)),
+        ("%nbflow ", [*VERBS, *others(VERBS)]),
         ("dag = %nbflow da", ["dag"]),
         ("%nbflow wait run --", ["--timeout"]),
         ("%nbflow dag ru", ["run"]),

@@ -219,6 +219,33 @@ def steps(x: int) -> Any:
     return [one.result(), other.result(), nbflow.wait_signal("step.yes").result()]
 
 
+BROKEN: list[int] = []
+"""What fails once, while the history is made."""
+
+
+@nbflow.activity
+def wobbly(x: int) -> int:
+    """Fail, if it is to."""
+    if x in BROKEN:
+        BROKEN.remove(x)
+        message = f"{x} wobbles"
+        raise OSError(message)
+    if BROKEN:
+        time.sleep(0.1)  # so that the failure comes first
+    return x
+
+
+@nbflow.workflow(lint=False)
+def reordered(x: int) -> list[int]:
+    """Ask as results come in: in another order, once a failure was taken back."""
+    found = []
+    for number, part in enumerate(nbflow.as_completed([wobbly(x + n) for n in range(4)])):
+        nbflow.side_effect(len, [number])
+        found.append(double(part))
+    errors = [future.exception() for future in found]
+    return sorted(add(future, len(errors)).result() for future in found)
+
+
 LANGUAGE: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "groups": (groups, (3,)),
     "holes": (holes, (4,)),
@@ -234,5 +261,6 @@ LANGUAGE: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "cleans": (cleans, (13,)),
     "classy": (Classy, (14,)),
     "steps": (steps, (15,)),
+    "reordered": (reordered, (16,)),
 }
 """By name: the workflow and its arguments."""

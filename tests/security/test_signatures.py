@@ -439,3 +439,28 @@ def test_only_one_place_unpickles() -> None:
         if words.search(path.read_text())
     }
     assert found == {"core/payload.py"}
+
+
+def test_with_json_only_a_run_of_plain_values_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What holds no pickle needs none to be loaded: numbers, lists and a large text."""
+    monkeypatch.setenv("NBFLOW_ALLOW_PICKLE", "0")
+    nbflow.configure(store=SqliteStore(tmp_path / "store"))
+    broken = [True]
+
+    @nbflow.activity
+    def step(n: int, rows: list[int], text: str = "") -> str:
+        if n and broken:
+            raise OSError("not yet")
+        return "x" * 70_000
+
+    @nbflow.workflow
+    def flow(rows: list[int]) -> int:
+        return len(step(1, rows, text=step(0, rows)).result())
+
+    run = flow.start([1, 2])
+    with pytest.raises(RemoteError, match="not yet"):
+        run.result(20)
+    broken.clear()
+    assert run.resume(flow).result(20) == 70_000

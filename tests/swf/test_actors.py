@@ -238,6 +238,7 @@ def test_a_result_that_cannot_be_sent_fails_at_once(domain: Domain, here: Place,
     assert says in ended(run)["reason"]
 
 
+@pytest.mark.case("R16")
 def test_a_worker_gives_up_when_asked(domain: Domain, here: Place):
     """It hears of it by its heartbeats, and its answer is that it was cancelled."""
     run = scheduled(domain, here)

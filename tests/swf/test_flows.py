@@ -18,7 +18,14 @@ import pytest
 
 import nbflow
 from nbflow import activity, workflow
-from nbflow.core.events import CallCancelled, CallFailed, CallSucceeded, MarkerRecorded, RunClosed
+from nbflow.core.events import (
+    CallCancelled,
+    CallFailed,
+    CallSucceeded,
+    ChildStarted,
+    MarkerRecorded,
+    RunClosed,
+)
 from nbflow.core.graph import Graph
 from nbflow.core.history import History as Fold
 from nbflow.core.profile import Profile
@@ -94,9 +101,12 @@ def big(size):
     return "x" * size
 
 
-@activity(retry=lambda error, attempt: True)
+@activity(retry=lambda error, attempt: attempt < 3)
 def by_function():
-    return 1
+    RAN["by_function"] += 1
+    if RAN["by_function"] < 3:
+        raise OSError(f"attempt {RAN['by_function']}")
+    return RAN["by_function"]
 
 
 @activity(timeout=5, retry=1)
@@ -211,12 +221,18 @@ def functional():
     return by_function()
 
 
+@workflow(on_task_failure=lambda failure: failure.decide_handled("instead"))
+def asking():
+    return fail("a reason")
+
+
 @workflow
 def timed():
     return slow()
 
 
 FLOWS = [
+    asking,
     diamond,
     wide,
     pickled,
@@ -452,6 +468,7 @@ def test_a_run_is_cancelled_when_asked(site: Site):
     assert execution.upstream().close_status == "CANCELED"
 
 
+@pytest.mark.case("R9")
 def test_values_that_are_too_long_go_elsewhere(nearby: Nearby, tmp_path: Path):
     """With a place to keep them long values travel; without, the call fails and says so."""
     events = Site(nearby, Directory(tmp_path / "blobs")).run(heavy, 100_000)
@@ -461,6 +478,7 @@ def test_values_that_are_too_long_go_elsewhere(nearby: Nearby, tmp_path: Path):
     assert "give a Directory or a Bucket as blobs" in said
 
 
+@pytest.mark.case("R11")
 def test_1500_wide_stays_inside_the_limits(nearby: Nearby):
     """However wide, no response is refused and no activity is scheduled in vain."""
     site = Site(nearby)
@@ -543,6 +561,7 @@ def test_decider_and_worker_run_by_themselves(site: Site):
     assert outcome(run_events(execution)) == ("completed", sum(range(30)))
 
 
+@pytest.mark.case("R11")
 def test_a_refused_schedule_is_tried_again_after_a_while(site: Site):
     """What SWF does not schedule is held back, longer each time, and not for ever."""
     site.endpoint.refuse("ScheduleActivityTask", "ACTIVITY_CREATION_RATE_EXCEEDED", times=3)
@@ -557,19 +576,18 @@ def test_a_refused_schedule_is_tried_again_after_a_while(site: Site):
     assert "SWF refused to schedule number-1 8 times" in said
 
 
-@pytest.mark.parametrize(
-    ("flow", "says"),
-    [
-        (parent, "child runs cannot be decided on SWF yet"),
-        (functional, "the retry option of by_function is a function"),
-    ],
-    ids=lambda value: getattr(value, "name", None),
-)
-def test_what_swf_cannot_do_fails_with_the_reason(site: Site, flow: Any, says: str):
-    """A run that wants what is not there fails at once, rather than hang."""
-    status, said = outcome(site.run(flow))
-    assert status == "failed"
-    assert says in said
+def test_a_retry_option_that_is_a_function_is_asked_by_the_decider(site: Site):
+    """Where a policy is code, whoever has the code says what follows, and the history keeps it."""
+    assert outcome(site.run(functional)) == ("completed", 3)
+
+
+def test_a_child_is_a_run_of_its_own(site: Site):
+    """A workflow that is called is an execution, and its result is the call's."""
+    execution = site.start(parent)
+    events = site.drive(execution)
+    (child,) = (e for e in events if isinstance(e, ChildStarted))
+    assert child.run.startswith(f"{execution.workflow_id}/")
+    assert outcome(events)[0] == "completed"
 
 
 def test_changed_code_leaves_the_run_as_it_is(site: Site, caplog: pytest.LogCaptureFixture):
@@ -591,6 +609,7 @@ def test_changed_code_leaves_the_run_as_it_is(site: Site, caplog: pytest.LogCapt
     assert outcome(site.drive(execution))[0] == "completed"
 
 
+@pytest.mark.case("R15")
 def test_a_worker_runs_no_other_version(site: Site):
     """An attempt of another version than the worker has fails and says so; it is not run."""
 
@@ -607,6 +626,7 @@ def test_a_worker_runs_no_other_version(site: Site):
     assert RAN["number"] == 0
 
 
+@pytest.mark.case("R18")
 def test_no_pickle_of_somebody_else_is_loaded(site: Site):
     """A pickle that was put into a history without the user's key is not loaded."""
     execution = site.start(pickled)
@@ -669,17 +689,12 @@ def test_what_was_not_started_by_nbflow_is_not_decided(
     mine.terminate()
 
 
-def test_an_option_that_would_be_passed_over_is_refused(site: Site):
-    """A workflow that wants to be asked about failures is not started, nor decided."""
-
-    @workflow(on_task_failure=lambda context: None)
-    def asking():
-        return number(1)
-
-    with pytest.raises(nbflow.NbflowError, match="on_task_failure, which is not asked on SWF"):
-        site.start(asking)
-    with pytest.raises(nbflow.NbflowError, match="on_task_failure, which is not asked on SWF"):
-        WorkflowDecider(site.domain, "default", [asking])
+def test_what_a_workflow_decides_about_failures_is_in_the_history(site: Site):
+    """A workflow that is asked settles its call; whoever reads all again is told the same."""
+    execution = site.start(asking)
+    events = site.drive(execution)
+    assert outcome(events) == ("completed", "instead")
+    assert run_events(execution) == events
 
 
 def test_wrong_arguments_start_nothing(site: Site):

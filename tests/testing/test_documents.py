@@ -1,4 +1,4 @@
-"""The code in the documents about testing, steps and measurements runs as it stands."""
+"""The code in documents about testing, steps, measurements and migration runs as it stands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 BLOCK = re.compile(
     r"<!-- run -->\n```python\n(.*?)```\n(?:\nprints\n\n```text\n(.*?)```)?", re.DOTALL
 )
-DOCUMENTS = ["measuring.md", "steps.md", "testing.md"]
+DOCUMENTS = ["measuring.md", "migrating-from-simpleflow.md", "steps.md", "testing.md"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

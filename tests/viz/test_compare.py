@@ -309,8 +309,10 @@ def test_a_call_under_way_is_drawn_no_further_than_its_run():
 def test_a_comparison_shows_itself(tmp_path):
     """A notebook gets a picture and text, no HTML; files and figures are of the same."""
     found = compared(simulate(revenue(3)), simulate(revenue(3), failing={"fetch-2"}))
-    data = found._repr_mimebundle_()
-    assert set(data) == {"text/plain", "image/svg+xml", "image/png"}
+    data, metadata = found._repr_mimebundle_()
+    assert set(data) == {"text/plain", "image/png"}
+    assert 600 < metadata["image/png"]["width"] < 1200
+    assert found._repr_mimebundle_(exclude={"image/png"}) == ({"text/plain": found.text()}, {})
     assert not hasattr(found, "_repr_html_")
     assert repr(found) == data["text/plain"] == found.text()
     words = "".join(ET.fromstring(found.svg()).itertext())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
@@ -11,9 +12,18 @@ from hypothesis import strategies as st
 from nbflow.core.events import CallScheduled, RunResumed, RunStarted
 from nbflow.core.graph import Graph
 from nbflow.core.payload import Ref
+from nbflow.core.profile import Profile
 from nbflow.viz.drawing import opened, scene
+from nbflow.viz.elements import DRAWN, elements
 from nbflow.viz.groups import BOXES, OTHERS, Group, Grouping, Summary
-from tests.viz.runlog import RunLog, revenue, simulate
+from nbflow.viz.nested import GROUP_SIZE
+from nbflow.viz.pen import text_width
+from nbflow.viz.rows import Rows
+from nbflow.viz.shares import group_words
+from nbflow.viz.stage import Stage
+from nbflow.viz.standing import STATES
+from nbflow.viz.wording import duration
+from tests.viz.runlog import Call, RunLog, revenue, simulate
 
 
 def links(summary: Summary) -> dict[tuple[str, str], int]:
@@ -320,3 +330,83 @@ def test_100_000_calls_are_summed_up_in_a_second_and_changes_at_once():
         grouping.update({"act3-77"})
         grouping.summary()
     assert time.process_time() - began < 0.2
+
+
+# ------------------------------------------------------------------ how much is drawn
+
+
+@pytest.fixture
+def own_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lay out without dot."""
+    monkeypatch.setenv("PATH", "")
+
+
+def staged(calls: Iterable[Call]) -> Stage:
+    """Give what a panel draws of a run."""
+    graph, profile = Graph(), Profile()
+    rows = Rows(graph, profile)
+    for event in simulate(calls):
+        graph.apply(event)
+        profile.apply(event)
+        if isinstance(event, CallScheduled):
+            rows.asked(event)
+    rows.update(graph.history.calls, ())
+    return Stage(graph, rows, lambda at: at)
+
+
+def drawn(stage: Stage) -> int:
+    """Draw it, and count its elements."""
+    stage.draw((), 0.0, settle=True)
+    return elements(stage.nodes.rows.values(), stage.edges.rows.values())
+
+
+@pytest.mark.usefixtures("own_layout")
+@pytest.mark.parametrize("dense", [False, True])
+def test_what_is_opened_is_few_elements(dense):
+    """Of the calls of opened activities as many are drawn as fit, and a box has the rest."""
+    calls: list[Call] = [(f"a-{i}", ()) for i in range(400)]
+    for i in range(400):
+        near = range(i, min(400, i + 12)) if dense else range(i, i + 1)
+        calls.append((f"b-{i}", tuple(f"a-{j}" for j in near)))
+    stage = staged(calls)
+    stage.choose("groups", [0, 1])
+    assert 800 < drawn(stage) <= DRAWN
+    single = [row for row in stage.nodes.rows.values() if "call" in row]
+    rest = [row for row in stage.nodes.rows.values() if "counts" in row]
+    assert len(single) + sum(sum(row["counts"].values()) for row in rest) == 800
+    assert len(single) > (40 if dense else 100)
+    assert stage.view["open"] == [0, 1]
+    stage.choose("groups", [])
+    assert drawn(stage) < 60
+
+
+@pytest.mark.usefixtures("own_layout")
+def test_very_many_activities_are_few_elements():
+    """The smallest activities share a box, so that boxes and lines fit."""
+    calls: list[Call] = []
+    for i in range(400):
+        for stage_ in range(120):
+            deps = (f"stage{stage_ - 1}-{i}",) if stage_ else ()
+            if i == 0 or stage_ < 4:
+                calls.append((f"stage{stage_}-{i}", deps))
+    stage = staged(calls)
+    assert 200 < drawn(stage) <= DRAWN
+    assert any("other activities" in row["name"] for row in stage.nodes.rows.values())
+
+
+COUNTS = st.dictionaries(st.sampled_from(STATES), st.integers(1, 10**7), min_size=1)
+
+
+@given(COUNTS, st.sampled_from([0.0, 0.25, 4000.0]), st.integers(0, 1))
+def test_a_box_never_cuts_a_count(counts, seconds, inner):
+    """A box has room for what it says; what it leaves out is whole counts, failures never."""
+    group = Group(id="a", activity="a", counts=counts, seconds=seconds, inner=inner)
+    words = group_words(group)
+    assert text_width(words, 10) <= GROUP_SIZE[0] - 18
+    said = words.split(" · ")
+    assert all(word in {f"{n:,} {s}" for s, n in counts.items()} for word in said[:1])
+    if "failed" in counts:
+        assert said[0] == f"{counts['failed']:,} failed"
+    whole_ = {f"{n:,} {s}" for s, n in counts.items()} | {"…", "↻", duration(seconds)}
+    assert set(said) <= whole_
+    assert ("…" in said) or {f"{n:,} {s}" for s, n in counts.items()} <= set(said)

@@ -162,6 +162,7 @@ def test_a_long_log_is_shown_while_it_is_read(monkeypatch):
     """What is known by then is told, as such, without offers that may be wrong; then the rest."""
     monkeypatch.setattr(reading, "_FIRST", 0.0)
     monkeypatch.setattr(reading, "_LOOK", 0.0)
+    monkeypatch.setattr(reading, "_SKIM", 0.0)
 
     class Driven:
         def possible(self, status: str) -> list[str]:

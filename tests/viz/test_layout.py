@@ -17,11 +17,12 @@ from benchmarks.layout import crossings as crossings_drawn
 from nbflow.core.graph import Graph
 from nbflow.viz.groups import grouped
 from nbflow.viz.layered import cut
-from nbflow.viz.layout import COMPACT, FULL, TINY, Layout, layout
+from nbflow.viz.layout import COMPACT, FULL, TINY, Layout, Place, layout
 from nbflow.viz.ordering import crossings as count_crossings
 from nbflow.viz.ordering import order
 from nbflow.viz.routing import taut
 from nbflow.viz.sifting import sifted
+from nbflow.viz.wrapping import WIDE, wrapped
 from tests.viz.runlog import RunLog, revenue, simulate
 
 needs_dot = pytest.mark.skipif(not shutil.which("dot"), reason="dot is not installed")
@@ -414,3 +415,34 @@ def test_activities_without_room_share_a_box():
     assert len(summary.nodes) == 10
     assert sum(group.calls for group in summary.nodes) == 52
     assert "big" in {group.id for group in summary.nodes}
+
+
+@given(st.integers(2, 300), st.integers(0, 3))
+def test_a_layer_that_is_too_wide_is_broken_into_rows(count, large):
+    """All boxes stay, none overlap, none is wider than the picture, and lines lead downwards."""
+    places = {"top": Place(5000.0, 26.0, 178.0, 52.0), "end": Place(5000.0, 226.0, 178.0, 52.0)}
+    at = 0.0
+    for i in range(count):
+        wide = 178.0 if i < large else 22.0
+        places[str(i)] = Place(at + wide / 2, 126.0, wide, 52.0 if i < large else 22.0)
+        at += wide + 12
+    curves = {("top", str(i)): ((0.0, 0.0),) for i in range(count)}
+    curves.update({(str(i), "end"): ((0.0, 0.0),) for i in range(count)})
+    found = Layout(places=places, curves=curves, width=max(at, 1001.0), height=252.0, engine="own")
+    broken = wrapped(found)
+    assert list(broken.places) == list(places)
+    assert {b: (p.width, p.height) for b, p in broken.places.items()} == {
+        b: (p.width, p.height) for b, p in places.items()
+    }
+    for place in broken.places.values():
+        assert place.x - place.width / 2 >= -0.01
+        assert place.x + place.width / 2 <= WIDE + 0.01
+        assert place.y + place.height / 2 <= broken.height + 0.01
+    assert not any(overlap(a, b) for a, b in combinations(broken.places.values(), 2))
+    for (source, target), curve in broken.curves.items():
+        assert curve[0][1] < curve[-1][1], (source, target)
+
+
+def overlap(a: Place, b: Place) -> bool:
+    apart = (a.width + b.width) / 2, (a.height + b.height) / 2
+    return abs(a.x - b.x) < apart[0] - 0.01 and abs(a.y - b.y) < apart[1] - 0.01

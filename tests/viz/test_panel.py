@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from nbflow.core.errors import RunError
 from nbflow.running.acting import RunActions
 from nbflow.running.run import Run
 from nbflow.store.lease import new_lease
+from nbflow.store.sqlite import SqliteStore
 from nbflow.viz.details import About
 from nbflow.viz.live import Follower
 from nbflow.viz.panel import WIDGET, Panel
@@ -365,13 +368,17 @@ def test_a_completed_run_says_why_it_cannot_be_resumed():
     follower.stop()
 
 
-def test_what_can_be_done_to_a_run_depends_on_who_drives_it():
-    """A run of another process offers nothing; one that nobody drives can be resumed."""
+def test_what_can_be_done_to_a_run_depends_on_who_drives_it(monkeypatch):
+    """A run of another process can be cancelled; one that nobody drives can be resumed."""
     store = stored(simulate(revenue(1))[:4])
     acts = RunActions(Run(RUN, store), store)
+    assert acts.possible("running") == ()  # it may just have ended
     assert acts.possible("running") == ("resume",)
     store.hold(RUN, replace(new_lease(), pid=os.getppid(), born=0))
-    assert acts.possible("running") == ()
+    assert acts.possible("running") == ("cancel",)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "mail", None)
+        assert acts.possible("running") == ()  # a store of others that keeps no letters
     assert acts.possible("completed") == ()
     assert acts.possible("failed") == ("retry",)
     assert acts.possible("cancelled") == ("resume",)
@@ -380,6 +387,50 @@ def test_what_can_be_done_to_a_run_depends_on_who_drives_it():
         acts.cancel_call("fetch-1")
     acts.cancel()  # asks the process that drives it
     assert len(store.mail.letters(RUN)) == 1
+
+
+OTHER = """
+import sys, time
+import nbflow
+nbflow.configure(store=sys.argv[1], on="threads")
+
+@nbflow.activity
+def held(path):
+    while True:
+        time.sleep(0.05)
+
+@nbflow.workflow
+def helds():
+    return [held(i) for i in range(3)]
+
+run = nbflow.start(helds)
+print(run.id, flush=True)
+run.wait()
+print(run.status, flush=True)
+"""
+
+
+def test_a_run_of_another_process_is_cancelled_in_its_panel(tmp_path):
+    """Its panel has Cancel and nothing else; that process ends the run, and the panel shows it."""
+    script, place = tmp_path / "other.py", tmp_path / "runs"
+    script.write_text(OTHER)
+    command = [sys.executable, str(script), str(place)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        try:
+            assert other.stdout is not None
+            store = SqliteStore(place)
+            run: Run[Any] = Run(other.stdout.readline().strip(), store)
+            page, follower = shown(run)
+            eventually(lambda: page.actions and page.actions[-1] == ["cancel"])
+            follower.hear({"kind": "cancel"})
+            eventually(lambda: status(page) == "cancelled")
+            assert page.of("done") == [{"kind": "done", "action": "cancel", "ok": True}]
+            assert page.of("note") == []
+            assert other.stdout.readline().strip() == "cancelled"
+        finally:
+            other.kill()
+    follower.stop()
+    store.close()
 
 
 def test_a_settled_call_stays_as_it_is_when_cancelled():

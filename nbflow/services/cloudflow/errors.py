@@ -4,7 +4,8 @@
 
     CloudFlowError           anything about CloudFlow
     ├── FdlError             a definition is not one that CloudFlow takes; has the line
-    └── EvaluationError      an expression has no value for these data; has the flow's error code
+    ├── EvaluationError      an expression has no value for these data; has the flow's error code
+    └── ActionError          what a flow calls failed, by a name that the flow can catch it by
 """
 
 from __future__ import annotations
@@ -43,3 +44,20 @@ class EvaluationError(CloudFlowError):
     """
 
     code = "FnF.RuntimeError"
+
+
+class ActionError(CloudFlowError):
+    """What a flow calls failed; raised by an action, the flow can catch it by its name.
+
+    Attributes:
+        code: The error's name, such as ``FC.ResourceThrottled``.
+        cause: What happened.
+    """
+
+    def __init__(self, code: str, cause: str = "") -> None:
+        super().__init__(f"{code}: {cause}" if cause else code)
+        self.code, self.cause = code, cause
+
+    def __reduce__(self) -> tuple[type[ActionError], tuple[str, str]]:
+        """Survive a trip to another process."""
+        return ActionError, (self.code, self.cause)

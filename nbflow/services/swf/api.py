@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
 
 from nbflow.services.swf import shapes
 from nbflow.services.swf.connection import connect
@@ -75,7 +76,7 @@ class Api:
         except ClientError as error:
             fault = error.response.get("Error", {})
             raise refusal(fault.get("Code", ""), operation, fault.get("Message", "")) from error
-        except HTTPClientError as error:
+        except (HTTPClientError, NoConnection) as error:
             raise Unreachable(f"{operation} got no answer: {error}") from error
         except BotoCoreError as error:
             raise SwfError(f"{operation} could not be sent: {error}") from error

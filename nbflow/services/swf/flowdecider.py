@@ -8,15 +8,12 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from nbflow.core.decide import decide
 from nbflow.core.definition import Definition
 from nbflow.core.errors import NbflowError
-from nbflow.core.events import (
-    RunClosed,
-)
+from nbflow.core.events import Event, RunClosed
 from nbflow.core.failure import Failure
 from nbflow.core.seals import Seal
 from nbflow.services.swf.actors import Decider
@@ -24,14 +21,24 @@ from nbflow.services.swf.batches import batch
 from nbflow.services.swf.blobs import Blobs
 from nbflow.services.swf.codec.reading import Reader
 from nbflow.services.swf.codec.texts import Texts
-from nbflow.services.swf.codec.writing import FIRST, Writer
-from nbflow.services.swf.decisions import Decision, FailWorkflowExecution, ScheduleActivityTask
+from nbflow.services.swf.codec.writing import EVENTS, Writer
+from nbflow.services.swf.deciding import decided
+from nbflow.services.swf.decisions import (
+    Decision,
+    FailWorkflowExecution,
+    RecordMarker,
+    ScheduleActivityTask,
+    StartChildWorkflowExecution,
+)
 from nbflow.services.swf.domains import Domain
-from nbflow.services.swf.errors import AlreadyExists, Invalid
+from nbflow.services.swf.errors import AlreadyExists, DoesNotExist, Invalid
 from nbflow.services.swf.events import HistoryEvent
 from nbflow.services.swf.executions import WorkflowExecution
 from nbflow.services.swf.flows import defined
+from nbflow.services.swf.kept import KeptCode
+from nbflow.services.swf.querysets import WorkflowExecutionQuerySet
 from nbflow.services.swf.sealing import KeySeal
+from nbflow.services.swf.shipping import Code
 from nbflow.services.swf.tasks import REASON, DecisionTask, shortened
 from nbflow.services.swf.wire import TypeName
 
@@ -39,20 +46,43 @@ _log = logging.getLogger(__name__)
 _LONGEST: Final = 200
 KEPT: Final = 1_000
 """How many histories a decider keeps."""
+LIVE: Final = 250
+"""Of how many executions it keeps the code, each in a thread that waits."""
 STICKY_SECONDS: Final = 10.0
 """Seconds after which another decider is asked, if the one that knows an execution is gone."""
+
+
+@dataclass(slots=True)
+class _State:
+    """What is known of an execution: its history, and its code, which waits."""
+
+    reader: Reader
+    code: KeptCode | None = None
+    ended: list[str] = field(default_factory=list)
+
+    def forget(self) -> None:
+        """Have the code end; the next decision runs it from its start."""
+        for code in self.give_up():
+            code.stop()
+
+    def give_up(self) -> list[KeptCode]:
+        """Give the code, if there is some, to be ended."""
+        code, self.code = self.code, None
+        return [] if code is None else [code]
 
 
 class WorkflowDecider(Decider):
     """Decides runs of workflows, by their names.
 
-    Each decision runs the workflow's code from its start. What the code asks for is compared with
-    the history; where the two differ nothing is answered, so that the run goes on once the code is
-    mended.
+    The workflow's code is run from its start at the first decision, and waits where it needs what
+    is not there yet; from then on it is told what is new, and goes on. So what a decision takes
+    does not grow with the run. The next decisions of the execution are asked of this decider, at
+    a task list of its own, so every event is read once.
 
-    What was read of a history is kept, and the next decisions of the execution are asked of this
-    decider, at a task list of its own, so every event is read once. If nobody takes such a task
-    for some seconds, any decider of the common list gets it, and reads the whole history.
+    If nobody takes such a task for some seconds, any decider of the common list gets it, reads the
+    whole history, and runs the code from its start. What it asks for then is compared with the
+    history; where the two differ nothing is answered, so that the run goes on once the code is
+    mended.
 
     Args:
         domain: Where.
@@ -63,9 +93,18 @@ class WorkflowDecider(Decider):
         blobs: Where texts go that are too long for SWF.
         identity: What histories say of it.
         keep: How many histories are kept.
+        lost_after: Seconds without a sign of life after which the worker of an activity that has
+            no ``heartbeat_timeout`` is taken for lost, and the activity is run again.
+        live: Of how many of them the code is kept as well, waiting in a thread of its own.
+        events: Events of a history from which on a run goes on in a new execution, as soon as
+            nothing is under way; SWF ends one that has 25,000.
+
+    Attributes:
+        begun: How often it has run the code of a workflow from its start.
+        applied: How many events of logs it has told to code.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one a setting
         self,
         domain: Domain,
         task_list: str,
@@ -75,17 +114,25 @@ class WorkflowDecider(Decider):
         blobs: Blobs | None = None,
         identity: str | None = None,
         keep: int = KEPT,
+        lost_after: float | None = None,
+        live: int = LIVE,
+        events: int = EVENTS,
     ) -> None:
         super().__init__(domain, task_list, identity=identity)
         self.own_list = f"{task_list[:_LONGEST]}-{uuid.uuid4().hex}"
-        self.keep = keep
-        self._kept: OrderedDict[str, Reader] = OrderedDict()
+        self.keep, self.lost_after = keep, lost_after
+        self.live, self.events = live, events
+        self.begun = self.applied = 0
+        self._kept: OrderedDict[str, _State] = OrderedDict()
         self._lock = threading.Lock()
-        known = [defined(workflow) for workflow in workflows]
+        given = list(workflows)
+        known = [defined(workflow) for workflow in given]
         self._known = {TypeName(d.name, d.version): d for d in known}
+        for workflow in given:  # and the children that their code names
+            self._known = {**Code.of(workflow).workflows, **self._known}
         self._activity_task_list, self._blobs = activity_task_list, blobs
         self._seal: Seal = KeySeal()
-        self._registered: set[TypeName] = set()
+        self._registered: set[tuple[str, TypeName]] = set()
 
     def decide(self, task: DecisionTask) -> list[Decision]:
         """Give the decisions for a task.
@@ -93,32 +140,80 @@ class WorkflowDecider(Decider):
         Raises:
             NbflowError: There is no such workflow here, or its code disagrees with the history.
         """
+        found = self.definition(task)
+        state = self._state(task)
+        reader = state.reader
+        try:
+            code = state.code = self._code(found, state)
+            writer = Writer(
+                reader,
+                code.history,
+                code.rules,
+                self._activity_task_list,
+                self.lost_after,
+                self.events,
+                self._former,
+            )
+            made = batch(decided(code, writer))
+        except Invalid as error:
+            state.forget()
+            return [_failing(reader.texts, error)]
+        except BaseException:
+            state.forget()
+            raise
+        self._register(made.now)
+        state.ended = writer.ended
+        if code.over or any(decision.closing for decision in made.now):
+            state.forget()
+        if any(isinstance(decision, RecordMarker) for decision in made.later):
+            state.forget()  # it has gone on from what will not be in the history as it was told
+            state.reader = Reader(reader.texts)
+        with self._lock:
+            self._kept[task.token] = state  # for `handle`, once the answer was taken
+        return made.now
+
+    def _code(self, found: Definition, state: _State) -> KeptCode:
+        """Give the code of an execution, told all that is in its log."""
+        log = state.reader.see()
+        if state.code is not None:
+            known = state.code.length - len(state.code.noted)
+            if state.code.tell(log):
+                self.applied += len(log) - known
+                return state.code
+            state.forget()
+        self.begun += 1
+        self.applied += len(log)
+        return KeptCode(found, log)
+
+    def definition(self, task: DecisionTask) -> Definition:
+        """Give the workflow that a task is about.
+
+        Raises:
+            NbflowError: There is none here.
+        """
         found = self._known.get(task.type)
         if found is None:
             names = ", ".join(f"{name} {version}" for name, version in sorted(self._known))
             raise NbflowError(f"there is no workflow {' '.join(task.type)} here, only {names}")
-        reader = self._reader(task)
-        writer = Writer(reader, self._activity_task_list)
-        try:
-            now = batch(_decided(found, reader, writer)).now
-        except Invalid as error:
-            return [_failing(reader.texts, error)]
-        self._register(now)
-        with self._lock:
-            self._kept[task.token] = reader  # for `handle`, once the answer was taken
-        return now
+        return found
 
-    def _reader(self, task: DecisionTask) -> Reader:
+    def _state(self, task: DecisionTask) -> _State:
         """Give what is known of an execution, its latest events included."""
         with self._lock:
-            reader = self._kept.pop(task.execution.run_id, None)
+            state = self._kept.pop(task.execution.run_id, None)
         events = task.events
-        if reader is None or not task.previous or reader.started != task.previous:
-            reader = Reader(Texts(task.execution.workflow_id, self._blobs, self._seal))
+        if state is None or not task.previous or state.reader.started != task.previous:
+            if state is not None:
+                state.forget()
+            state = _State(Reader(Texts(task.execution.workflow_id, self._blobs, self._seal)))
             if events[0].id != 1:
                 events = self._whole(task)
-        reader.feed(event for event in events if event.id > reader.last)
-        return reader
+        try:
+            state.reader.feed(event for event in events if event.id > state.reader.last)
+        except BaseException:
+            state.forget()
+            raise
+        return state
 
     def _whole(self, task: DecisionTask) -> list[HistoryEvent]:
         """Read the history up to a task, which has only the latest part."""
@@ -141,12 +236,45 @@ class WorkflowDecider(Decider):
 
     def _keep(self, task: DecisionTask, *, taken: bool) -> None:
         """Keep what is known of an execution if, and only if, the service took the answer."""
+        gone: list[KeptCode] = []
         with self._lock:
-            reader = self._kept.pop(task.token, None)
-            if taken and reader is not None:
-                self._kept[task.execution.run_id] = reader
+            state = self._kept.pop(task.token, None)
+            if state is not None and not taken:
+                gone += state.give_up()
+            elif state is not None:
+                self._kept[task.execution.run_id] = state
                 while len(self._kept) > self.keep:
-                    self._kept.popitem(last=False)
+                    gone += self._kept.popitem(last=False)[1].give_up()
+                waiting = [s for s in self._kept.values() if s.code is not None]
+                for other in waiting[: max(0, len(waiting) - self.live)]:
+                    gone += other.give_up()  # here, lest the other thread goes on with it
+        for code in gone:
+            code.stop()
+        if taken and state is not None:
+            self._end(state.ended)
+
+    def _end(self, children: Iterable[str]) -> None:
+        """Terminate children that are not to outlive their call; one that is over is no matter."""
+        for workflow_id in children:
+            try:
+                self.api.call(
+                    "TerminateWorkflowExecution",
+                    domain=self.domain.name,
+                    workflowId=workflow_id,
+                    reason="its parent gave it up",
+                )
+            except DoesNotExist:
+                _log.debug("%s is over already", workflow_id)
+
+    def _former(self, workflow_id: str) -> list[Event]:
+        """Give the log of the latest execution of a workflow id."""
+        try:
+            found = WorkflowExecutionQuerySet(self.domain).get(workflow_id)
+        except DoesNotExist:
+            return []
+        reader = Reader(Texts(workflow_id, self._blobs, self._seal))
+        reader.feed(found.events())
+        return reader.all()
 
     def next_list(self) -> dict[str, Any]:
         """Ask for the next tasks at the own list; when this decider ends, at the common one."""
@@ -176,38 +304,21 @@ class WorkflowDecider(Decider):
         own.join()
 
     def _register(self, decisions: Iterable[Decision]) -> None:
-        """Register the types of activities before they are scheduled for the first time."""
+        """Register types before something of them is scheduled for the first time."""
         for decision in decisions:
             if isinstance(decision, ScheduleActivityTask):
-                kind = decision.activity_type
-                if kind not in self._registered:
-                    self._registered.add(kind)
-                    self._register_type(kind)
+                self._register_type("RegisterActivityType", decision.activity_type)
+            elif isinstance(decision, StartChildWorkflowExecution):
+                self._register_type("RegisterWorkflowType", decision.workflow_type)
 
-    def _register_type(self, kind: TypeName) -> None:
+    def _register_type(self, operation: str, kind: TypeName) -> None:
+        if (operation, kind) in self._registered:
+            return
         try:
-            self.api.call("RegisterActivityType", domain=self.domain.name, **kind._asdict())
+            self.api.call(operation, domain=self.domain.name, **kind._asdict())
         except AlreadyExists:
             _log.debug("%s is registered already", kind)
-
-
-def _decided(found: Definition, reader: Reader, writer: Writer) -> list[Decision]:
-    """Decide until nothing is to be written first; give all decisions.
-
-    What is written into the history by the decider itself (values from outside, what is given up)
-    may be what the code waits for: so it is in the log before the code runs once more.
-    """
-    log = [*reader.see()]
-    written: list[Decision] = []
-    while True:
-        commands = decide(found.fn, log, reader.now, options=found.settings)
-        first = [command for command in commands if isinstance(command, FIRST)]
-        if not first:
-            return [*written, *writer.write(commands)]
-        for command in first:
-            event, decisions = writer.note(command, len(log) + 1)
-            log.append(event)
-            written += decisions
+        self._registered.add((operation, kind))
 
 
 def _failing(texts: Texts, error: Invalid) -> Decision:

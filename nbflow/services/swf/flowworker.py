@@ -27,6 +27,9 @@ from nbflow.services.swf.sealing import KeySeal
 from nbflow.services.swf.tasks import ActivityTask, shortened
 from nbflow.services.swf.wire import TypeName
 
+Around = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Puts something around a function."""
+
 
 class WorkflowWorker(ActivityWorker):
     """Runs activities of nbflow, by their names, one at a time.
@@ -39,6 +42,7 @@ class WorkflowWorker(ActivityWorker):
         blobs: Where texts go that are too long for SWF.
         identity: What histories say of it.
         heartbeat: Seconds between two signs of life.
+        around: Puts functions around each attempt, see `nbflow.engine.around`.
     """
 
     def __init__(
@@ -50,10 +54,11 @@ class WorkflowWorker(ActivityWorker):
         blobs: Blobs | None = None,
         identity: str | None = None,
         heartbeat: float | None = None,
+        around: Around | None = None,
     ) -> None:
         super().__init__(domain, task_list, identity=identity, heartbeat=heartbeat)
         self._known = {activity.name: activity for activity in activities}
-        self._blobs = blobs
+        self._blobs, self._around = blobs, around
         self._seal: Seal = KeySeal()
 
     def perform(self, task: ActivityTask) -> str | None:
@@ -94,11 +99,12 @@ class WorkflowWorker(ActivityWorker):
         self, task: ActivityTask, asked: CallScheduled, attempt: int, inputs: Iterable[Event]
     ) -> Job:
         activity = self._activity(task.type)
+        fn = activity.fn if self._around is None else self._around(activity.fn)
         return Job(
             run=task.execution.workflow_id,
             call=asked.call,
             attempt=attempt,
-            code=Code(activity.name, activity.fn),
+            code=Code(activity.name, fn),
             args=asked.args,
             kwargs=asked.kwargs,
             inputs={e.call: e.result for e in inputs if isinstance(e, CallSucceeded)},

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple, TypeGuard
+from typing import Any, Final
 
-from nbflow.core.errors import ActivityTimeout, RunError
+from nbflow.core.errors import ActivityTimeout
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
@@ -23,48 +23,33 @@ from nbflow.core.events import (
     CallSucceeded,
     CancelRequested,
     Event,
-    RunClosed,
+    RunContinued,
     SignalReceived,
     TimerFired,
 )
 from nbflow.core.failure import Failure
+from nbflow.engine.limits import WORDS
+from nbflow.services.swf.codec.others import CLOSINGS, OTHERS, Others, closing
+from nbflow.services.swf.codec.records import (
+    AT,
+    JUDGED,
+    KNOWN,
+    LOST,
+    WATCHED,
+    Attempt,
+    News,
+    Next,
+    Open,
+    flag,
+    is_of,
+)
 from nbflow.services.swf.codec.rules import Rule
 from nbflow.services.swf.codec.texts import Note, Texts
 from nbflow.services.swf.errors import HistoryBroken
 from nbflow.services.swf.events import HistoryEvent
 
 
-class Attempt(NamedTuple):
-    """An attempt of a call.
-
-    Attributes:
-        call: The call's id.
-        number: Which attempt, from 1.
-        task: The activity id that it has.
-        begun: Whether a worker took it.
-    """
-
-    call: str
-    number: int
-    task: str
-    begun: bool = False
-
-
-class Next(NamedTuple):
-    """The next attempt of a call: which one, and when it is due (seconds, epoch)."""
-
-    number: int
-    at: float
-
-
-class _News(NamedTuple):
-    """Something that happened outside, not seen by a decision yet."""
-
-    id: int
-    event: Event
-
-
-class Reader:
+class Reader(Others):
     """Reads the history of an execution, event by event.
 
     Attributes:
@@ -77,12 +62,19 @@ class Reader:
         timers: The timers of the code that are open.
         refused: How often SWF could not schedule an activity id, and when it last said so.
         closed: Whether the execution is over.
+        failing: Failures of which the decider has still to say what becomes of them, by call.
+        flags: What the first attempt of a call says besides its policy.
+        carried: What is to be begun here of a log that was carried over.
+        words: What stands in front of the first text.
+        given: What the execution was started with, by the service's names.
+        stays: Whether the run cannot go on in a new execution, its log being too long for SWF.
         now: When the latest decision task was handed out (seconds, epoch).
         last: The number of the latest event.
         started: The number of the event that handed the latest decision task out.
     """
 
     def __init__(self, texts: Texts) -> None:
+        super().__init__()
         self.texts = texts
         self.log: list[Event] = []
         self.open: dict[str, Attempt] = {}
@@ -92,16 +84,19 @@ class Reader:
         self.due: dict[str, int] = {}
         self.timers: set[str] = set()
         self.refused: dict[str, tuple[int, float]] = {}
-        self.closed = False
+        self.closed, self._why = False, ""
         self.now = 0.0
-        self.last = 0
-        self.started = 0
-        self._through = 0
+        self.last = self.started = self._through = 0
         self._attempts: dict[int, Attempt] = {}
         self._next: dict[str, int] = {}
         self._rules: dict[str, Rule] = {}
+        self.failing: dict[str, CallFailed] = {}
+        self.flags: dict[str, frozenset[str]] = {}
+        self.carried = Open(set(), {})
+        self.words, self.stays = "run", False
+        self.given: dict[str, Any] = {}
         self._given_up: set[str] = set()
-        self._news: deque[_News] = deque()
+        self._news: deque[News] = deque()
         self._made: list[tuple[float, Event]] = []
         self._signals: dict[str, int] = {}
         self._told: set[str] = set()
@@ -124,10 +119,11 @@ class Reader:
             self.now, self.started = event.at, event.id
         elif event.kind == "DecisionTaskCompleted":
             self._through = event.attributes["startedEventId"]
+            self._see(self._through)
         handler = _HANDLERS.get(event.kind)
         if handler is not None:
             handler(self, event)
-        if event.kind in _CLOSINGS:
+        if event.kind in CLOSINGS:
             self._over(event)
 
     # What a decision saw and made
@@ -138,12 +134,16 @@ class Reader:
         return self.log
 
     def all(self) -> list[Event]:
-        """Give the events with what no decision has seen yet, for whoever only looks.
+        """Give the events with what no decision has seen yet, for whoever only looks."""
+        self._take_all()
+        return self.told()
+
+    def told(self) -> list[Event]:
+        """Give the events so far as folds of all of them want them.
 
         What was read before a turn of the code stands with the first call of that turn, as in any
         log. Here that call may come late, since it is heard of when it can run: so it is moved.
         """
-        self._take_all()
         asked = [e for e in self.log if isinstance(e, CallScheduled)]
         read = {e.turn: e.after for e in asked if e.after}
         return [
@@ -161,11 +161,20 @@ class Reader:
             call = getattr(event, "call", "")
             if call in self._given_up and not isinstance(event, CallStarted):
                 continue
-            if isinstance(event, CallFailed) and event.retry_at is not None:
-                number = event.attempt + 1
-                if self._next.get(call, 0) < number:
-                    self.wanted[call] = Next(number, event.retry_at)
+            if isinstance(event, CallFailed):
+                if JUDGED in self.flags.get(call, ()) and not event.abandoned:
+                    self.failing[call] = event
+                    continue
+                self.want(event)
+            elif isinstance(event, SignalReceived) and event.propagate:
+                self.passing.append(event)
             self._add(event.at, event)
+
+    def want(self, event: CallFailed) -> None:
+        """Take note of when a call is to be tried again."""
+        number = event.attempt + 1
+        if event.retry_at is not None and self._next.get(event.call, 0) < number:
+            self.wanted[event.call] = Next(number, event.retry_at)
 
     def _decided(self) -> None:
         """Take what the latest answered decision saw and made into the log."""
@@ -181,32 +190,44 @@ class Reader:
 
     def _over(self, event: HistoryEvent) -> None:
         self._take_all()
-        self._add(event.at, _closing(self, event))
+        for failed in self.failing.values():
+            self._add(event.at, failed._replace(retry_at=None))
+        for sent in self.sending.values():
+            self._add(event.at, sent)
+        for made in closing(self, event):
+            self._add(event.at, made)
         self.closed = True
 
     def _make(self, event: HistoryEvent, made: Event) -> None:
-        self._made.append((event.at, made))
+        # As late as the decision was handed out: that is when the code took it to be.
+        self._made.append((self.now or event.at, made))
 
     def _tell(self, event: HistoryEvent, told: Event) -> None:
-        self._news.append(_News(event.id, told._replace(at=event.at)))
+        self._news.append(News(event.id, told._replace(at=event.at)))
 
     # Activities
 
     def _scheduled(self, event: HistoryEvent) -> None:
         note = self.texts.read(event.control)
-        if note is None:
-            return
+        if note is not None:
+            attempt = self._begin(event, note, event.activity_id)
+            self._attempts[event.id] = self.open[attempt.call] = attempt
+
+    def _begin(self, event: HistoryEvent, note: Note, task: str) -> Attempt:
+        """Take in an attempt of a call; the first one says that the call was asked for."""
         if note.words[0] == "again":
             call, number = note.words[2], int(note.words[1])
         else:
             asked: Any = note.events[0]
-            call, number = asked.call, 1
-            self.first[call] = event
+            flags = frozenset(note.words[2:])
+            call, number = asked.call, int(flag(flags, AT) or 1)
+            self.first[call], self.flags[call] = event, flags
             self._rules[call] = Rule.read(note.words[1])
-            self._make(event, asked)
-        self._attempts[event.id] = self.open[call] = Attempt(call, number, event.activity_id)
+            for made in note.events[KNOWN in flags :]:
+                self._make(event, made)
         self._step(call, number)
-        self.refused.pop(event.activity_id, None)
+        self.refused.pop(task, None)
+        return Attempt(call, number, task)
 
     def _step(self, call: str, number: int) -> None:
         """Take note that an attempt was seen to."""
@@ -231,16 +252,24 @@ class Reader:
         elif event.kind == "ActivityTaskCanceled":
             self._tell(event, CallCancelled(0, 0.0, attempt.call, event.details or ""))
         else:
-            failed = self._failure(event, attempt)
-            rule = self._rules[attempt.call]
-            delay = rule.delay(failed.error, attempt.number, f"{self.texts.run} {attempt.call}")
-            retry_at = None if delay is None else event.at + delay
-            ignored = rule.ignored and retry_at is None
-            self._tell(event, failed._replace(retry_at=retry_at, ignored=ignored))
+            self._fail(event, attempt, self._failure(event, attempt))
+
+    def _fail(self, event: HistoryEvent, attempt: Attempt, failed: CallFailed) -> None:
+        """See when a failed attempt is tried again, as its policy says."""
+        call, number = attempt.call, attempt.number
+        rule, flags = self._rules[call], self.flags[call]
+        delay = rule.delay(failed.error, number, f"{self.texts.run} {call}")
+        if failed.timeout == "HEARTBEAT" and WATCHED in flags:
+            # Its worker is gone, and the activity has set no such limit: so it is run again.
+            delay = 0.0 if number < LOST else delay
+            failed = failed._replace(abandoned=delay is not None)
+        retry_at = None if delay is None else event.at + delay
+        ignored = rule.ignored and retry_at is None
+        self._tell(event, failed._replace(retry_at=retry_at, ignored=ignored))
 
     def _success(self, event: HistoryEvent, attempt: Attempt) -> CallSucceeded:
         note = self.texts.read(event.result)
-        if _of(note, attempt) and isinstance(note.events[0], CallSucceeded):
+        if is_of(note, attempt) and isinstance(note.events[0], CallSucceeded):
             # Whose result it is, the history says: not who sent it.
             return note.events[0]._replace(call=attempt.call, attempt=attempt.number)
         return CallSucceeded(0, 0.0, attempt.call, attempt.number, event.result, "worker", event.at)
@@ -249,10 +278,14 @@ class Reader:
         call, number = attempt.call, attempt.number
         if event.kind == "ActivityTaskTimedOut":
             kind = event.timeout_type
-            error = Failure.of(ActivityTimeout(f"{call} timed out: {kind}", kind))
+            limit = flag(self.flags[call], f"{kind}=")
+            text = f"{call} timed out: {kind}"
+            if limit:
+                text = WORDS[kind].format(call=call, seconds=float(limit))
+            error = Failure.of(ActivityTimeout(text, kind))
             return CallFailed(0, 0.0, call, number, error, timeout=kind)
         note = self.texts.read(event.details)
-        if _of(note, attempt) and isinstance(note.events[0], CallFailed):
+        if is_of(note, attempt) and isinstance(note.events[0], CallFailed):
             return note.events[0]._replace(call=call, attempt=number)
         said = f"{event.reason or 'it failed'}: {event.details}" if event.details else event.reason
         error = Failure(kind="ActivityTaskFailed", bases=_FOREIGN, message=said or "it failed")
@@ -270,7 +303,8 @@ class Reader:
             self._step(call, int(note.words[1]))
         else:
             self.timers.add(event.timer_id)
-            self._make(event, note.events[0])
+            for made in note.events:
+                self._make(event, made)
 
     def _timer_fired(self, event: HistoryEvent) -> None:
         call = self.waiting.pop(event.timer_id, None)
@@ -290,24 +324,31 @@ class Reader:
         for made in note.events if note is not None else ():
             if isinstance(made, CallCancelled):
                 self._given_up.add(made.call)
-                self.open.pop(made.call, None)
+                for place in (self.open, self.children, self.functions, self.failing):
+                    place.pop(made.call, None)
                 self._step(made.call, self._next.get(made.call, 0) + 1)
+            elif isinstance(made, CallFailed | CallSucceeded):  # what was decided of a failure
+                self.failing.pop(made.call, None)
+                if isinstance(made, CallFailed):
+                    self.want(made)
             self._make(event, made)
 
     def _signalled(self, event: HistoryEvent) -> None:
         note = self.texts.read(event.input)
         told: Any = note.events[0] if note is not None and note.events else None
+        if note is not None and note.words[0] == "cancel":
+            self._why = str(told.result)
+            return
         if not isinstance(told, SignalReceived):
             told = SignalReceived(0, 0.0, event.signal_name, 0, event.input)
         if told.id and told.id in self._told:
             return
-        self._told.add(told.id)
-        number = self._signals[told.name] = self._signals.get(told.name, 0) + 1
-        self._tell(event, told._replace(number=number))
+        self._tell(event, self._numbered(told))
 
     def _asked_to_cancel(self, event: HistoryEvent) -> None:
         who = event.external_workflow_execution
-        self._tell(event, CancelRequested(0, 0.0, f"asked by {who.workflow_id}" if who else ""))
+        why = f"asked by {who.workflow_id}" if who else self._why
+        self._tell(event, CancelRequested(0, 0.0, why))
 
     def _began(self, event: HistoryEvent) -> None:
         note = self.texts.read(event.input)
@@ -315,42 +356,30 @@ class Reader:
             raise HistoryBroken(
                 "the execution was not started by nbflow: its input is none of ours"
             )
-        self._add(event.at, note.events[0])
+        self.words, self.given = " ".join(note.words), event.attributes
+        for made in note.events:
+            if isinstance(made, RunContinued):
+                continue
+            known = self._numbered(made) if isinstance(made, SignalReceived) else made
+            self._add(made.at or event.at, known)
+        if len(note.events) > 1:
+            self.carried = Open.of(self.log)
+
+    def _numbered(self, told: SignalReceived) -> SignalReceived:
+        """Give a signal the number that it has among those of its name."""
+        self._told.add(told.id)
+        number = self._signals[told.name] = self._signals.get(told.name, 0) + 1
+        return told._replace(number=number)
 
     def _not_scheduled(self, event: HistoryEvent) -> None:
-        times, _ = self.refused.get(event.activity_id, (0, 0.0))
-        self.refused[event.activity_id] = (times + 1, event.at)
+        self._refused(event, event.activity_id)
 
-
-def _of(note: Note | None, attempt: Attempt) -> TypeGuard[Note]:
-    """Whether a text is ours, and was written for that very attempt."""
-    return note is not None and bool(note.events) and note.words[-1] == attempt.task
-
-
-def _closing(reader: Reader, event: HistoryEvent) -> Event:
-    """Give the event that ends the run."""
-    status = _CLOSINGS[event.kind]
-    text = event.attributes.get("result" if status == "completed" else "details")
-    note = reader.texts.read(text) if status != "continued" else None
-    if note is not None and note.events and isinstance(note.events[0], RunClosed):
-        return note.events[0]
-    if status == "completed":
-        return RunClosed(0, 0.0, status, text)
-    said = event.attributes.get("reason") or _SAID.get(event.kind, "")
-    error = Failure.of(RunError(said)) if said and status == "failed" else None
-    return RunClosed(0, 0.0, status, None, error)
+    def _refused(self, event: HistoryEvent, task: str) -> None:
+        times, _ = self.refused.get(task, (0, 0.0))
+        self.refused[task] = (times + 1, event.at)
 
 
 _FOREIGN: Final = ("ActivityTaskFailed", "Exception", "BaseException")
-_CLOSINGS: Final = {
-    "WorkflowExecutionCompleted": "completed",
-    "WorkflowExecutionFailed": "failed",
-    "WorkflowExecutionTimedOut": "failed",
-    "WorkflowExecutionCanceled": "cancelled",
-    "WorkflowExecutionTerminated": "cancelled",
-    "WorkflowExecutionContinuedAsNew": "continued",
-}
-_SAID: Final = {"WorkflowExecutionTimedOut": "the execution took longer than it may"}
 _HANDLERS: Final[dict[str, Callable[[Reader, HistoryEvent], None]]] = {
     "WorkflowExecutionStarted": Reader._began,  # noqa: SLF001 - of this module, as all of these
     "WorkflowExecutionSignaled": Reader._signalled,  # noqa: SLF001
@@ -366,4 +395,5 @@ _HANDLERS: Final[dict[str, Callable[[Reader, HistoryEvent], None]]] = {
     "TimerCanceled": Reader._timer_cancelled,  # noqa: SLF001
     "MarkerRecorded": Reader._marked,  # noqa: SLF001
     "ScheduleActivityTaskFailed": Reader._not_scheduled,  # noqa: SLF001
+    **OTHERS,
 }

@@ -10,7 +10,6 @@ from typing import NamedTuple, Self
 from nbflow.core.activity import Activity
 from nbflow.core.failure import Failure
 from nbflow.core.retry import Retry
-from nbflow.services.swf.errors import Invalid
 
 
 class Rule(NamedTuple):
@@ -38,15 +37,10 @@ class Rule(NamedTuple):
     def of(cls, activity: Activity[..., object]) -> Self:
         """Make the one of an activity's options.
 
-        Raises:
-            Invalid: Its retry option is a function, which cannot travel.
+        Where its retry option is a function it is not asked by this: a decider asks it, see
+        `nbflow.services.swf.codec.records.JUDGED`.
         """
         retry = activity.settings.retry
-        if retry.when is not None:
-            raise Invalid(
-                f"the retry option of {activity.name} is a function, which a history cannot hold: "
-                "use nbflow.Retry(attempts=..., on=...)"
-            )
         names = tuple(
             kind.__qualname__
             if kind.__module__ == "builtins"

@@ -19,6 +19,7 @@ from nbflow.services.swf.blobs import LIMIT, BlobMissing, Blobs, digest_of, fetc
 
 _MARK: Final = "nbflow"
 _FORBIDDEN: Final = re.compile(r"[^\w.@+-]")
+_SEQUEL: Final = re.compile(r"\+\d+$")
 _LONGEST: Final = 200
 
 
@@ -47,15 +48,21 @@ class Texts:
     def __init__(self, run: str, blobs: Blobs | None = None, seal: Seal | None = None) -> None:
         self.run, self.blobs, self.seal = run, blobs, seal
 
-    def write(self, words: str, *events: Event, most: int = LIMIT) -> str:
+    def write(self, words: str, *events: Event, most: int = LIMIT, timed: bool = False) -> str:
         """Write a text.
+
+        Args:
+            words: What it is.
+            events: What it holds.
+            most: How many characters SWF takes there.
+            timed: Whether the events keep their times: those of a log that goes on.
 
         Raises:
             Invalid: It is too long, and there is nowhere to keep it.
         """
         if not events:
             return stowed(f"{_MARK} {words}", self.blobs, most)
-        plain = [event._replace(seq=0, at=0.0) for event in events]
+        plain = [event._replace(seq=0, at=event.at if timed else 0.0) for event in events]
         text = f"{_MARK} {words}\n{encode(plain, self._scope(words), self.seal)}"
         return stowed(text, self.blobs, most)
 
@@ -96,4 +103,22 @@ def task_id(call: str, attempt: int) -> str:
     return made if attempt == 1 else f"{made}~{attempt}"
 
 
-__all__ = ["BlobMissing", "Note", "Texts", "task_id"]
+def execution_id(run: str) -> str:
+    """Give the workflow id of a run: a child's has letters that SWF forbids.
+
+    What a run goes on in, as new, has the workflow id of the first one.
+
+    Example:
+        >>> execution_id("flow-1"), execution_id("flow-1+3")
+        ('flow-1', 'flow-1')
+        >>> execution_id("flow-1/part-2")[:14]
+        'flow-1.part-2~'
+    """
+    first = _SEQUEL.sub("", run)
+    if "/" not in first:
+        return first
+    made = _FORBIDDEN.sub("_", first.replace("/", "."))[:_LONGEST]
+    return f"{made}~{digest_of(first.encode())[:12]}"
+
+
+__all__ = ["BlobMissing", "Note", "Texts", "execution_id", "task_id"]

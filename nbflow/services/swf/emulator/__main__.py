@@ -7,16 +7,18 @@ import asyncio
 import signal
 import sys
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any, TextIO
 
 from nbflow.core.errors import NbflowError
 from nbflow.services.swf.emulator.http import listen
 from nbflow.services.swf.emulator.limits import Limits
+from nbflow.services.swf.emulator.recording import Recorded
 from nbflow.services.swf.emulator.server import Server
 
 _EPILOG = """\
 The address is the first line of the output. Point clients to it by AWS_ENDPOINT_URL or
-endpoint_url. Ctrl-C or SIGTERM ends it; nothing is kept.
+endpoint_url. Ctrl-C or SIGTERM ends it; nothing is kept, but for what --record FILE keeps.
 """
 
 
@@ -36,6 +38,12 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME=NUMBER",
         help=f"change a quota: {', '.join(f.name for f in fields(Limits))}",
+    )
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        type=Path,
+        help="keep what is asked in a file, and go on from what it has",
     )
     parser.add_argument("--until-eof", action="store_true", help="end when the standard input does")
     return parser
@@ -77,7 +85,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; give its exit code."""
     given = _parser().parse_args(argv)
     try:
-        server = Server(_limits(given.limit), seed=given.seed, frozen=given.frozen)
+        limits = _limits(given.limit)
+        machine = Recorded(given.record, limits) if given.record else None
+        server = Server(limits, seed=given.seed, frozen=given.frozen, machine=machine)
         ends = sys.stdin if given.until_eof else None
         asyncio.run(serve(server, given.host, given.port, ends))
     except (NbflowError, OSError) as error:

@@ -78,10 +78,15 @@ class Server:
     """A machine with a clock, polls that wait, and faults on purpose."""
 
     def __init__(
-        self, limits: Limits | None = None, *, seed: str = "", frozen: bool = False
+        self,
+        limits: Limits | None = None,
+        *,
+        seed: str = "",
+        frozen: bool = False,
+        machine: Machine | None = None,
     ) -> None:
         self.limits = limits or Limits()
-        self.machine = Machine(self.limits, seed=seed)
+        self.machine = machine or Machine(self.limits, seed=seed)
         self.clock = Clock(frozen=frozen)
         self.injections = Injections()
         self._again: dict[Queue, Data] = {}

@@ -7,7 +7,9 @@ import builtins
 import symtable
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
+
+from nbflow.core.parsing import parsed
 
 CHANGES: Final = frozenset(
     {
@@ -18,8 +20,22 @@ CHANGES: Final = frozenset(
     }
 )
 """Methods and functions of modules that are called for what they change, not for what they give."""
-_STAR: Final = "*"
+STAR: Final = "*"
 _BUILTINS: Final = frozenset(vars(builtins))
+
+
+class Names(NamedTuple):
+    """Names at the top of some code.
+
+    Attributes:
+        binds: Those that it gives a value.
+        needs: Those that it reads.
+        early: Those among them that it reads when it is run, not only in functions.
+    """
+
+    binds: frozenset[str]
+    needs: frozenset[str]
+    early: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +49,10 @@ class Part:
         binds: The names that it gives a value.
         needs: The names that it reads, now or in the functions that it defines.
         changes: The names whose values it changes.
+        plain: The code as a module has it: a cell of ours as a decorated function; "" where that
+            is `source` itself.
+        lines: For each line of that, the line of the cell that it comes from.
+        early: The names among `needs` that it reads at once, and not in functions only.
     """
 
     source: str
@@ -41,6 +61,14 @@ class Part:
     binds: frozenset[str]
     needs: frozenset[str]
     changes: frozenset[str]
+    plain: str = ""
+    lines: tuple[int, ...] = ()
+    early: frozenset[str] = frozenset()
+
+    @property
+    def text(self) -> str:
+        """The code as a module has it."""
+        return self.plain or self.source
 
 
 def parts(source: str, cell: int) -> Iterator[Part]:
@@ -50,35 +78,54 @@ def parts(source: str, cell: int) -> Iterator[Part]:
         SyntaxError: It is no Python.
     """
     lines = source.splitlines(keepends=True)
-    for statement in ast.parse(source).body:
+    for statement in parsed(source).body:
         first = min(
             [statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", ()))]
         )
         text = "".join(lines[first - 1 : statement.end_lineno])
+        places = tuple(range(first, (statement.end_lineno or first) + 1))
         if text[: _offset(statement, first)].strip() or ";" in text.split("\n")[0]:
             text = ast.unparse(statement)  # several statements on one line
-        binds, needs = _names(ast.unparse(statement))
+            places = (first,) * (text.count("\n") + 1)
+        found = names(ast.unparse(statement))
+        binds = found.binds
         if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
-            binds |= {_STAR}
-        yield Part(text, cell, first, binds, needs, frozenset(_changed(statement)))
+            binds |= {STAR}
+        changed = frozenset(_changed(statement))
+        about = _comments(lines, first)
+        plain = "".join(lines[about - 1 : first - 1]) + text
+        places = (*range(about, first), *places)
+        yield Part(text, cell, first, binds, found.needs, changed, plain, places, found.early)
+
+
+def _comments(lines: Sequence[str], first: int) -> int:
+    """Give the first line of the comment that stands right above a statement."""
+    while first > 1 and lines[first - 2].startswith("#"):
+        first -= 1
+    return first
 
 
 def _offset(statement: ast.stmt, first: int) -> int:
     return statement.col_offset if statement.lineno == first else 0
 
 
-def _names(source: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Give the names that code binds at its top, and those that it reads from there."""
+def names(source: str) -> Names:
+    """Give the names that code binds at its top, and those that it reads from there.
+
+    Raises:
+        SyntaxError: It is no Python.
+    """
     table = symtable.symtable(source, "<cell>", "exec")
     binds = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
     binds |= {child.get_name() for child in table.get_children() if _is_definition(child, table)}
-    needs = {s.get_name() for s in table.get_symbols() if s.is_referenced()}
+    early = {s.get_name() for s in table.get_symbols() if s.is_referenced()}
+    needs = set(early)
     for child in _below(table):
         needs |= {s.get_name() for s in child.get_symbols() if s.is_global() and s.is_referenced()}
         binds |= {
             s.get_name() for s in child.get_symbols() if s.is_declared_global() and s.is_assigned()
         }
-    return frozenset(binds), frozenset(needs - _BUILTINS)
+    return Names(frozenset(binds), frozenset(needs - _BUILTINS), frozenset(early - _BUILTINS))
 
 
 def _is_definition(child: symtable.SymbolTable, table: symtable.SymbolTable) -> bool:
@@ -133,7 +180,7 @@ def reached(found: Sequence[Part], names: Iterable[str]) -> list[Part]:
     while grown:
         grown = False
         for number, part in enumerate(found):
-            if number not in kept and (wanted & (part.binds | part.changes) or _STAR in part.binds):
+            if number not in kept and (wanted & (part.binds | part.changes) or STAR in part.binds):
                 kept.add(number)
                 wanted |= part.needs
                 grown = True

@@ -1,0 +1,1 @@
+"""Other libraries' ways of writing workflows, run by nbflow."""

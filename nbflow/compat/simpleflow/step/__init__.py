@@ -1,0 +1,1 @@
+"""Parts of a workflow that are done once."""

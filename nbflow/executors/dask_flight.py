@@ -1,0 +1,108 @@
+"""An attempt on a Dask cluster: what it is made of, how it is sent, and what its end says."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbflow.core.errors import NbflowError, WorkerDied
+from nbflow.core.events import Report
+from nbflow.core.failure import Failure
+from nbflow.core.held import Held
+from nbflow.core.payload import Blob, Stored
+from nbflow.engine.executor import Inbox
+from nbflow.engine.job import Answer, Job, inlined
+from nbflow.engine.output import Rules
+from nbflow.executors.dask_link import Link, OnCluster
+from nbflow.executors.dask_worker import Sent
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class Flight:
+    """An attempt that is with the cluster.
+
+    Attributes:
+        job: The attempt.
+        inbox: Who is to be told.
+        key: Its name there.
+        values: What it takes that is on the cluster: by call, or ``@`` and the digest of a blob.
+        where: Of these, the results of other calls.
+        future: Dask's.
+    """
+
+    job: Job
+    inbox: Inbox
+    key: str
+    values: dict[str, Any] = field(default_factory=dict)
+    where: dict[str, OnCluster] = field(default_factory=dict)
+    future: Any = None
+
+
+def inputs(link: Link, flight: Flight) -> tuple[str, ...]:
+    """Note the results that are on this cluster; give those that are nowhere."""
+    gone = []
+    for call, stored in (flight.job.inputs or {}).items():
+        where = stored.elsewhere if isinstance(stored, Held) else None
+        if not isinstance(where, OnCluster):
+            continue
+        if not where.there():
+            gone.append(call)
+        elif where.link is link:
+            flight.where[call] = where
+            flight.values[call] = where.future
+    return tuple(gone)
+
+
+def message(link: Link, flight: Flight, rules: Rules, limit: int) -> bytes:
+    """Make what a worker is sent for an attempt."""
+    job = flight.job
+
+    def form(stored: Stored) -> Stored:
+        return stored if isinstance(stored, Blob) else inlined(stored, job)
+
+    given = {c: form(s) for c, s in (job.inputs or {}).items() if c not in flight.values}
+    return pickle.dumps(
+        Sent(
+            flight.key,
+            link.topic,
+            (job.code.name, job.code.digest),
+            job.key,
+            tuple(form(a) for a in job.args),
+            {k: form(a) for k, a in job.kwargs.items()} if job.kwargs else None,
+            given or None,
+            limit,
+            job.timeout is not None,
+            rules.elsewhere(),
+        ),
+        pickle.HIGHEST_PROTOCOL,
+    )
+
+
+def cancel(flight: Flight) -> None:
+    """Tell the cluster that nobody waits for an attempt."""
+    if flight.future is not None:
+        try:
+            flight.future.cancel()
+        except Exception:  # noqa: BLE001 - the cluster is gone, and the attempt with it
+            _logger.debug("%s could not be cancelled", flight.key)
+
+
+def why(flight: Flight, error: BaseException) -> BaseException:
+    """Give the error of an attempt that did not come to its end."""
+    if isinstance(error, NbflowError):
+        return error.with_traceback(None)
+    job, kind = flight.job, type(error).__name__
+    worker = getattr(getattr(error, "last_worker", None), "address", "")
+    if worker:
+        return WorkerDied(f"{job.call}, attempt {job.attempt}: the Dask worker {worker} died")
+    return WorkerDied(f"{job.call}, attempt {job.attempt}: Dask could not run it: {kind}: {error}")
+
+
+def failed(error: BaseException) -> Answer:
+    """Answer for an attempt that never came to its end."""
+    return Answer(Report("dask", time.time()), error=Failure.of(error))

@@ -1,0 +1,48 @@
+"""Every program means the same on Amazon SWF: its emulator here, with a decider and a worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.differential.program import Program
+from tests.differential.swf import OnSwf
+from tests.differential.test_programs import ALL, check, decided, differences
+
+STICKY = OnSwf("swf", keep=1_000)
+FORGETFUL = OnSwf("swf-forgetful", keep=0)
+COUNTING = {"a budget of events": "it counts events, and here the log has those of beginnings"}
+"""Programs whose runs differ by their nature, and why; what comes of them is the same."""
+SOME = ALL[::3]
+
+
+def play(backend: OnSwf, program: Program, directory: Path) -> None:
+    """Run a program and compare what comes of it with what is decided one event at a time."""
+    place = directory / "here"
+    place.mkdir()
+    outcome = backend.run(program, place)
+    check(outcome, program)
+    found = differences(outcome.without(program.loose), decided(program.name), program.loose)
+    assert found == {} or program.name in COUNTING
+
+
+@pytest.fixture(autouse=True)
+def own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the key that pickles are signed with out of the home."""
+    monkeypatch.setenv("NBFLOW_DATA_DIR", str(tmp_path / "data"))
+
+
+@pytest.mark.parametrize("program", SOME, ids=lambda program: program.name)
+def test_swf_does_as_is_decided(program: Program, tmp_path: Path) -> None:
+    """Result, error, calls, hooks, edges and rows are the same where the code waits."""
+    play(STICKY, program, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("program", ALL, ids=lambda program: program.name)
+@pytest.mark.parametrize("backend", [STICKY, FORGETFUL], ids=lambda backend: backend.name)
+def test_swf_does_all_as_is_decided(backend: OnSwf, program: Program, tmp_path: Path) -> None:
+    """So it is for all programs, and where each decision begins with nothing but the history."""
+    play(backend, program, tmp_path)

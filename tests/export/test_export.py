@@ -1,0 +1,183 @@
+"""A workflow of cells becomes a plain module that does the same, and has nothing else in it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from nbflow.magics.source.tools import program
+from tests.export.conftest import CELLS, GIVES, Book, Do
+
+WITHOUT_IPYTHON = """
+import sys
+
+class Absent:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in {"IPython", "ipywidgets", "anywidget", "ipykernel"}:
+            raise ModuleNotFoundError(name=name)
+
+sys.meta_path.insert(0, Absent())
+import flow
+print(flow.revenue.start().result())
+"""
+
+
+def test_the_module_gives_what_the_notebook_gives_without_ipython(book: Book, do: Do) -> None:
+    """Five activities, two helpers, three globals: the same result where IPython is not."""
+    done = do("export", f"{book(CELLS)}:revenue", "-o", "flow.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    ran = do(python=("-c", WITHOUT_IPYTHON))
+    assert ran.stdout.strip() == str(GIVES), ran.stderr
+    program_too = do(python=("flow.py", "--json"))
+    assert json.loads(program_too.stdout)["result"] == GIVES, program_too.stderr
+
+
+def test_the_module_has_what_the_workflow_reaches_and_nothing_else(book: Book, do: Do) -> None:
+    """Unused imports, parts of imports, values, and cells that start runs are left out."""
+    text = do("export", book(CELLS)).stdout
+    assert "from collections import Counter\n" in text
+    assert "# how sums are cut\nDIGITS = 2\n" in text
+    assert "@nbflow.activity(retry=2, cache=True)\ndef fetch(region: str, rows: int = 3)" in text
+    assert "@nbflow.activity(timeout=60, cache=True)\ndef convert" in text
+    for word in ("json", "OrderedDict", "unused", "never in a module", "load_ext", "start()"):
+        assert word not in text
+    assert text.count("import nbflow") == 1
+
+
+def test_the_module_is_clean_for_ruff_and_mypy(book: Book, do: Do, tmp_path: Path) -> None:
+    """Where the cells are annotated, the module passes `ruff check` and `mypy --strict`."""
+    do("export", book(CELLS), "-o", "flow.py")
+    ruff, mypy = program("ruff"), program("mypy")
+    assert ruff is not None
+    assert mypy is not None
+    commands = (
+        [*ruff, "check", "--isolated", "--select=E,F,I,W,B,UP,SIM", "flow.py"],
+        [*ruff, "format", "--isolated", "--check", "flow.py"],
+        [*mypy, "--strict", f"--cache-dir={tmp_path}/.cache", "flow.py"],
+    )
+    for command in commands:
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_round_trip_answers_every_call_from_the_cache(book: Book, do: Do) -> None:
+    """Exported, loaded into a new notebook and run: nothing of the code has changed."""
+    first = do("run", f"{book(CELLS)}:revenue", "--json")
+    assert json.loads(first.stdout)["result"] == GIVES, first.stderr
+    assert do("export", "book.ipynb:revenue", "-o", "flow.py").returncode == 0
+    assert do("load", "flow.py:revenue", "-o", "again.ipynb").returncode == 0
+    again = do("run", "again.ipynb:revenue", "--json")
+    assert json.loads(again.stdout)["result"] == GIVES, again.stderr
+    calls = [json.loads(line) for line in do("calls", "--format", "jsonl").stdout.splitlines()]
+    assert {call["status"] for call in calls} == {"cached"}, calls
+    assert len(calls) == 8
+
+
+def test_the_map_names_the_cell_of_each_line(book: Book, do: Do, tmp_path: Path) -> None:
+    """Each line of the formatted module is traced to the line of the cell that it comes from."""
+    do("export", book(CELLS), "-o", "flow.py", "--map", "map.json")
+    lines = (tmp_path / "flow.py").read_text().splitlines()
+    places = json.loads((tmp_path / "map.json").read_text())["lines"]
+    assert len(places) == len(lines)
+    for line, place in zip(lines, places, strict=True):
+        if place is not None and line.strip() and not line.startswith(("@", "def")):
+            cell = CELLS[place[0] - 1].splitlines()
+            word = line.split()[0].replace("return", "").strip("'\"()[]{}")
+            assert word in cell[place[1] - 1], (line, place)
+    assert places[lines.index("DIGITS = 2")] == [3, 2]
+
+
+def test_a_skeleton_of_tests_runs(book: Book, do: Do, tmp_path: Path) -> None:
+    """What needs arguments is skipped and says which; what needs none is run."""
+    do("export", book(CELLS), "-o", "flow.py", "--tests", "test_flow.py")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "test_flow.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed, 5 skipped" in done.stdout, done.stdout
+    assert "give it amount, region" in done.stdout
+
+
+def test_definitions_that_were_replaced_are_left_out(book: Book, do: Do) -> None:
+    """Of a cell that was written again below, the later one counts, as in the notebook."""
+    cells = [
+        "import nbflow\nK = 1",
+        "@nbflow.activity\ndef f(x):\n    return x + K",
+        "K = 2",
+        "@nbflow.activity\ndef f(x, by=K):\n    return x * by",
+        "K = 3",
+        "%%workflow flow()\nf(2)",
+    ]
+    text = do("export", book(cells)).stdout
+    assert "return x + K" not in text
+    assert "K = 1\n" not in text
+    assert text.index("K = 2\n") < text.index("def f(x, by=K)") < text.index("K = 3\n")
+    do("export", "book.ipynb", "-o", "flow.py")
+    assert do(python=("flow.py",)).stdout == do("run", "book.ipynb:flow").stdout == "4\n"
+
+
+def test_what_only_a_notebook_has_is_refused_with_its_place(book: Book, do: Do) -> None:
+    """A shell command that the workflow needs has no form in a module."""
+    cells = ["import nbflow", "files = !ls", "%%workflow flow()\nfiles"]
+    done = do("export", book(cells), "-o", "flow.py")
+    assert done.returncode == 1
+    assert "cell 2, line 1 uses shell commands and magics" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_names_that_no_cell_defines_are_told(book: Book, do: Do) -> None:
+    """The module is written, and the missing name is named with cell and line."""
+    done = do("export", book(["%%workflow flow(x: int)\ny = x + 1\nhelper(y)"]))
+    assert "helper is read in cell 1, line 3, and no cell defines it" in done.stderr
+
+
+def test_nothing_of_the_users_is_overwritten(book: Book, do: Do, tmp_path: Path) -> None:
+    """A file that was exported is written again; any other needs --force."""
+    book(CELLS)
+    (tmp_path / "flow.py").write_text("# mine\n")
+    refused = do("export", "book.ipynb", "-o", "flow.py")
+    assert refused.returncode == 1
+    assert "--force" in refused.stderr
+    assert (tmp_path / "flow.py").read_text() == "# mine\n"
+    assert do("export", "book.ipynb", "-o", "flow.py", "--force").returncode == 0
+    assert do("export", "book.ipynb", "-o", "flow.py").returncode == 0
+
+
+def test_unknown_workflows_are_told_with_those_there_are(book: Book, do: Do) -> None:
+    """The message lists what could have been meant."""
+    done = do("export", f"{book(CELLS)}:revenu")
+    assert done.returncode == 1
+    assert "no cell defines revenu; there is revenue" in done.stderr
+
+
+def test_ipythons_syntax_in_other_cells_does_no_harm(book: Book, do: Do) -> None:
+    """Magics and shell commands beside the workflow are left out; strings with % are kept."""
+    cells = [
+        "import nbflow\n%matplotlib inline\n!echo hello\nlen?\ntext = '''\n%s and\n'''",
+        "files = !ls",
+        "%%time\nTEXT = text + 'more'",
+        "%%workflow flow()\nTEXT",
+    ]
+    do("export", book(cells), "-o", "flow.py")
+    ran = json.loads(do(python=("flow.py", "--json")).stdout)
+    assert ran["result"] == "\n%s and\nmore"
+
+
+def test_the_end_of_a_pipe_is_no_fault(book: Book, do: Do, tmp_path: Path) -> None:
+    """`nbflow export | head -1` ends without a traceback."""
+    book(CELLS)
+    done = subprocess.run(
+        f"{sys.executable} -m nbflow export book.ipynb | head -1",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == '"""revenue of book.ipynb, as exported by nbflow."""\n'
+    assert done.stderr == ""
