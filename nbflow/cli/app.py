@@ -13,7 +13,7 @@ import click
 from nbflow.__about__ import __version__
 from nbflow.cli import (
     acting,
-    cloudexecutions,
+    cloudexport,
     doctor,
     drawing,
     exporting,
@@ -25,6 +25,7 @@ from nbflow.cli import (
 )
 from nbflow.cli.faults import FAILED, INTERRUPTED, guarded, quiet_pipe
 from nbflow.cli.options import common
+from nbflow.running import logs
 
 _EPILOG: Final = """\b
 Exit codes: 0 done, 1 the run failed or the command could not be carried out, 2 the command line
@@ -75,7 +76,7 @@ for _command in (
     *stores.COMMANDS,
     *serving.COMMANDS,
     *swf.COMMANDS,
-    *cloudexecutions.COMMANDS,
+    *cloudexport.COMMANDS,
     *doctor.COMMANDS,
 ):
     app.add_command(_command)
@@ -94,6 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     # A run that is started here is waited for, whatever the notebook of a parent process says.
     os.environ.pop("NBFLOW_WAIT", None)
     try:
+        guarded(logs.use_environment)
         guarded(lambda: app.main(arguments, prog_name="nbflow", standalone_mode=False))
         sys.stdout.flush()
     except click.exceptions.Exit as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbflow.core import naming
 from nbflow.core.activity import Activity
@@ -15,7 +15,6 @@ from nbflow.core.payload import Ref, Stored, is_plain, pack
 
 if TYPE_CHECKING:
     from nbflow.core.history import History
-    from nbflow.core.interpreter import Interpreter
     from nbflow.core.recall import Recall
 
 T = TypeVar("T")
@@ -86,7 +85,7 @@ class Asking(Naming):
             raise naming.too_many(self.run)
         self._asked.append(state)
         self.recall.ask(asked)
-        return Future(state, cast("Interpreter", self))
+        return Future(state, self)  # type: ignore[arg-type] # the interpreter is its only kind
 
     def _edge(
         self, activity: Activity[..., Any], args: tuple[Future[Any]], call: str

@@ -157,8 +157,11 @@ class Keeper(Family, Repeating, Watched):
             self._ticking = False
         self.post(partial(self._still_running, begun))
 
-    def _still_running(self, begun: list[tuple[Job, str, float]]) -> None:
+    def _crowded(self) -> None:
         easing.look(self, len(self.history.calls))
+
+    def _still_running(self, begun: list[tuple[Job, str, float]]) -> None:
+        self._crowded()
         for job, worker, at in begun:
             self._began(job, worker, at)
         for job, worker, at in self._attempts.running():

@@ -43,6 +43,10 @@ class Owner(ABC):
         """End a turn: let the consequences of its items out."""
 
     @abstractmethod
+    def _crowded(self) -> None:
+        """Learn, as the owner, that more comes in than one turn takes."""
+
+    @abstractmethod
     def _broke(self, error: BaseException) -> None:
         """Learn that a turn could not be ended; the items it had taken are lost."""
 
@@ -95,5 +99,7 @@ class Owner(ABC):
         while inbox and left:
             left -= 1
             self._take(inbox.popleft())
+        if not left:
+            self._crowded()
         self._publish()
         self._turned = time.perf_counter()

@@ -30,6 +30,7 @@ from nbflow.core.workflow import Place, Target
 from nbflow.engine import streams
 from nbflow.engine.around import Middlewares
 from nbflow.engine.live import Live
+from nbflow.running import logs
 from nbflow.running.children import Children
 from nbflow.running.config import MEMORY, settings
 from nbflow.running.leases import Held
@@ -107,6 +108,7 @@ class Session:
         self.depth = 0
         """How many runs it is within, by way of activities that have started them."""
         self._held: Held | None = None
+        self._told: logs.Told | None = None
         self.history = history or History()
         for event in store.events(run, self.history.last):
             self.history.apply(event)
@@ -186,6 +188,11 @@ class Session:
         streams.use(settings.output_rules())
         streams.listen(self.run, self.live)
         self.live.on_over.insert(0, partial(streams.unlisten, self.run))
+        if logs.wanted():
+            self._told = logs.Told(self.run)
+            if self.history.last == 1 and self.history.started is not None:
+                self._told.take([self.history.started])  # written before anybody could follow
+            self.live.watch(self._told)
 
     def _drive(self) -> None:
         started = self.history.started

@@ -78,6 +78,9 @@ class Sums(Owner):
     def _publish(self) -> None:
         self.shown = self.total
 
+    def _crowded(self) -> None:
+        pass
+
     def _broke(self, error: BaseException) -> None:
         self.broken.append(error)
 
