@@ -63,9 +63,9 @@ def test_every_schema_is_brought_up_to_date(tmp_path: Path, version: int) -> Non
         ("flow-b2", "running"),
         ("flow-a1", "completed"),
     ]
-    store.append("flow-b2", [CallStarted(4, 105.0, "f-2", 1, "w")])
+    store.append("flow-b2", [CallStarted(4, 105.0, "f-1", 2, "w")])
     with pytest.raises(StoreConflict):
-        store.append("flow-b2", [CallStarted(4, 105.0, "f-2", 1, "w")])
+        store.append("flow-b2", [CallStarted(4, 105.0, "f-1", 2, "w")])
     store.close()
     SqliteStore(tmp_path / "new").close()
     assert shape_of(directory / "log.sqlite") == shape_of(tmp_path / "new" / "log.sqlite")

@@ -191,8 +191,14 @@ def test_1500_wide_completes_inside_the_limits(site: Site):
     assert site.decider.begun == 1
 
 
+def waiting() -> set[threading.Thread]:
+    """Give the threads in which code of `chain` waits, of deciders of other tests as well."""
+    return {thread for thread in threading.enumerate() if thread.name == "workflow chain"}
+
+
 def test_of_too_many_runs_the_code_that_waited_longest_is_given_up(site: Site):
     """At most so many wait; the others begin anew, from histories that are still known."""
+    others = waiting()
     site.decider = site.new_decider(live=2)
     runs = [
         start_workflow(site.domain, chain, (2,), workflow_id=f"run-{n}", blobs=site.blobs)
@@ -200,14 +206,13 @@ def test_of_too_many_runs_the_code_that_waited_longest_is_given_up(site: Site):
     ]
     while site.decider.step():
         pass
-    waiting = [t for t in threading.enumerate() if t.name == "workflow chain"]
-    assert len(waiting) == 2
+    assert len(waiting() - others) == 2
     assert site.decider.begun == 5
     while site.step():
         pass
     assert all(run.upstream().status == "CLOSED" for run in runs)
     assert site.decider.begun > 5
-    assert not [t for t in threading.enumerate() if t.name == "workflow chain"]
+    assert not waiting() - others
 
 
 def test_an_answer_that_was_not_taken_is_no_state(site: Site):
@@ -223,11 +228,12 @@ def test_an_answer_that_was_not_taken_is_no_state(site: Site):
 
 def test_code_that_is_given_up_ends_its_thread(site: Site):
     """A decider that keeps nothing leaves no threads behind."""
+    others = waiting()
     site.decider = site.new_decider(keep=0)
     site.start(chain, 3)
     assert site.drive()[-1].result == 3
     assert site.decider.begun == 4
-    assert not [t for t in threading.enumerate() if t.name == "workflow chain"]
+    assert not waiting() - others
 
 
 def test_values_from_outside_that_do_not_fit_one_response_are_made_again(site: Site):
