@@ -69,7 +69,9 @@ def test_every_schema_is_brought_up_to_date(tmp_path: Path, version: int) -> Non
     store.close()
     SqliteStore(tmp_path / "new").close()
     assert shape_of(directory / "log.sqlite") == shape_of(tmp_path / "new" / "log.sqlite")
-    assert care.check(directory).ok
+    # These logs were written by hand, and never ask for the call g-1: nothing else is amiss.
+    (problem,) = care.check(directory).problems
+    assert "event 4 (CallFailed) needs 'g-1'" in str(problem)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
