@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nbflow.core.call import CallState
 from nbflow.core.errors import Cancelled
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 _CANCEL_GRACE = 2.0
 """Seconds that code which computes may take to come to where it hears of a cancel."""
+_OPEN: Final = {
+    "completed": "the code has not asked for it again",  # in a run that was resumed
+    "failed": "the run failed",
+    "cancelled": "the run was cancelled",
+}
+"""Why calls are given up that are open at a run's end, by how it ends."""
 
 
 class Cancelling(Keeper):
@@ -102,8 +108,8 @@ class Cancelling(Keeper):
             status, result, call = "cancelled", None, ""
         if status == "cancelled" and self._stop is None:
             self._stop = Cancelled("the run is closed")  # for code that still runs
-        # What a failed workflow still had under way, nobody waits for any more.
+        # What the workflow still had under way, nobody waits for any more.
         self.ending = True
-        self._cancel_open("the run failed")
+        self._cancel_open(_OPEN.get(status, "the run is over"))
         self._write(self._scribe.close())
         self._emit(RunClosed(self._next(), clock.time(), status, result, error, call))

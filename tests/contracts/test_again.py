@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 
 import nbflow
-from nbflow.core.events import CallScheduled, CallStarted, CallSucceeded, RunResumed, RunStarted
+from nbflow.core.events import (
+    CallCancelled,
+    CallScheduled,
+    CallStarted,
+    CallSucceeded,
+    RunResumed,
+    RunStarted,
+)
 from nbflow.core.history import History
 from nbflow.store.lease import new_lease
 from nbflow.store.memory import MemoryStore
@@ -201,6 +208,19 @@ def test_a_call_that_runs_at_most_once_is_not_run_again(tmp_path: Path) -> None:
             run.result(WAIT)
         assert "once=True" in str(caught.value)
     assert ledger(path) == ["pay"]
+
+
+def test_what_mended_code_does_not_ask_for_is_given_up_with_that_reason(tmp_path: Path) -> None:
+    """The run completes; the call that was open at the crash says why it did not go on."""
+    run = crashed(tmp_path)
+
+    @nbflow.workflow(name="flow")
+    def flow() -> int:
+        return 7
+
+    assert run.resume(flow).result(WAIT) == 7
+    (given_up,) = [e for e in run.events() if isinstance(e, CallCancelled)]
+    assert (given_up.call, given_up.reason) == ("pay-1", "the code has not asked for it again")
 
 
 def test_who_knows_that_it_did_its_work_gives_its_result(tmp_path: Path) -> None:
