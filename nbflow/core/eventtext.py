@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from nbflow.core.events import KINDS, Event, Report
@@ -23,11 +23,11 @@ def encode(events: Iterable[Event], run: str = "", seal: Seal | None = None) -> 
     """
     named = [(type(event).__name__, event) for event in events]
     if seal is None:
-        return _ENCODER.encode(named)
+        return _write(named)
     try:
-        return _PLAIN_ENCODER.encode(named)
+        return _write_plain(named)
     except _Pickled:
-        return _ENCODER.encode([(name, with_seals(event, run, seal)) for name, event in named])
+        return _write([(name, with_seals(event, run, seal)) for name, event in named])
 
 
 def decode(text: str, run: str = "", seal: Seal | None = None) -> Iterator[Event]:
@@ -118,8 +118,29 @@ def _reader(kind: type[Event]) -> tuple[type[Event], int, tuple[int, ...] | None
 
 _new: Any = tuple.__new__
 _READERS: Final = {name: _reader(kind) for name, kind in KINDS.items()}
-_PLAIN_ENCODER: Final = json.JSONEncoder(
-    separators=(",", ":"), default=_plain_default, check_circular=False
-)
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), default=_default, check_circular=False)
+
+
+def _writer(default: Callable[[object], object]) -> Callable[[object], str]:
+    """Give a function that writes JSON.
+
+    `json.JSONEncoder` makes an encoder in C anew for each text; here it is made once, where there
+    is one and it is made as in the Pythons of today.
+    """
+    slow = json.JSONEncoder(separators=(",", ":"), default=default, check_circular=False)
+    found: Any = json.encoder
+    try:
+        text = found.c_encode_basestring_ascii
+        write = found.c_make_encoder(None, default, text, None, ":", ",", *_SWITCHES)
+        if "".join(write([_PROBE], 0)) != slow.encode([_PROBE]):
+            return slow.encode
+    except (AttributeError, TypeError):
+        return slow.encode
+    return lambda value: "".join(write(value, 0))
+
+
+_SWITCHES: Final = (False, False, True)
+"""Keys sorted, keys of other kinds left out, numbers such as infinity written: as by default."""
+_PROBE: Final = {"a": [1, 2.5, None, True, '\u00e9"']}
+_write_plain: Final = _writer(_plain_default)
+_write: Final = _writer(_default)
 _DECODER: Final = json.JSONDecoder(object_hook=from_json)

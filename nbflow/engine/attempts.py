@@ -155,7 +155,9 @@ class Attempts:
             code = self._codes[activity] = Code(
                 activity.name, fn, held=_held(activity), stay=_stays(activity)
             )
-        args, plain = self._resolved(state)
+        args, plain = state.args, False
+        if not state.kwargs:
+            args, plain = self._resolved(args, state.deps)
         inputs = live = None
         if not plain and state.deps:
             calls = self._history.giving
@@ -179,12 +181,11 @@ class Attempts:
             plain,
         )
 
-    def _resolved(self, state: CallState) -> tuple[tuple[Stored, ...], bool]:
+    def _resolved(
+        self, given: tuple[Stored, ...], deps: tuple[str, ...]
+    ) -> tuple[tuple[Stored, ...], bool]:
         """Give the arguments as values if they are small scalars all; tell whether they are."""
-        given = state.args
-        if state.kwargs:
-            return given, False
-        if not state.deps:
+        if not deps:
             for stored in given:
                 if type(stored) not in SCALARS:
                     return given, False

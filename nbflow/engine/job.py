@@ -35,11 +35,12 @@ Times = tuple[float, int, int]
 _new = tuple.__new__
 _BRIEF = 20_000
 """Nanoseconds up to which an attempt's processor time is taken to be its run time."""
-_PEAK_SECONDS = 0.001
+_PEAK_KEPT = 1_000_000
+"""Nanoseconds for which the peak of the process's memory is taken to be what it was."""
 _ITERATORS = frozenset({"builtins", "itertools"})
 """Where Python's own iterators are from; a class of somebody's may be both, as `io.BytesIO` is."""
 _peak = 0
-_peak_at = -1.0
+_peak_until = -1
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
@@ -169,7 +170,8 @@ def run_job(job: Job, worker: str, *, shared: bool = True) -> Answer:
     # Asking takes longer than the smallest activities, which cannot have used more than all of it.
     cpu = time.thread_time_ns() - cpu if ran > _BRIEF else ran
     if job.blocks is None and not (shared and job.code.held) and payload.is_plain(value):
-        report = _new(Report, (worker, started, ran, cpu, 0, 0, peak_memory(), ""))
+        peak = _peak if clock + ran < _peak_until else peak_memory()
+        report = _new(Report, (worker, started, ran, cpu, 0, 0, peak, ""))
         return Answer(report, value)
     found = answer(job, value, worker, (started, ran, cpu), shared=shared)
     return found if job.blocks is None else measured(job, found)
@@ -311,9 +313,9 @@ def peak_memory() -> int:
 
     Asked anew at most every millisecond: asking takes longer than a small activity.
     """
-    global _peak, _peak_at  # noqa: PLW0603 - a cache of one figure of the process
-    now = time.perf_counter()
-    if now > _peak_at and resource is not None:
+    global _peak, _peak_until  # noqa: PLW0603 - a cache of one figure of the process
+    now = time.perf_counter_ns()
+    if now >= _peak_until and resource is not None:
         _peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
-        _peak_at = now + _PEAK_SECONDS
+        _peak_until = now + _PEAK_KEPT
     return _peak

@@ -188,11 +188,12 @@ class Keeper(Family, Repeating, Watched):
 
     def _start(self, state: CallState) -> None:
         """Hand a ready call to its executor, or wait until its back-off is over."""
-        if state.outcome is not None or state.id in self._attempts.open or self._stop is not None:
+        opened = self._attempts.open
+        if state.outcome is not None or state.id in opened or self._stop is not None:
             return
         if self._gone and state.deps and self._lacks(state):
             return
-        settings = self._activity(state).settings
+        settings = state.activity.settings  # type: ignore[union-attr] # code has asked for it
         if settings.special and self._special(state, settings):
             return
         if (self.history.cut_off or settings.once) and self._held_back(state):
@@ -201,7 +202,7 @@ class Keeper(Family, Repeating, Watched):
             again = partial(self.post, partial(self._retry, state, state.attempt))
             clock.after(max(0.0, state.retry_at - clock.time()), again)
             return
-        if len(self._attempts.open) >= self._window and self._waits_here(state):
+        if len(opened) >= self._window and self._waits_here(state):
             self._held.append(state)
             return
         self._hand_over(state)

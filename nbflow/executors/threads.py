@@ -37,8 +37,8 @@ class Threads:
         self._spare: list[int] = []
         """Numbers of threads that were lent and are not needed now."""
         self._idle = 0
-        self._running: dict[int, _Thread] = {}
-        """By the identity of its job: which thread is at it."""
+        self._threads: dict[_Thread, None] = {}
+        """Those that were started and have not ended."""
         # By thread, while it gives an answer: the job that it keeps for itself.
         self._kept: dict[int, deque[_Item]] = {}
         self._closed = False
@@ -65,7 +65,9 @@ class Threads:
     def _start(self) -> None:
         with self._lock:
             if self._free and not self._closed:
-                _Thread(self, self._free.popleft()).start()
+                thread = _Thread(self, self._free.popleft())
+                self._threads[thread] = None
+                thread.start()
 
     def lend(self) -> None:
         """Have one thread more, while the attempt of one of them waits for other attempts."""
@@ -85,14 +87,16 @@ class Threads:
                 return
         self._queue.put(None)
 
-    def _ended(self, slot: int) -> None:
+    def _ended(self, thread: _Thread) -> None:
         with self._lock:
-            self._spare.append(slot)
+            self._threads.pop(thread, None)
+            if not thread.abandoned:
+                self._spare.append(thread.slot)
 
     def give_up(self, job: Job, /) -> bool:
         """Drop a queued job; abandon the thread of a running one."""
         with self._lock:
-            thread = self._running.get(id(job))
+            thread = next((one for one in self._threads if one.job is job), None)
             if thread is None:
                 return True  # not begun: `job.dropped` keeps it from beginning
             if not thread.abandoned:
@@ -105,7 +109,7 @@ class Threads:
     def running(self) -> list[tuple[Job, str, float]]:
         """Give job, thread and time of beginning of what runs now."""
         with self._lock:
-            threads = list(self._running.values())
+            threads = list(self._threads)
         return [(job, t.label, job.began) for t in threads if (job := t.job) and job.began]
 
     def close(self) -> None:
@@ -154,26 +158,24 @@ class _Thread(threading.Thread):
                 item = get()
                 pool._idle -= 1  # noqa: SLF001
             if item is None:
-                pool._ended(self.slot)  # noqa: SLF001
-                return
+                break
             self._work(*item, kept)
-            # Let go of the job and its values before waiting for the next one.
-            item = self.job = None
+            item = None  # let go of the job and its values before waiting for the next one
         for left in kept:
             pool._queue.put(left)  # noqa: SLF001
+        pool._ended(self)  # noqa: SLF001
 
     def _work(self, job: Job, inbox: Inbox, kept: deque[_Item]) -> None:
         pool = self.pool
-        running, ident, name = pool._running, self.ident or 0, self.label  # noqa: SLF001
-        running[id(job)] = self
+        ident, name = self.ident or 0, self.label
         self.job = job
         if job.dropped or pool._closed:  # noqa: SLF001
-            running.pop(id(job), None)
+            self.job = None
             return
         if job.timeout is not None:
             inbox.began(job, name, 0.0)
         answer = run_job(job, name)
-        running.pop(id(job), None)
+        self.job = None
         if not self.abandoned:
             pool._kept[ident] = kept  # noqa: SLF001
             inbox.ended(job, answer, more=not pool._queue.empty())  # noqa: SLF001

@@ -62,7 +62,7 @@ class MemoryStore:
     def append(self, run: str, events: Sequence[Event], *, sync: bool = False) -> None:  # noqa: ARG002
         """See `Store.append`; the power is not survived."""
         with self._lock:
-            log = self._log(run)
+            log = self._logs.get(run) or self._log(run)
             first, last = events[0], events[-1]
             if first.seq != len(log) + 1:
                 message = f"run {run} is at event {len(log)}: somebody else wrote to it"
