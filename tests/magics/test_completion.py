@@ -10,8 +10,9 @@ from nbflow.magics.verbs import VERBS
 
 
 @pytest.fixture
-def complete(shell):
+def complete(shell, monkeypatch):
     """Press Tab at the end of a text."""
+    monkeypatch.setattr(shell.ip.Completer, "use_jedi", False)  # on a busy machine it gives up
     shell.cell("%%activity fetch(x)", "x")
     shell.cell("%%workflow revenue(x)", "fetch(x)")
     shell.cell("run = revenue(1)", "run.result()")
