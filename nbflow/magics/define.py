@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -57,7 +57,7 @@ class Definitions:
         args, kwargs = options.arguments(flags.args)
         place = options.run_place(self.shell, flags)
         found = Cell("workflow", line, body).define(self.shell, header)
-        made = _workflow(found, flags)
+        made = _workflow(found, flags, options.further(self.shell, flags))
         asked = Asked(made, place, tuple(args), kwargs)
         if flags.run:
             asked.check()
@@ -93,7 +93,9 @@ def _activity(found: Any, changes: dict[str, Any]) -> Activity[..., Any]:
     return made
 
 
-def _workflow(found: Any, flags: argparse.Namespace) -> WorkflowFunction[..., Any]:
+def _workflow(
+    found: Any, flags: argparse.Namespace, further: dict[str, Any]
+) -> WorkflowFunction[..., Any]:
     fn, old = (found.fn, found) if isinstance(found, WorkflowFunction) else (found, None)
     changes = {
         key: getattr(flags, key) or getattr(old, key, None)
@@ -103,7 +105,10 @@ def _workflow(found: Any, flags: argparse.Namespace) -> WorkflowFunction[..., An
         made: WorkflowFunction[..., Any] = workflow(
             **{k: v for k, v in changes.items() if v is not None},
             lint=old is None and not flags.no_lint,  # a decorator has looked already
+            **further,
         )(fn)
+        if old is not None:  # what its decorator says, and the flags do not
+            made = replace(made, settings=old.settings.changed(further))
     except DefinitionError as error:
         raise UsageError(f"%%workflow: {error}") from None
     return made

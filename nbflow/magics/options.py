@@ -51,6 +51,7 @@ def activity_flags() -> MagicArgumentParser:
     )
     for name, what in _LIMITS:
         add(f"--{name}-timeout", metavar="S", type=_seconds, help=what)
+    add("--once", action="store_true", help="never begin a call twice, not after a crash either")
     add("--idempotent", action="store_true", help="calls with equal arguments are one call")
     add("--max-running", metavar="N", type=int, help="how many of its calls may run at once")
     add("--copy", action="store_true", help="each consumer gets a copy of a large result")
@@ -88,6 +89,7 @@ def given(shell: InteractiveShell, flags: argparse.Namespace) -> dict[str, Any]:
         "schedule_to_start_timeout": flags.schedule_to_start_timeout,
         "schedule_to_close_timeout": flags.schedule_to_close_timeout,
         "heartbeat_timeout": flags.heartbeat_timeout,
+        "once": flags.once or None,
         "idempotent": flags.idempotent or None,
         "max_running": flags.max_running,
         "copy": flags.copy or None,
@@ -97,6 +99,18 @@ def given(shell: InteractiveShell, flags: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def further(shell: InteractiveShell, flags: argparse.Namespace) -> dict[str, Any]:
+    """Give what ``--options`` of ``%%workflow`` holds.
+
+    Raises:
+        UsageError: It is no dict of options.
+    """
+    found = flags.options and evaluated(shell, flags.options, "--options")
+    if found and not (isinstance(found, dict) and all(isinstance(key, str) for key in found)):
+        raise UsageError("--options takes a dict of options, as {'max_events': 5000}")
+    return found or {}
+
+
 def workflow_flags() -> MagicArgumentParser:
     """Make the parser of ``%%workflow``."""
     made = parser("%workflow NAME(params) -> annotation [flags]")
@@ -104,9 +118,17 @@ def workflow_flags() -> MagicArgumentParser:
     add("--name", help="its name in logs and pictures; NAME by default")
     add("--version", help="told apart from other versions of the same name on a service")
     add("--task-list", help="where a service's deciders look for its runs")
+    add("--options", metavar="EXPR", help="a dict of further options, as {'max_events': 5000}")
     add("--no-lint", action="store_true", help="do not look for what may differ on a resume")
     add("--run", action="store_true", help="start a run at once")
     add("--args", metavar="JSON", help="its arguments, as '{\"x\": 1}' or '[1]'; else the defaults")
+    run_flags(made)
+    return made
+
+
+def run_parser() -> MagicArgumentParser:
+    """Make the parser of nothing but what says how a run is started."""
+    made = parser("[flags]")
     run_flags(made)
     return made
 

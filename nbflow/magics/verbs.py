@@ -18,6 +18,7 @@ from nbflow.core.errors import NbflowError
 from nbflow.core.recorded import WhichCode
 from nbflow.magics import caching, commands, expressions, options, porting, storing, tables
 from nbflow.magics.expressions import Asked
+from nbflow.magics.filling import filled
 from nbflow.magics.header import split_flags
 from nbflow.magics.notices import one_line, say
 from nbflow.magics.tables import Table
@@ -336,11 +337,14 @@ def do(here: Here, line: str) -> Any:
     if name not in VERBS:
         if name not in commands.others(VERBS):
             raise UsageError(unknown(name))
-        commands.carry_out(here.shell, line.strip())
+        commands.carry_out(here.shell, filled(line.strip(), here.shell.user_ns))
         return None
     verb = VERBS[name]
     operand, text = split_flags(rest)
-    return verb.do(here, operand, options.read(verb.parser(), text))
+    if not verb.takes:  # else it may be an expression
+        operand = filled(operand, here.shell.user_ns)
+    flags = options.read(verb.parser(), filled(text, here.shell.user_ns))
+    return verb.do(here, operand, flags)
 
 
 def unknown(name: str) -> str:

@@ -71,7 +71,10 @@ class RunActions:
     def halted(self) -> str:
         """Say why nobody drives the run any more though it is not over; "" if somebody may."""
         session = _session.known(self._run.id, self._store)
-        error = session.error if session is not None else None
+        if session is None:
+            gone = self._run.status == "stopped"
+            return "the process that drove it is gone; what succeeded is kept" if gone else ""
+        error = session.error
         return f"{type(error).__name__}: {error}" if error is not None else ""
 
     def about(self, call: str) -> About:

@@ -108,6 +108,10 @@ class ServiceRun(Run[T]):
 
     rerun = settle = resume
 
+    def _forsaken(self) -> bool:
+        """Never: who decides and works there is not known here."""
+        return False
+
     def _other(self, run: str) -> Run[T]:  # noqa: ARG002 - the service has a name of its own
         return ServiceRun(self.service.onward(self.id), self.service)
 

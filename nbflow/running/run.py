@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
-import contextlib
 import difflib
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,17 +16,16 @@ from nbflow.core.events import CallFailed, Event
 from nbflow.core.history import History
 from nbflow.core.payload import unpack
 from nbflow.core.stepnotes import StepRow, steps_of
-from nbflow.engine.timekeeper import timekeeper
 from nbflow.running import session as _session
 from nbflow.running.acting import RunActions
+from nbflow.running.awaiting import Waitable
 from nbflow.running.calls import Calls, CallView
 from nbflow.running.erring import error_of
 from nbflow.running.histories import RunHistory, export
 from nbflow.running.output import written
 from nbflow.running.resuming import Resumable
 from nbflow.running.tail import Tail
-from nbflow.running.waking import waking
-from nbflow.running.watching import PACE, Tick, left, waiting, watchers
+from nbflow.running.watching import watchers
 from nbflow.running.why import Why, of_call, why
 from nbflow.store.base import Log, Store
 
@@ -40,13 +36,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_HEARS = 0.2
-"""Seconds that a thread waits at a time: an interrupt that comes just before it begins to wait is
-felt at the end of that."""
-_POLL = 0.1
 
-
-class Run(Resumable[T]):
+class Run(Waitable[T], Resumable[T]):
     """One execution of a workflow, under way or over, of this process or of another one.
 
     Attributes:
@@ -65,9 +56,11 @@ class Run(Resumable[T]):
     def status(self) -> str:
         """``running``, ``completed``, ``failed``, ``cancelled`` or ``continued``, see `onward`.
 
-        A run whose driver has stopped without ending it is ``running`` in its log; `done` tells.
+        It is ``stopped`` if it is not over, and the process that drove it is gone: `resume` goes
+        on with it.
         """
-        return self._history().status
+        status = self._history().status
+        return "stopped" if status == "running" and self._forsaken() else status
 
     @property
     def workflow(self) -> str:
@@ -247,6 +240,7 @@ class Run(Resumable[T]):
 
         Raises:
             TimeoutError: It is not over by then. It goes on.
+            RunError: It is not over, and no process drives it, so it never will be.
             RunCancelled: It was cancelled.
             Exception: What the workflow failed with, as itself.
         """
@@ -282,64 +276,6 @@ class Run(Resumable[T]):
             message = f"run {self.id} is not over"
             raise RunError(message)
         return error_of(self.id, history, closed)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is over; interrupting the wait leaves the run alone.
-
-        In a notebook, clicks in its panel are heard meanwhile.
-
-        Args:
-            timeout: Wait no longer than so many seconds.
-
-        Raises:
-            TimeoutError: It is not over after `timeout` seconds. It goes on.
-            KeyboardInterrupt: The wait was interrupted. The run goes on.
-        """
-        end = None if timeout is None else time.monotonic() + timeout
-        with waiting(self) as tick:
-            while not self._over(end, tick):
-                if end is not None and time.monotonic() >= end:
-                    self._late(timeout)
-                if tick is not None:
-                    tick()
-        return True
-
-    def _over(self, end: float | None, tick: Tick | None) -> bool:
-        """Wait for a while, at most to `end`; give whether it is over."""
-        paces = [PACE] if tick is not None else []
-        if end is not None:
-            paces.append(max(0.0, end - time.monotonic()))
-        session = self._session
-        if session is not None:
-            with contextlib.suppress(concurrent.futures.TimeoutError):
-                session.done.result(min(paces, default=_HEARS))
-            return session.done.done()
-        if self.done():
-            return True
-        pause = concurrent.futures.Future[None]()
-        timekeeper.after(min([_POLL, *paces]), lambda: pause.set_result(None))
-        pause.result()
-        return False
-
-    def _late(self, timeout: float | None) -> None:
-        counts = ", ".join(f"{n} {status}" for status, n in self.counts().items())
-        message = f"run {self.id} is not over after {timeout:g} s and goes on ({counts})"
-        raise TimeoutError(message) from None
-
-    def __await__(self) -> Generator[Any, None, T]:
-        """Wait for the result in an ``async`` cell or function, holding up no loop."""
-        return self._awaited().__await__()
-
-    async def _awaited(self) -> T:
-        with waking(asyncio.get_running_loop()), left(self):
-            if self._session is not None:
-                done = asyncio.wrap_future(self._session.done)
-                while not done.done():  # a loop that cannot be woken does not feel the stop button
-                    await asyncio.wait([done], timeout=_POLL)
-            else:
-                while not self.done():  # noqa: ASYNC110 - of another process only the log tells
-                    await asyncio.sleep(_POLL)
-        return self.result()
 
     def _value(self) -> T:
         closed = self._history().closed

@@ -181,3 +181,21 @@ def test_the_end_of_a_pipe_is_no_fault(book: Book, do: Do, tmp_path: Path) -> No
     )
     assert done.stdout == '"""revenue of book.ipynb, as exported by nbflow."""\n'
     assert done.stderr == ""
+
+
+def test_what_starts_a_run_in_a_cell_is_left_out(book: Book, do: Do) -> None:
+    """A cell may define and start at once, on a service too; its options are the decorator's."""
+    file = book(
+        (
+            "LIMIT = 60",
+            "%%activity one() -> int --once\n1",
+            (
+                "%%workflow flow() --run --on swf --simulate --domain d -o run"
+                " --options \"{'max_events': LIMIT}\"\none()"
+            ),
+        )
+    )
+    text = do("export", f"{file}:flow").stdout
+    assert "LIMIT = 60" in text
+    assert "@nbflow.activity(once=True)" in text
+    assert '@nbflow.workflow(**{"max_events": LIMIT})' in text

@@ -42,7 +42,7 @@ def provisional():
                 *("--cache-key", "--task-list", "--task-priority", "--no-raise"),
                 *("--start-to-close-timeout", "--schedule-to-start-timeout"),
                 *("--schedule-to-close-timeout", "--heartbeat-timeout"),
-                *("--idempotent", "--max-running", "--copy", "--no-persist", "--meta"),
+                *("--once", "--idempotent", "--max-running", "--copy", "--no-persist", "--meta"),
             ],
         ),
         ("%%activity f(x) -> int --re", ["--retry"]),

@@ -11,6 +11,7 @@ import nbflow
 from nbflow import Activity, Retry
 from nbflow.core.fingerprint import fingerprint
 from nbflow.core.workflow import WorkflowFunction
+from nbflow.magics import options
 
 
 def test_an_activity_is_what_the_decorator_makes(shell):
@@ -227,6 +228,38 @@ def test_names_in_logs_may_differ(shell):
     """``--name`` names it in logs; the variable is the header's."""
     shell.cell("%%activity f(x) --name fetch", "x")
     assert shell["f"].name == "fetch"
+
+
+def test_every_option_of_an_activity_has_a_flag():
+    """What the decorator takes, a cell can say: by the option's name, or by what it turns off."""
+    takes = set(inspect.signature(nbflow.activity).parameters) - {"fn", "unknown"}
+    flags = set(vars(options.read(options.activity_flags(), "")))
+    turned = {"no_raise": "raises_on_failure", "no_persist": "persist"}
+    assert {turned.get(flag, flag) for flag in flags} == takes
+
+
+def test_an_activity_can_be_begun_at_most_once(shell):
+    """``--once`` is ``once=True``."""
+    shell.cell("%%activity charge(amount: int) -> int --once", "amount")
+    assert shell["charge"].settings.once
+
+
+def test_a_workflow_takes_further_options(shell):
+    """``--options`` has what there is no flag for, and leaves what a decorator said."""
+    shell.cell("%%workflow flow() --options \"{'max_events': 50, 'tags': ['a']}\"", "1")
+    assert (shell["flow"].settings.max_events, shell["flow"].settings.tags) == (50, ("a",))
+    shell.cell(
+        "%%workflow --options \"{'max_events': 60}\"",
+        "@nbflow.workflow(tags=['b'], max_events=5)",
+        "def decorated():",
+        "    return 1",
+    )
+    assert (shell["decorated"].settings.max_events, shell["decorated"].settings.tags) == (
+        60,
+        ("b",),
+    )
+    for wrong, said in (("[1]", "takes a dict"), ("{'max':1}", "unknown option max")):
+        assert said in shell.cell(f'%%workflow flow() --options "{wrong}"', "1")
 
 
 def test_braces_and_dollars_are_left_alone(shell):

@@ -260,7 +260,7 @@ def test_a_log_cut_after_any_event_goes_on_to_the_same_end() -> None:
             settings.store = store
             RAN.clear()
             again = nbflow.attach(handle.id, store)
-            if again.status == "running":
+            if not again.done():
                 again.resume(parent)
             assert again.result(timeout=60) == value, (run, cut)
 

@@ -12,6 +12,7 @@ from nbflow.magics import options
 _FLAGS: Final = {"activity": options.activity_flags, "workflow": options.workflow_flags}
 _SWITCHES: Final = {
     "cache": "cache=True",
+    "once": "once=True",
     "idempotent": "idempotent=True",
     "copy": "copy=True",
     "no_raise": "raises_on_failure=False",
@@ -19,7 +20,7 @@ _SWITCHES: Final = {
     "no_lint": "lint=False",
 }
 _EXPRESSIONS: Final = frozenset({"retry", "cache_key", "meta"})
-_ABOUT_RUNS: Final = frozenset({"run", "args", "on", "max_workers", "output", "wait"})
+_ABOUT_RUNS: Final = frozenset(vars(options.read(options.run_parser(), ""))) | {"run", "args"}
 
 
 def decorator(magic: str, flags: str) -> str:
@@ -46,7 +47,11 @@ def _arguments(found: argparse.Namespace) -> Iterator[str]:
     for name, value in vars(found).items():
         if name in _ABOUT_RUNS or value is None or value is False:
             continue
-        yield _SWITCHES.get(name) or f"{name}={_written(name, value)}"
+        yield _SWITCHES.get(name) or _argument(name, value)
+
+
+def _argument(name: str, value: Any) -> str:
+    return f"**{value}" if name == "options" else f"{name}={_written(name, value)}"
 
 
 def _written(name: str, value: Any) -> str:
