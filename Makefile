@@ -4,7 +4,7 @@ DEMO_VENV := .venv-demo
 BENCH_VENV := .venv-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test torture lab check js js-check bench clean
+.PHONY: help setup demo test test-all torture lab check js js-check bench clean
 
 # The first Python that is new enough and can make a virtual environment.
 define find_python
@@ -42,8 +42,11 @@ demo: $(DEMO_VENV)/.stamp ## run a small workflow and write its report, demo.htm
 test: setup ## run the tests (options for pytest: make test ARGS='-k graph')
 	$(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup $(ARGS)
 
-torture: setup ## kill runs and the emulator in thousands of ways (a quarter of an hour)
-	$(VENV)/bin/python -m pytest -s -m torture $(ARGS) tests/crash tests/cloudflow
+test-all: setup ## run the tests that take long, too: services, browsers, kernels, notebooks
+	$(MAKE) test ARGS="-m 'not aws and not torture' $(ARGS)"
+
+torture: setup ## kill runs, services and emulators in thousands of ways (an hour)
+	$(VENV)/bin/python -m pytest -s -m torture $(ARGS) tests/crash tests/cloudflow tests/swf tests/executors
 
 lab: setup ## open the notebooks in JupyterLab
 	$(VENV)/bin/jupyter lab $(ARGS) notebooks

@@ -1,6 +1,6 @@
 """nbflow beside simpleflow on Amazon SWF, on one emulator: seconds from start to close.
 
-    .venv-bench/bin/python benchmarks/swf.py
+    .venv-bench/bin/python benchmarks/swf.py --write benchmarks/SWF.md
     .venv-bench/bin/python benchmarks/swf.py --shape chain --n 20 --repeats 1
 
 Each system has one process that decides and two that work, all by long polls. simpleflow starts a
@@ -12,12 +12,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
 SYSTEMS = ("nbflow", "simpleflow", "simpleflow, in place")
@@ -25,6 +30,13 @@ SHAPES = ("chain", "wide")
 WORKERS = 2
 LIST = "bench"
 LIMIT = 600.0
+_WHAT = (
+    "Both on one emulator, a process of its own; each with a process that decides and two that "
+    "work, by long polls. simpleflow starts a process for each decision and each activity; *in "
+    "place* is the same without that, by the functions that those processes call. Seconds are from "
+    "the first event of the history to the last. Events are those that the service was asked for: "
+    "simpleflow reads the whole history for each decision."
+)
 _KEYS = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing"}
 _PLACE = {"AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(HERE)}
 
@@ -36,10 +48,22 @@ def main() -> None:
         return
     from nbflow.services.swf import emulator
 
+    shapes, systems = given.shape or SHAPES, given.system_only or SYSTEMS
+    load = os.getloadavg()[0]
     with emulator.running(process=True) as endpoint:
         os.environ.update({**_KEYS, **_PLACE, "AWS_ENDPOINT_URL": str(endpoint)})
-        for shape in given.shape or SHAPES:
-            _compare(shape, given.n, given.repeats, given.system_only or SYSTEMS)
+        found = [_compare(endpoint, s, given.n, given.repeats, systems) for s in shapes]
+    if given.write:
+        text = _text(dict(zip(shapes, found, strict=True)), given.n, given.repeats, load)
+        Path(given.write).write_text(text)
+
+
+class Run(NamedTuple):
+    """What a run took: seconds, decisions, and events that were read of the service."""
+
+    seconds: float
+    decisions: int
+    events: int
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,35 +72,51 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--n", type=int, default=200, help="calls of a run")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", action="append", choices=SYSTEMS, dest="system_only")
+    parser.add_argument("--write", metavar="FILE", help="write the figures as Markdown")
     parser.add_argument("--role", choices=tuple(_ROLES), help=argparse.SUPPRESS)
     parser.add_argument("--system", default="", help=argparse.SUPPRESS)
     parser.add_argument("--domain", default="", help=argparse.SUPPRESS)
     return parser
 
 
-def _compare(shape: str, n: int, repeats: int, systems: tuple[str, ...]) -> None:
+def _compare(
+    endpoint: Any, shape: str, n: int, repeats: int, systems: tuple[str, ...]
+) -> dict[str, list[Run]]:
     """Print a line for each system; one after the other, each in a domain of its own."""
     print(f"{shape} of {n}, median of {repeats} (seconds):", flush=True)
-    found: dict[str, float] = {}
+    found: dict[str, list[Run]] = {}
     for system in systems:
-        times = _times(system, shape, n, repeats)
-        found[system] = statistics.median(times)
-        others = " ".join(f"{t:.2f}" for t in sorted(times))
-        ratio = f"  {found[system] / found['nbflow']:.1f} times nbflow" if "nbflow" in found else ""
-        print(f"  {system:22} {found[system]:8.2f}   ({others}){ratio}", flush=True)
+        found[system] = _runs(endpoint, system, shape, n, repeats)
+        times = " ".join(f"{run.seconds:.2f}" for run in sorted(found[system]))
+        took, counts = _median(found[system]), found[system][-1]
+        ratio = f"  {took / _median(found['nbflow']):.1f} times nbflow" if "nbflow" in found else ""
+        said = f"{counts.decisions} decisions, {counts.events} events read"
+        print(f"  {system:22} {took:8.2f}   ({times})  {said}{ratio}", flush=True)
+    return found
 
 
-def _times(system: str, shape: str, n: int, repeats: int) -> list[float]:
+def _median(runs: list[Run]) -> float:
+    return statistics.median(run.seconds for run in runs)
+
+
+def _runs(endpoint: Any, system: str, shape: str, n: int, repeats: int) -> list[Run]:
     from nbflow.services.swf import Domain
 
     domain = f"{system.replace(', ', '-').replace(' ', '-')}-{shape}"
     made = Domain(name=domain, retention=1).save()
+    with _working(system, domain):
+        _one(system, made, shape, 4)  # what is loaded at first use is loaded
+        return [_counted(endpoint, system, made, shape, n) for _ in range(repeats)]
+
+
+@contextmanager
+def _working(system: str, domain: str) -> Iterator[None]:
+    """Have a decider and workers of a system at work."""
     command = [sys.executable, __file__, "--system", system, "--domain", domain, "--role"]
     roles = ["decider", *["worker"] * WORKERS]
     processes = [subprocess.Popen([*command, role]) for role in roles]
     try:
-        _one(system, made, shape, 4)  # what is loaded at first use is loaded
-        return [_one(system, made, shape, n) for _ in range(repeats)]
+        yield
     finally:
         for process in processes:
             process.kill()
@@ -84,8 +124,17 @@ def _times(system: str, shape: str, n: int, repeats: int) -> list[float]:
             process.wait()
 
 
-def _one(system: str, domain: Any, shape: str, n: int) -> float:
-    """Run one; give the seconds from its first to its last event."""
+def _counted(endpoint: Any, system: str, domain: Any, shape: str, n: int) -> Run:
+    before = endpoint.stats()
+    seconds, own = _one(system, domain, shape, n)
+    after = endpoint.stats()
+    answered = "RespondDecisionTaskCompleted"
+    decisions = after["requests"][answered] - before["requests"].get(answered, 0)
+    return Run(seconds, decisions, after["eventsServed"] - before["eventsServed"] - own)
+
+
+def _one(system: str, domain: Any, shape: str, n: int) -> tuple[float, int]:
+    """Run one; give the seconds from its first to its last event, and how many there are."""
     execution = _start(system, domain, shape, n)
     late = time.monotonic() + LIMIT
     # Seldom asked, so that asking takes no time from those who are measured.
@@ -100,7 +149,7 @@ def _one(system: str, domain: Any, shape: str, n: int) -> float:
     done = sum(event.kind == "ActivityTaskCompleted" for event in events)
     if done != n:
         raise SystemExit(f"{system}: {done} activities of {n}")
-    return last.at - events[0].at
+    return last.at - events[0].at, len(events)
 
 
 def _start(system: str, domain: Any, shape: str, n: int) -> Any:
@@ -147,6 +196,43 @@ def _work(system: str, domain: str) -> None:
         import swf_simpleflow
 
         swf_simpleflow.work(domain, LIST, in_place=system != "simpleflow")
+
+
+def _text(found: dict[str, dict[str, list[Run]]], n: int, repeats: int, load: float) -> str:
+    """Give the figures as Markdown."""
+    import nbflow
+
+    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    lines = [
+        "# nbflow beside simpleflow on Amazon SWF",
+        "",
+        (
+            f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {platform.platform()}, Python "
+            f"{platform.python_version()}, nbflow {nbflow.__version__}, simpleflow "
+            f"{version('simpleflow')}; `python benchmarks/swf.py`, the median of {repeats} runs, "
+            f"load of the machine at the start {load:.1f}."
+        ),
+        "",
+        _WHAT,
+    ]
+    for shape, systems in found.items():
+        lines += [
+            "",
+            f"## {shape.capitalize()} of {n}",
+            "",
+            "| | s | fastest to slowest | times nbflow | decisions | events read |",
+            "|---|---:|---:|---:|---:|---:|",
+        ]
+        lines += [_row(system, runs, systems.get("nbflow")) for system, runs in systems.items()]
+    return "\n".join([*lines, ""])
+
+
+def _row(system: str, runs: list[Run], ours: list[Run] | None) -> str:
+    times, last = sorted(run.seconds for run in runs), runs[-1]
+    ratio = f"{_median(runs) / _median(ours):.1f}" if ours else ""
+    spread = f"{times[0]:.2f} to {times[-1]:.2f}"
+    counts = f"{last.decisions:,} | {last.events:,}"
+    return f"| {system} | {_median(runs):.2f} | {spread} | {ratio} | {counts} |"
 
 
 _ROLES = {"decider": _decide, "worker": _work}

@@ -69,6 +69,7 @@ from nbflow.core.waiting import (
     gather,
     wait,
 )
+from nbflow.core.windowed import windowed
 from nbflow.core.workflow import Workflow, workflow
 from nbflow.engine.context import context
 from nbflow.magics import pump as _pump
@@ -178,6 +179,7 @@ __all__ = [
     "uuid4",
     "wait",
     "wait_signal",
+    "windowed",
     "workflow",
 ]
 

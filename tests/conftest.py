@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 import nbflow
 from nbflow.running import config
@@ -15,6 +17,16 @@ from nbflow.running.session import sessions
 
 # A shell that starts this in the background has it ignore interrupts, and all its children, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How quick an example is says nothing on a machine that is busy.
+hypothesis_settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("patient")
+
+
+LEFT_OUT = ("aws", "torture")
+"""Marks that have to be named: they cost money, or a quarter of an hour."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +47,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             # Front ends and kernels of others now and then miss a message of their own when the
             # machine is busy. What fails a second time is a failure; the summary tells of both.
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.hookimpl(specname="pytest_collection_modifyitems")
+def pytest_leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless it is asked for.
+
+    What is marked ``slow`` runs where its file is named, or where marks are chosen with ``-m``.
+    """
+    asked = config.option.markexpr
+    marks = {mark for mark in LEFT_OUT if mark not in asked}
+    base = config.invocation_params.dir
+    named = {(base / arg.partition("::")[0]).resolve() for arg in config.args}
+
+    def stays(item: pytest.Item) -> bool:
+        if any(item.get_closest_marker(mark) is not None for mark in marks):
+            return False
+        return bool(asked) or item.path in named or item.get_closest_marker("slow") is None
+
+    left_out = [item for item in items if not stays(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if stays(item)]
 
 
 @pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")

@@ -52,6 +52,15 @@ os.chdir("..")  # to shop.py
 nbflow.configure(store=":memory:", max_workers=4)"""
 RUN = f"run = demand({CITIES})\nrun"
 
+FRAMES = """import nbflow
+from shop import fetch, clean, forecast, merge, publish
+
+@nbflow.workflow
+def demand(cities: list[str]):
+    orders = nbflow.Group(*[(fetch, city) for city in cities], name="read the orders").submit()
+    rows = nbflow.Group(*[(clean, each) for each in orders.result()], name="clean them").submit()
+    return publish(merge([forecast(each, 7) for each in rows.result()]))"""
+
 MANY = """from shop import load, count, rank, summary
 
 @nbflow.workflow
@@ -206,6 +215,14 @@ def failed(studio: Studio) -> None:
     studio.take(book, "failed")
 
 
+def frames(studio: Studio) -> None:
+    """Take a run under way whose calls were asked for in groups."""
+    book = studio.open(FRAMES, 'run = demand(["Lisbon", "Oslo", "Nairobi"])\nrun')
+    book.run_cells(1, 2)
+    book.wait_for(f"{boxes('done')} >= 6")
+    studio.take(book, "frames")
+
+
 def many(studio: Studio) -> None:
     """Take a run of a thousand calls under way, by activity."""
     book = studio.open(MANY)
@@ -259,6 +276,7 @@ MAKERS: dict[Callable[[Studio], None], tuple[str, ...]] = {
     live: ("live", "dark"),
     tabs: ("graph", "gantt", "calls", "log"),
     failed: ("failed",),
+    frames: ("frames",),
     many: ("many",),
     compare: ("compare", "report"),
     form: ("form",),

@@ -87,23 +87,27 @@ export class Boxes {
 
   markLines({ related, critical }) {
     const at = new Map(this.plan.keys.map((key, i) => [key, i]));
-    for (const { element, row } of this.drawnLines ?? []) {
-      const dim = related && !(related[at.get(row[6])] && related[at.get(row[7])]);
-      element.setAttribute("class", ["nbf-line-of", `nbf-${row[0]}`, dim && "nbf-dim", related && !dim && "nbf-near", critical && row[8] && "nbf-critical"].filter(Boolean).join(" "));
+    for (const { element, rows } of this.drawnLines ?? []) {
+      const dim = related && !rows.some((row) => related[at.get(row[6])] && related[at.get(row[7])]), heavy = critical && rows.some((row) => row[8]);
+      element.setAttribute("class", ["nbf-line-of", `nbf-${rows[0][0]}`, dim && "nbf-dim", related && !dim && "nbf-near", heavy && "nbf-critical"].filter(Boolean).join(" "));
     }
   }
 
   drawEdges(edges) {
-    this.drawnLines = [];
+    const drawn = new Map();
     for (const row of edges.values()) {
+      const known = drawn.get(`${row[0]} ${row[1]}`);
+      known?.rows.push(row); // from one frame to another all lie on each other
+      if (known || !row[1]) continue; // without a path: another line tells of it
       const [kind, d, head, count, x, y] = row, element = svg("g", { class: `nbf-line-of nbf-${kind}` }, svg("path", { d, class: "nbf-edge" }));
       if (head) element.append(svg("path", { d: head, class: "nbf-head" }));
       if (count > 1) {
         const text = `×${number(count)}`, width = text.length * 6 + 8;
         element.append(svg("rect", { x: x - width / 2, y: y - 7, width, height: 14, rx: 7, class: "nbf-paper" }), words(x, y + 3.5, "nbf-middle", text));
       }
-      this.drawnLines.push({ element, row });
+      drawn.set(`${kind} ${d}`, { element, rows: [row] });
     }
+    this.drawnLines = [...drawn.values()];
     this.edges.replaceChildren(...this.drawnLines.map(({ element }) => element));
     this.lines = edges;
     this.flags = {};
@@ -113,7 +117,7 @@ export class Boxes {
 
   make(row) {
     const kind = kindOf(row), [, , width, height] = row.box, element = svg("g", { class: "nbf-node" }), made = { kind, element, name: "nbf-node", row: { box: [] } };
-    if (kind === "dot") element.append(svg("circle", { cx: width / 2, cy: height / 2, r: 3.5, class: "nbf-head" }));
+    if (kind === "dot") element.append(...(width ? [svg("circle", { cx: width / 2, cy: height / 2, r: 3.5, class: "nbf-head" })] : [])); // without one, its lines end at a frame
     else if (kind === "frame") this.makeFrame(made, row);
     else {
       const corner = kind === "tiny" ? 5 : 7;
@@ -184,7 +188,7 @@ export class Boxes {
     if (!made.title) return;
     if (kind === "frame") {
       say(made.side, clean(row.side));
-      return say(made.title, this.cut(row.name, width - 60 - row.side.length * 6, 12, 600));
+      return say(made.title, this.cut(row.name, width - 60 - row.side.length * 6, 12.5, 600));
     }
     if (kind === "compact") return void (old.name !== row.name && say(made.title, this.cut(row.name, width - 27, 10)));
     if (old.name !== row.name || old.side !== row.side || old.from !== row.from) this.head(made, row, width - 38);

@@ -45,6 +45,24 @@ describe("compositions", () => {
     expect(shown.model.sentOf("view")).toEqual([{ kind: "view", mode: "nested", open: [1] }, { kind: "view", mode: "nested", open: [0, 1, 2] }]);
   });
 
+  test("lead to each other by one line, which is near to any of their calls that are", () => {
+    const graph = graphOf([["load-1"], ["load-2"], ["sum-1"], ["other-1"]]), same = ["control", "M1 1C1 2 1 3 1 4", "M1 4z", 1, 0, 0];
+    graph.nodes.j1 = { box: [200, 70, 0, 0], status: "done", join: true };
+    graph.edges = { "load-1>j1": [...same, "load-1", "j1", false], "load-2>j1": [...same, "load-2", "j1", true],
+      "j1>sum-1": ["control", "", "", 1, 0, 0, "j1", "sum-1", false] };
+    const shown = open(stateOf(graph, { view: VIEW, critical: [1] })), lines = () => shown.all(".nbf-line-of").map((line) => line.getAttribute("class"));
+    expect(lines()).toEqual(["nbf-line-of nbf-control"]);
+    expect(shown.all(".nbf-graph circle.nbf-head").length).toBe(0); // and by no dot
+    click(shown, "load-2");
+    expect(lines()).toEqual(["nbf-line-of nbf-control nbf-near"]);
+    expect(shown.all(".nbf-node.nbf-dim").map((box) => box.dataset.name)).toEqual(["load-1", "other-1"]); // sum-1 hangs on it through the point
+    click(shown, "other-1");
+    expect(lines()).toEqual(["nbf-line-of nbf-control nbf-dim"]);
+    shown.all(".nbf-tool").find((made) => made.textContent === "Critical path").click();
+    frame();
+    expect(lines()[0]).toContain("nbf-critical"); // by the second of them
+  });
+
   test("can be chosen where there are any, as they were", () => {
     const shown = page(), choices = () => shown.all(".nbf-choice").filter((made) => !made.hidden).map((made) => made.textContent);
     expect(choices().slice(0, 3)).toEqual(["calls", "nested", "groups"]);

@@ -51,13 +51,13 @@ export const frame = () => vi.advanceTimersByTime(40);
 
 /** Boxes a, b, ... in layers, from a list of [name, needs]: keys are names. */
 export function graphOf(calls, more = {}) {
-  const depth = new Map(), nodes = {}, edges = {}, wide = [];
+  const depth = new Map(), nodes = {}, edges = {}, wide = [], at = new Map(calls.map(([name], i) => [name, i]));
   calls.forEach(([name, needs = []], call) => {
     const layer = needs.reduce((most, other) => Math.max(most, depth.get(other) + 1), 0);
     depth.set(name, layer);
     wide[layer] = (wide[layer] ?? -1) + 1;
     nodes[name] = { box: [wide[layer] * 180, layer * 80, 156, 42], status: "done", name, side: "1.0 s", detail: "'eu'", hint: name, activity: 0, call, ...more[name] };
-    for (const other of needs) edges[`${other}>${name}`] = ["data", "M0 0C0 1 2 3 4 5", "M0 0z", 1, 0, 0, other, name, false];
+    for (const other of needs) edges[`${other}>${name}`] = ["data", `M${call} ${depth.get(other)}C0 1 2 3 4 ${at.get(other)}`, "M0 0z", 1, 0, 0, other, name, false];
   });
   return { nodes, edges, graph: { width: 900, height: 400 } };
 }

@@ -13,15 +13,18 @@ import click
 from nbflow.__about__ import __version__
 from nbflow.cli import (
     acting,
+    binaries,
     cloudexport,
     doctor,
     drawing,
     exporting,
     looking,
     serving,
+    standalone,
     starting,
     stores,
     swf,
+    swfgroups,
 )
 from nbflow.cli.faults import FAILED, INTERRUPTED, guarded, quiet_pipe
 from nbflow.cli.options import common
@@ -49,6 +52,15 @@ class Commands(click.Group):
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
             raise click.UsageError(f"no command {args[0]!r:.60}.{hint}", context) from error
 
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Give a command by its name; ``group.command`` is that of a group."""
+        found = super().get_command(context, name)
+        if found is None and "." in name:
+            outer, _, inner = name.partition(".")
+            group = super().get_command(context, outer)
+            found = group.get_command(context, inner) if isinstance(group, click.Group) else None
+        return found
+
     def list_commands(self, context: click.Context) -> list[str]:  # noqa: ARG002 - of the base
         """Give the commands in the order in which they were added: that of a run's life."""
         return list(self.commands)
@@ -74,8 +86,11 @@ for _command in (
     *drawing.COMMANDS,
     *exporting.COMMANDS,
     *stores.COMMANDS,
+    *standalone.COMMANDS,
     *serving.COMMANDS,
     *swf.COMMANDS,
+    *swfgroups.COMMANDS,
+    *binaries.COMMANDS,
     *cloudexport.COMMANDS,
     *doctor.COMMANDS,
 ):

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from nbflow.cli import cloudexecutions
+from nbflow.cli import cloudworking
 from nbflow.cli.cloudflow import cloudflow
 from nbflow.cli.faults import UNKNOWN, CommandError
 from nbflow.cli.options import Screen, common, screen
@@ -85,5 +85,5 @@ def package(out: Screen, files: tuple[str, ...], output: str) -> None:
     out.show(f"wrote {written}")
 
 
-COMMANDS = cloudexecutions.COMMANDS
+COMMANDS = cloudworking.COMMANDS
 """The group, which all of these have joined."""

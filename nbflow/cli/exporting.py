@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -49,16 +48,15 @@ def _parts(path: Path) -> list[Part]:
 
 
 def _file_of(module: str) -> Path:
+    from nbflow.magics.source.loading import file_of  # noqa: PLC0415
+
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    try:
-        found = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        found = None
-    if found is None or not found.origin or not found.origin.endswith(".py"):
+    found = file_of(module)
+    if found is None:
         raise CommandError(f"there is no module {module!r:.80} in Python. {_TARGET}", UNKNOWN)
-    return Path(found.origin)
+    return found
 
 
 @click.command("export")
@@ -92,12 +90,7 @@ def export(
     done = writing.export(found, names, source=path.name, beside=beside, pretty=not no_format)
     for note in done.notes:
         click.echo(f"nbflow: {note}", err=True)
-    written = [writing.write(done.made.text, Path(output), force=force)] if output else []
-    if tests:
-        text = writing.skeleton(done.made, beside.stem, beside)
-        written.append(writing.write(text, Path(tests), force=force))
-    if map_file:
-        written.append(writing.write(writing.line_map(done.made), Path(map_file), force=True))
+    written = writing.write_all(done, output, tests=tests, map_file=map_file, force=force)
     if output is None:
         click.echo(done.made.text, nl=False)
     elif out.form in {"json", "jsonl"}:

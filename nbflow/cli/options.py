@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import shutil
 import sys
@@ -176,7 +177,7 @@ def _completed(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
 
 def run_argument(do: F) -> F:
     """Add the run that a command is about, and what ``--help`` says of it."""
-    do.__doc__ = f"{do.__doc__ or ''}\n\n{_RUN}"
+    do.__doc__ = f"{inspect.cleandoc(do.__doc__ or '')}\n\n{_RUN}"
     return click.argument("run", required=False, shell_complete=_completed)(do)
 
 

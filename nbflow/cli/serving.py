@@ -1,7 +1,11 @@
-"""Commands that keep runs on a service going: standalone, decider, worker, emulator."""
+"""Commands that keep runs on a service going: decider, worker, emulator."""
 
 from __future__ import annotations
 
+import importlib.util
+import inspect
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -10,25 +14,35 @@ import click
 
 from nbflow import services
 from nbflow.cli import targets
-from nbflow.cli.faults import USAGE, CommandError, guarded, leave, line_of
-from nbflow.cli.options import Screen, common, screen
-from nbflow.cli.starting import end, find, given
+from nbflow.cli.faults import DONE, FAILED, USAGE, CommandError, guarded, leave, line_of
+from nbflow.cli.options import common
 from nbflow.running.config import settings
+from nbflow.services.metrics import Listener
 
 LOST_AFTER: Final = 30.0
+BEATS: Final = 3
+"""So many signs of life a worker gives in the time after which it is taken for lost."""
 F = TypeVar("F", bound=Callable[..., Any])
 
+_BEATING: Final = "Seconds between two signs of life; a worker is lost after three times that."
+_FIGURES: Final = "Give figures to Prometheus at this port of 127.0.0.1; 0: one that is free."
 _NAMES = "TARGET is module:workflow; a run that was started with its code needs none."
 
 
-def reaching(do: F) -> F:
-    """Add what says where SWF is."""
+def reaching(do: F, *flags: str) -> F:
+    """Add what says where SWF is.
+
+    Args:
+        do: The command.
+        flags: How the domain is named; by default ``-d`` and ``--domain``.
+    """
+    names = flags or ("-d", "--domain")
     for option in (
         click.option("--simulate", is_flag=True, help="The emulator of this store's runs."),
         click.option("--endpoint", metavar="URL", help="Where SWF is; or AWS_ENDPOINT_URL."),
         click.option("--profile", metavar="NAME", help="A profile of AWS's configuration."),
         click.option("--region", metavar="NAME", help="By default that of AWS's configuration."),
-        click.option("-d", "--domain", envvar="SWF_DOMAIN", metavar="NAME", help="The domain."),
+        click.option(*names, "domain", envvar="SWF_DOMAIN", metavar="NAME", help="The domain."),
     ):
         do = option(do)
     return do
@@ -62,71 +76,64 @@ def reached(
     return {name: value for name, value in wanted.items() if value}
 
 
-@click.command("standalone")
-@given
-@reaching
-@click.option("-W", "--processes", metavar="N", type=click.IntRange(1), help="How many workers.")
-@click.option("-D", "--deciders", metavar="N", type=click.IntRange(1), help="How many deciders.")
-@click.option("--workflow-id", metavar="ID", help="What the execution is called.")
-@click.option("--tag", "tags", multiple=True, metavar="WORD", help="What it can be found by.")
-@click.option("--execution-timeout", metavar="S", type=float, help="Seconds that it may take.")
-@click.option("--decision-timeout", metavar="S", type=float, help="Seconds for one decision.")
-@click.option(
-    "--lost-after", metavar="S", type=float, help="After how long a silent worker is lost."
-)
-@click.option("--blobs", metavar="PLACE", help="A directory or s3://bucket/prefix for long values.")
-@click.option("-f", "--follow", "following", is_flag=True, help="Show it live, on stderr.")
-@click.option("--report", metavar="FILE", help="Write a page about it, FILE.html, once it is over.")
-@common
-@screen
-def standalone(  # noqa: PLR0913 - one argument an option
-    out: Screen,
-    /,
-    target: str,
-    text: str | None,
-    input_file: str | None,
-    pairs: tuple[str, ...],
-    domain: str | None,
-    region: str | None,
-    profile: str | None,
-    endpoint: str | None,
-    simulate: bool,  # noqa: FBT001
-    tags: tuple[str, ...],
-    following: bool,  # noqa: FBT001
-    report: str | None,
-    **more: Any,
-) -> None:
-    """Run a workflow on SWF with processes of its own.
+def around(do: F) -> F:
+    """Add functions that are called around each attempt."""
+    before = "Called before each attempt: package.module.function."
+    after = "Called after each attempt, likewise."
+    for option in (
+        click.option(
+            "--middleware-post-execution", "after", multiple=True, metavar="NAME", help=after
+        ),
+        click.option(
+            "--middleware-pre-execution", "before", multiple=True, metavar="NAME", help=before
+        ),
+    ):
+        do = option(do)
+    return do
 
-    Its result is printed.
-    Its deciders and workers are processes of this machine that are started and ended with it, on
-    a task list that nobody else has.
-    The exit code is 0 if the run completed, 1 if it failed or was cancelled. Ctrl-C cancels it.
+
+def spelled(target: str) -> str:
+    """Give a dotted name, ``package.module.Workflow``, as ``package.module:Workflow``.
+
+    Whatever else names a workflow is given as it is.
     """
-    workflow, (args, kwargs) = find(target, text, input_file, pairs)
-    options = reached(domain, region, profile, endpoint, simulate=simulate)
-    options |= {name: value for name, value in more.items() if value is not None}
-    flow: Any = guarded(lambda: workflow.options(tags=tags)) if tags else workflow
-    end(
-        out,
-        lambda: flow.on("swf", **options).start(*args, **kwargs),
-        following=following,
-        report=report,
-    )
+    path = Path(target)
+    plain = all(part.isidentifier() for part in target.split("."))
+    if not plain or "." not in target or path.suffix in {".py", ".ipynb"} or path.exists():
+        return target
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.util.find_spec(target) is not None
+    except (ImportError, AttributeError, ValueError):
+        module = False  # its parent is no package, so its last part is something of a module
+    where, _, name = target.rpartition(".")
+    return target if module else f"{where}:{name}"
 
 
 def _crew(do: F) -> F:
     """Add what says which processes there are to be."""
-    do.__doc__ = f"{do.__doc__}\n\n{_NAMES}"
+    do.__doc__ = f"{inspect.cleandoc(do.__doc__ or '')}\n\n{_NAMES}"
     trusted = (
         "The store that is trusted with code and long values: a directory, s3://bucket/prefix."
     )
     lost = "After how many seconds a silent worker is lost."
     count, seconds = click.IntRange(1), click.FloatRange(0, min_open=True)
     for option in (
-        click.option("-N", "--processes", metavar="N", type=count, default=1, help="How many."),
+        click.option("-l", "--log-level", hidden=True, expose_value=False),
+        click.option(
+            "-N",
+            "--processes",
+            "--nb-processes",
+            metavar="N",
+            type=count,
+            default=1,
+            help="How many.",
+        ),
         click.option("--blobs", default="", metavar="PLACE", help=trusted),
         click.option("--lost-after", metavar="S", type=seconds, default=LOST_AFTER, help=lost),
+        click.option("--metrics", metavar="PORT", type=click.IntRange(0, 65_535), help=_FIGURES),
         click.option("-t", "--task-list", default="default", metavar="NAME", help="Where to look."),
         click.option("--activity-task-list", metavar="NAME", help="Where activities go."),
         reaching,
@@ -160,14 +167,20 @@ def worker() -> None:
 
 @worker.command("start")
 @_crew
+@click.option("--heartbeat", metavar="S", type=click.FloatRange(0, min_open=True), help=_BEATING)
+@around
+@click.option("--one-task", is_flag=True, help="Run one activity in this process, and end.")
+@click.option("--poll-data", metavar="BASE64", help="That of this answer to a poll, as JSON.")
 @common
-def worker_start(processes: int, **given: Any) -> None:
+def worker_start(processes: int, heartbeat: float | None, **given: Any) -> None:
     """Run the activities of a task list, until SIGTERM or Ctrl-C.
 
     Each process runs one at a time. Processes that die are started anew, and their activities
     fail as WorkerDied. When they are asked to end they finish what they do, the polls that wait
     included: that takes up to a minute. The second time they end at once.
     """
+    if heartbeat is not None:
+        given["lost_after"] = BEATS * heartbeat
     _supervise(deciders=0, workers=processes, **given)
 
 
@@ -184,8 +197,14 @@ def _supervise(  # noqa: PLR0913 - one argument an option
     blobs: str,
     lost_after: float,
     simulate: bool,  # noqa: FBT001
+    before: tuple[str, ...] = (),
+    after: tuple[str, ...] = (),
+    metrics: int | None = None,
+    one_task: bool = False,  # noqa: FBT001, FBT002
+    poll_data: str | None = None,
 ) -> None:
     options = reached(domain, region, profile, endpoint, simulate=simulate)
+    listener = _listener(metrics)
     service: Any = guarded(lambda: services.make("swf", settings.home(), **options))
 
     def supervise() -> int:
@@ -203,18 +222,44 @@ def _supervise(  # noqa: PLR0913 - one argument an option
             endpoint_url=service.endpoint(),
             blobs=blobs,
             lost_after=lost_after,
-            names=tuple(_importable(name) for name in names),
+            names=tuple(_importable(spelled(name)) for name in names),
+            before=before,
+            after=after,
         )
         Codes(service.domain(), None, crew.names)  # what cannot be imported is said at once
+        if one_task or poll_data:
+            return _single(crew, poll_data)
         what = "decide" if deciders else "run activities"
         count = f"{deciders + workers} process{'es' if deciders + workers > 1 else ''}"
         click.echo(f"nbflow: {count} {what} in {crew.domain}, task list {task_list}", err=True)
-        return Supervisor(crew, report=_told).run()
+        return Supervisor(crew, report=_told, listener=listener).run()
 
     try:
         leave(guarded(supervise))
     finally:
         service.close()
+
+
+def _listener(port: int | None) -> Listener | None:
+    """Give what tells figures, and say where."""
+    if port is None:
+        return None
+    try:
+        listener = Listener(port)
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        text = f"figures cannot be given at port {port} of this machine: {why}"
+        raise CommandError(f"{text}. Nothing was started: name another, or 0", FAILED) from None
+    click.echo(f"nbflow: figures for Prometheus are at {listener.url}", err=True)
+    return listener
+
+
+def _single(crew: Any, poll_data: str | None) -> int:
+    """Run one activity here."""
+    from nbflow.services.swf.single import SingleWorker, answer_of  # noqa: PLC0415 - needs boto3
+
+    SingleWorker(crew, None if poll_data is None else answer_of(poll_data)).run()
+    return DONE
 
 
 def _told(said: dict[str, Any]) -> None:
@@ -259,4 +304,4 @@ def emulator_swf(frozen: bool, limit: tuple[str, ...], **more: Any) -> None:  # 
     leave(main([*words, *(["--frozen"] if frozen else [])]))
 
 
-COMMANDS = (standalone, decider, worker, emulator)
+COMMANDS = (decider, worker, emulator)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def given(do: Any) -> Any:
         click.argument("target"),
     ):
         do = option(do)
-    do.__doc__ = f"{do.__doc__}\n\n{_TARGET}"
+    do.__doc__ = f"{inspect.cleandoc(do.__doc__ or '')}\n\n{_TARGET}"
     return do
 
 
@@ -79,7 +79,9 @@ def _signature(found: targets.Found) -> inspect.Signature:
 
 @click.command("run")
 @given
-@click.option("--on", metavar="PLACE", help="Where: threads, processes, asyncio or inline.")
+@click.option("--on", metavar="PLACE", help="Threads, processes, asyncio, inline, swf, cloudflow.")
+@click.option("--simulate", is_flag=True, help="With --on swf or cloudflow: on an emulator.")
+@click.option("--option", "place", multiple=True, metavar="NAME=VALUE", help="Of that place.")
 @click.option("--max-workers", metavar="N", type=click.IntRange(1), help="How many calls at once.")
 @click.option("--tag", "tags", multiple=True, metavar="WORD", help="What the run can be found by.")
 @click.option("-f", "--follow", "following", is_flag=True, help="Show it live, on stderr.")
@@ -93,6 +95,8 @@ def run(  # noqa: PLR0913 - one argument an option
     input_file: str | None,
     pairs: tuple[str, ...],
     on: str | None,
+    simulate: bool,  # noqa: FBT001
+    place: tuple[str, ...],
     max_workers: int | None,
     tags: tuple[str, ...],
     following: bool,  # noqa: FBT001
@@ -106,11 +110,24 @@ def run(  # noqa: PLR0913 - one argument an option
     if Path(target.rpartition(":")[0] or target).suffix == ".ipynb":
         click.echo(f"nbflow: running the definitions in {target}", err=True)
     found, (args, kwargs) = find(target, text, input_file, pairs)
-    if on is not None or max_workers is not None:
-        workers: dict[str, Any] = {} if max_workers is None else {"max_workers": max_workers}
-        guarded(lambda: nbflow.configure(on=on, **workers))
+    more = _options(place)
+    more |= {"simulate": True} if simulate else {}
+    more |= {} if max_workers is None else {"max_workers": max_workers}
+    if on is not None or more:
+        guarded(lambda: nbflow.configure(on=on, **more))
     target_of: Any = guarded(lambda: found.options(tags=tags)) if tags else found
     end(out, lambda: target_of.start(*args, **kwargs), following=following, report=report)
+
+
+def _options(pairs: Iterable[str]) -> dict[str, Any]:
+    """Read the options of a place: ``name=value``, the value as JSON, or else as text."""
+    found = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise CommandError(f"--option {pair!r:.80}: write it as name=value", USAGE)
+        found[name] = inputs.value(text)
+    return found
 
 
 def end(
@@ -151,8 +168,8 @@ def failure(run: Run[Any]) -> str:
     ]
     lines.append(f"  kept: {counts}")
     onward = f"go on with it: nbflow resume {run.id}"
-    if isinstance(run, ServiceRun):
-        onward = f"start it once more: nbflow {run.service.name} restart {run.id}"
+    if isinstance(run, ServiceRun) and run.service.name == "swf":
+        onward += f"   start it once more: nbflow {run.service.name} restart {run.id}"
     lines.append(f"  {onward}   look at it: nbflow show {run.id}")
     return "\n".join(lines)
 

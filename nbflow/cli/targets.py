@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from nbflow.cli.faults import UNKNOWN, USAGE, CommandError, unknown
+from nbflow.core.definition import is_workflow_class
 from nbflow.core.workflow import Workflow, WorkflowFunction
 
 HELP: Final = "module:workflow, file.py:workflow or notebook.ipynb:workflow"
@@ -61,11 +62,11 @@ def _named(there: dict[str, Found], name: str, where: str) -> Found:
 
 def workflows(module: ModuleType) -> dict[str, Found]:
     """Give the workflows that a module has, by the names that it has for them."""
-    found: dict[str, Found] = {}
-    for name, value in vars(module).items():
-        a_class = isinstance(value, type) and issubclass(value, Workflow)
-        if isinstance(value, WorkflowFunction) or (a_class and value is not Workflow):
-            found[name] = value
+    found: dict[str, Found] = {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, WorkflowFunction) or is_workflow_class(value)
+    }
     own = {n: w for n, w in found.items() if _module_of(w) == module.__name__}
     return own or found
 

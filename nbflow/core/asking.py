@@ -11,7 +11,7 @@ from nbflow.core.edges import check_edge
 from nbflow.core.errors import FutureMisuse
 from nbflow.core.future import Future, Gathered, call_id
 from nbflow.core.naming import Naming
-from nbflow.core.payload import Ref, Stored, is_plain, pack
+from nbflow.core.payload import WORD, Ref, Stored, is_plain, pack
 
 if TYPE_CHECKING:
     from nbflow.core.history import History
@@ -56,14 +56,16 @@ class Asking(Naming):
                 return self._one_call(activity, args, kwargs)
         name = activity.name
         if not call:
-            number = self._counts[name] = self._counts.get(name, 0) + 1
+            counts = self._counts
+            number = counts[name] = counts.get(name, 0) + 1
             call = f"{name}-{number}"
         stored: tuple[Stored, ...] = args
         named: dict[str, Stored] | None = None
         deps: tuple[str, ...] = ()
-        if len(args) == 1 and type(args[0]) is Future:
+        first = args[0] if len(args) == 1 else None
+        if type(first) is Future:
             stored, deps = self._edge(activity, args, call)
-        elif not all(map(is_plain, args)):
+        elif not (type(first) is int and -WORD < first < WORD) and not all(map(is_plain, args)):
             stored, deps = self._packed(activity, args, call)
         if kwargs:
             named, more = self._packed_by_name(activity, kwargs, call)
@@ -74,17 +76,18 @@ class Asking(Naming):
         )
         if self.group:
             asked.group = self.group
-        if self.recall.reordered is not None:
-            call = asked.id = self.recall.reordered.call(asked)
+        recall, calls, before = self.recall, self.history.calls, self._asked
+        if recall.reordered is not None:
+            call = asked.id = recall.reordered.call(asked)
         state = asked
-        calls = self.history.calls
         if call in calls:
             state = calls[call]
-            asked = self.recall.known(state, asked)
-        if len(self._asked) >= naming.MOST_CALLS:
+            asked = recall.known(state, asked)
+        if len(before) >= naming.MOST_CALLS:
             raise naming.too_many(self.run)
-        self._asked.append(state)
-        self.recall.ask(asked)
+        before.append(state)
+        ask = recall.ask  # may have changed: the log and the code agree by now
+        ask(asked)
         return Future(state, self)  # type: ignore[arg-type] # the interpreter is its only kind
 
     def _edge(

@@ -88,6 +88,20 @@ def definition(target: object) -> Definition:
     raise DefinitionError(message)
 
 
+def is_workflow_class(thing: object) -> bool:
+    """Whether something is a workflow that is written as a class, and no mere base of such.
+
+    That is a class with a ``run`` of its own below one that has ``__definition__``: `Workflow`, or
+    that of a library which gives its programs other names.
+    """
+    if not isinstance(thing, type):
+        return False
+    base: Any = next((each for each in thing.__mro__ if "__definition__" in vars(each)), None)
+    if base is None or base is thing:
+        return False
+    return getattr(thing, "run", None) is not getattr(base, "run", None)
+
+
 def of_class(cls: type[Workflow]) -> Definition:
     """Give the definition of a workflow that is written as a class."""
     signature = inspect.signature(cls.run)

@@ -127,8 +127,17 @@ class Future(Generic[T]):
         return (yield from interpreter.loop.awaiting(self))  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
-        """Give the call's id and where it stands."""
+        """Give the call's id and where it stands, to its own workflow only as far as it has seen.
+
+        A text that workflow code makes of it may become an argument: timing must not show there.
+        """
+        if current.get() is self._interpreter and not self.seen:
+            return f"<Future {self.call}>"
         return f"<Future {self.call} {self._state.status}>"
+
+    def __format__(self, spec: str) -> str:
+        """Give what ``repr`` does; teach whoever wants to format the value."""
+        return self._teach() if spec else repr(self)
 
     def __getattr__(self, name: str) -> NoReturn:
         """Teach: attributes belong to the value."""
@@ -180,6 +189,9 @@ class Gathered(Future[list[T]]):
 
     def result(self) -> list[T]:
         """Give all results in order, waiting for them; raise the first error in that order."""
+        interpreter = current.get()
+        if interpreter is not None:
+            return interpreter.values(self.futures)
         return [future.result() for future in self.futures]
 
     def exception(self) -> BaseException | None:

@@ -199,9 +199,10 @@ class Interpreter(Marking, Language, Asking, Awaiting, Stopping):
         self.recall.end()
         self._settle_all()
         for state in self.history.settled:
-            if state.seen or state.because is not None:
+            outcome = state.outcome
+            if type(outcome) is not CallFailed or state.seen or state.because is not None:
                 continue
-            if type(state.outcome) is CallFailed and not state.outcome.ignored:
+            if not outcome.ignored:
                 raise error_of(state)
 
     def _settle_all(self) -> None:
@@ -234,6 +235,36 @@ class Interpreter(Marking, Language, Asking, Awaiting, Stopping):
         if state.failed and not state.ignored:
             raise error_of(state)
         return self._result(state)
+
+    def values(self, futures: Iterable[Future[T]]) -> list[T]:
+        """Give the results of several to the code that runs here, or raise the first error."""
+        found: list[T] = []
+        read, at_hand = self._read, 0
+        for future in futures:
+            if type(future) is Future and future._interpreter is self:  # noqa: SLF001
+                state = future._state  # noqa: SLF001 - the other half of Future
+                index, outcome = state.index, state.outcome
+                if -1 < index < at_hand and type(outcome) is CallSucceeded:
+                    result: Any = outcome.result
+                    if type(result) in SCALARS:  # as in `value`: one that is live is none
+                        if index >= self.position:
+                            self.position = index + 1
+                        read[state.id] = None
+                        state.seen = True
+                        found.append(result)
+                        continue
+            found.append(future.result())
+            read, at_hand = self._read, self._at_hand()
+        return found
+
+    def _at_hand(self) -> int:
+        """Give how many of the settled calls the code may look at without anything else to do.
+
+        First how many there are, then whether the run is to be cancelled: a request that comes
+        later is heard by code that looks at calls which were settled later.
+        """
+        many = self.driver.visible()
+        return 0 if self._callbacks or self.history.cancelling is not None else many
 
     def exception(self, state: CallState) -> BaseException | None:
         """Give what a call failed with, waiting for it, or None."""

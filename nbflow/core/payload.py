@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from nbflow.core import buffers
 from nbflow.core.byname import pickler
 from nbflow.core.culprit import culprit
 from nbflow.core.errors import PickleRefused, Unserialisable
@@ -95,6 +96,11 @@ _LOW: Final = -(1 << 10_000)
 _HIGH: Final = 1 << 10_000
 
 
+WORD: Final = 1 << 63
+"""Whole numbers between this and its negative are plain: where calls are many, that is looked at
+before `is_plain` is asked."""
+
+
 def is_plain(value: object) -> bool:
     """Whether a value stands for itself in an event: a scalar, and a small one."""
     kind = type(value)
@@ -114,6 +120,9 @@ ValueOf = Callable[[str], Any]
 """Gives the value of a settled call by its id."""
 Fetch = Callable[[str], bytes]
 """Gives the bytes of a blob by its digest."""
+
+
+Bytes = bytes | bytearray | memoryview  # values live in a memoryview: see `buffers.loaded`
 
 
 class _NotJson(Exception):
@@ -291,9 +300,9 @@ def dumps(value: object, what: str, ref: RefOf = no_ref) -> bytes:
                 raise
 
     def dumped(part: object) -> bytes:
-        buffer = io.BytesIO()
-        (pickler() if ref is no_ref else Pickler)(buffer).dump(part)
-        return buffer.getvalue()
+        writer = buffers.Writer()
+        (pickler() if ref is no_ref else Pickler)(writer).dump(part)
+        return writer.finished()
 
     try:
         return dumped(value)
@@ -323,15 +332,15 @@ def _where(value: object, error: Exception, dumped: Callable[[object], bytes]) -
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, data: bytes, value_of: ValueOf) -> None:
-        super().__init__(io.BytesIO(data))
+    def __init__(self, data: Bytes, value_of: ValueOf, **more: Any) -> None:
+        super().__init__(io.BytesIO(data), **more)
         self._value_of = value_of
 
     def persistent_load(self, pid: str) -> object:
         return self._value_of(pid)
 
 
-def loads(data: bytes) -> Any:
+def loads(data: Bytes) -> Any:
     """Unpickle what this process has pickled, or one that it started and is joined to.
 
     Never for bytes that were stored: those are for `unpack`.
@@ -342,12 +351,12 @@ def loads(data: bytes) -> Any:
     return _load(data, None)
 
 
-def _load(data: bytes, value_of: ValueOf | None) -> Any:
+def _load(data: Bytes, value_of: ValueOf | None) -> Any:
     """Unpickle: the one place where nbflow does so."""
     try:
         if value_of is None:
             return pickle.loads(data)  # noqa: S301 - see the two callers
-        return _Unpickler(data, value_of).load()
+        return buffers.loaded(data, lambda read, **more: _Unpickler(read, value_of, **more).load())
     except Exception as error:
         message = f"a stored value cannot be read back: {type(error).__name__}: {error}"
         raise Unserialisable(message) from error

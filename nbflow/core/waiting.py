@@ -145,6 +145,8 @@ def _futures(who: str, futures: Iterable[Future[T]]) -> list[Future[T]]:
     for future in things:
         if not isinstance(future, Future):
             message = f"{who}() takes futures, not {type(future).__name__}: {future!r:.60}"
+            if who == "gather" and isinstance(future, list | tuple | set):
+                message += ". Of a collection, write gather(*futures)"
             raise FutureMisuse(message)
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from nbflow.core.activity import Activity
 from nbflow.core.call import CallState
@@ -18,8 +18,17 @@ from nbflow.store.base import Store
 
 POISON = 3
 """A call that was running so many times when its process died is taken for the cause."""
+_ALL_SCALAR = SCALARS.issuperset
 Resolve = Callable[[Any], Executor]
 """Gives the executor for an activity's ``executor`` option; None stands for the run's own."""
+
+
+class _Kind(NamedTuple):
+    """What is the same for all calls of an activity in a run."""
+
+    code: Code
+    limit: float | None
+    asks_where: bool
 
 
 class Attempts:
@@ -46,7 +55,7 @@ class Attempts:
         self._told: Callable[[str, Executor], object] | None = None
         self.around: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
         """Puts what is to be done before and after each attempt around a function."""
-        self._codes: dict[Activity[..., Any], Code] = {}
+        self._kinds: dict[Activity[..., Any], _Kind] = {}
 
     def launch(self, state: CallState, inbox: Inbox) -> None:
         """Hand the next attempt of a call to its executor.
@@ -55,13 +64,14 @@ class Attempts:
             NbflowError: The activity names an executor that there is not.
         """
         activity = state.activity
-        assert activity is not None  # noqa: S101 - only admitted calls become ready
+        kind = self._kinds.get(activity)  # type: ignore[arg-type] # only admitted calls are ready
+        code, limit, asks_where = kind or self._kind(activity)  # type: ignore[arg-type]
         executor = self.own
-        if activity.settings.executor is not None or activity.is_async:
-            executor = self.executor_of(activity)
+        if asks_where:
+            executor = self.executor_of(activity)  # type: ignore[arg-type]
             if executor is not self.own:
                 self._elsewhere[state.id] = executor
-        job = self.open[state.id] = self._job(state, activity)
+        job = self.open[state.id] = self._job(state, code, limit)
         executor.submit(job, inbox)
 
     def take(self, job: Job) -> bool:
@@ -148,23 +158,25 @@ class Attempts:
             self.inline = found
         return self.inline  # type: ignore[no-any-return]
 
-    def _job(self, state: CallState, activity: Activity[..., Any]) -> Job:
-        code = self._codes.get(activity)
-        if code is None:
-            fn = activity.fn if self.around is None else self.around(activity.fn)
-            code = self._codes[activity] = Code(
-                activity.name, fn, held=_held(activity), stay=_stays(activity)
-            )
-        args, plain = state.args, False
+    def _kind(self, activity: Activity[..., Any]) -> _Kind:
+        """Give what is the same for all calls of an activity; made once for each of them."""
+        fn = activity.fn if self.around is None else self.around(activity.fn)
+        code = Code(activity.name, fn, held=_held(activity), stay=_stays(activity))
+        settings = activity.settings
+        asks_where = settings.executor is not None or activity.is_async
+        kind = self._kinds[activity] = _Kind(code, settings.limit, asks_where)
+        return kind
+
+    def _job(self, state: CallState, code: Code, limit: float | None) -> Job:
+        args, deps, history = state.args, state.deps, self._history
+        plain, inputs, live = False, None, None
         if not state.kwargs:
-            args, plain = self._resolved(args, state.deps)
-        inputs = live = None
-        if not plain and state.deps:
-            calls = self._history.giving
-            inputs = {dep: calls[dep].outcome.result for dep in state.deps}  # type: ignore[union-attr]
-            live = {d: v for d in state.deps if (v := calls[d].live) is not None} or None
-        limit = activity.settings.limit
-        if limit is None and self._history.suspects and state.id in self._history.suspects:
+            args, plain = self._resolved(args) if deps else (args, _ALL_SCALAR(map(type, args)))
+        if deps and not plain:
+            calls = history.giving
+            inputs = {dep: calls[dep].outcome.result for dep in deps}  # type: ignore[union-attr]
+            live = {d: v for d in deps if (v := calls[d].live) is not None} or None
+        if limit is None and history.suspects and state.id in history.suspects:
             limit = math.inf  # its start is told at once: it may kill the process soon after
         return Job(
             self._run,
@@ -181,18 +193,13 @@ class Attempts:
             plain,
         )
 
-    def _resolved(
-        self, given: tuple[Stored, ...], deps: tuple[str, ...]
-    ) -> tuple[tuple[Stored, ...], bool]:
+    def _resolved(self, given: tuple[Stored, ...]) -> tuple[tuple[Stored, ...], bool]:
         """Give the arguments as values if they are small scalars all; tell whether they are."""
-        if not deps:
-            for stored in given:
-                if type(stored) not in SCALARS:
-                    return given, False
-            return given, True
-        calls = self._history.giving
-        if len(given) == 1 and type(given[0]) is Ref:  # most of many graphs
-            result = calls[given[0].call].outcome.result  # type: ignore[union-attr]
+        history = self._history
+        calls = history.giving if history.again else history.calls
+        first = given[0] if len(given) == 1 else None
+        if type(first) is Ref:  # most of many graphs
+            result = calls[first.call].outcome.result  # type: ignore[union-attr]
             return ((result,), True) if type(result) in SCALARS else (given, False)
         args = []
         for value in given:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from time import perf_counter_ns, thread_time_ns
 from types import CoroutineType
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from nbflow.core.events import Report
 from nbflow.core.failure import Failure
 from nbflow.core.held import Held
 from nbflow.core.metrology import Measured
-from nbflow.core.payload import SCALARS, Blob, Packed, Ref, Stored
+from nbflow.core.payload import SCALARS, WORD, Blob, Packed, Ref, Stored, is_plain
 from nbflow.engine.loop import nested_loops, private_loop
 
 try:
@@ -151,7 +152,7 @@ def run_job(job: Job, worker: str, *, shared: bool = True) -> Answer:
     """
     _context.set(job)
     started = job.began = time.time()
-    cpu, clock = time.thread_time_ns(), time.perf_counter_ns()
+    cpu, clock = thread_time_ns(), perf_counter_ns()
     try:
         if job.plain:
             value = job.code.fn(*job.args)
@@ -162,14 +163,15 @@ def run_job(job: Job, worker: str, *, shared: bool = True) -> Answer:
             if raised is not None:
                 raise raised  # noqa: TRY301 - here, so that its frames are the activity's own
     except BaseException as error:  # noqa: BLE001 - SystemExit of an activity must not end a worker
-        ran = time.perf_counter_ns() - clock
-        return measured(job, failed(error, worker, (started, ran, time.thread_time_ns() - cpu)))
+        ran = perf_counter_ns() - clock
+        return measured(job, failed(error, worker, (started, ran, thread_time_ns() - cpu)))
     finally:
         _context.set(None)
-    ran = time.perf_counter_ns() - clock
+    ran = perf_counter_ns() - clock
     # Asking takes longer than the smallest activities, which cannot have used more than all of it.
-    cpu = time.thread_time_ns() - cpu if ran > _BRIEF else ran
-    if job.blocks is None and not (shared and job.code.held) and payload.is_plain(value):
+    cpu = thread_time_ns() - cpu if ran > _BRIEF else ran
+    plain = (type(value) is int and -WORD < value < WORD) or is_plain(value)
+    if plain and job.blocks is None and not (shared and job.code.held):
         peak = _peak if clock + ran < _peak_until else peak_memory()
         report = _new(Report, (worker, started, ran, cpu, 0, 0, peak, ""))
         return Answer(report, value)
@@ -212,26 +214,26 @@ def failed(error: BaseException, worker: str, times: Times) -> Answer:
 
 def refused(executor: str) -> Answer:
     """Answer for a job that came to an executor that is closed."""
-    now = time.time()
+    at = time.time()
     error = WorkerDied(f"the executor {executor} is closed: the call did not run")
-    return Answer(Report(executor, now), error=Failure.of(error))
+    return Answer(Report(executor, at), error=Failure.of(error))
 
 
 def answer(job: Job, value: object, worker: str, times: Times, *, shared: bool) -> Answer:
     """Turn an activity's value into an answer."""
     if shared and job.code.held == "as it is":
         return _kept(value, worker, times)
-    if payload.is_plain(value):
+    if is_plain(value):
         report = _new(Report, (worker, *times, 0, 0, peak_memory(), ""))
         return Answer(report, value)  # type: ignore[arg-type]
-    clock = time.perf_counter_ns()
+    clock = perf_counter_ns()
     try:
         stored = payload.pack(_storable(value), f"the result of {job.call}")
     except BaseException as error:  # noqa: BLE001 - pickling runs code of the result's own
         error.add_note("The activity ran to its end, so its side effects have happened.")
         return failed(error, worker, times)
     size = stored.size if isinstance(stored, Packed) else 0
-    packing = time.perf_counter_ns() - clock
+    packing = perf_counter_ns() - clock
     report = Report(worker, *times, packing, size, peak_memory())
     return Answer(report, stored, live=value if shared and size >= LIVE_BYTES else None)
 
@@ -314,7 +316,7 @@ def peak_memory() -> int:
     Asked anew at most every millisecond: asking takes longer than a small activity.
     """
     global _peak, _peak_until  # noqa: PLW0603 - a cache of one figure of the process
-    now = time.perf_counter_ns()
+    now = perf_counter_ns()
     if now >= _peak_until and resource is not None:
         _peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
         _peak_until = now + _PEAK_KEPT

@@ -31,7 +31,6 @@ from nbflow.core.payload import Packed, Stored
 from nbflow.core.sequel import Failed, sequel
 from nbflow.engine.attempts import Attempts, Resolve, verdict
 from nbflow.engine.clock import clock
-from nbflow.engine.collector import easing
 from nbflow.engine.family import Family
 from nbflow.engine.job import Answer, Job
 from nbflow.engine.journal import Journal
@@ -44,6 +43,7 @@ from nbflow.engine.streams import rules
 from nbflow.engine.timekeeper import timekeeper
 from nbflow.engine.watched import TICK, Watched
 from nbflow.store.base import Store
+from nbflow.store.collector import easing
 
 LOOK_AGAIN = 30.0
 """Seconds after which a timer looks at the wall clock again, at the latest."""
@@ -64,6 +64,18 @@ class Keeper(Family, Repeating, Watched):
         resolve: Gives the executor for an activity's ``executor`` option, None for the run's own.
     """
 
+    __slots__ = (
+        "_attempts",
+        "_held",
+        "_journal",
+        "_keys",
+        "_launch",
+        "_stop",
+        "_texts",
+        "_window",
+        "history",
+    )
+
     def __init__(self, store: Store, run: str, history: History, resolve: Resolve) -> None:
         super().__init__()
         self.store = store
@@ -72,8 +84,7 @@ class Keeper(Family, Repeating, Watched):
         self._attempts = Attempts(run, history, store, resolve)
         self._journal = Journal(store, run, history)
         self._next, self._emit = self._journal.next, self._journal.add
-        self._begun: list[tuple[Job, str, float]] = []
-        self._ticking = self._restless = self._speaking = False
+        self._speaking = False
         self._reuse = Reuse(run, store, self._told)
         self._keys = self._reuse.keys
         self._scribe = Scribe(rules)
@@ -97,7 +108,7 @@ class Keeper(Family, Repeating, Watched):
                 self._written(job)
             return
         self._begun.append((job, worker, at))
-        self._tick_soon()
+        self._stir()
 
     def _written(self, job: Job) -> None:
         """Return once it is in the log that an attempt has begun: what it does may be its end.
@@ -142,21 +153,6 @@ class Keeper(Family, Repeating, Watched):
     def _spilled(self, stored: Stored) -> Stored:
         return payload.spill(stored, self.store.put)
 
-    def _tick_soon(self) -> None:
-        self._restless = True
-        if not self._ticking:
-            self._ticking = True
-            timekeeper.after(TICK, self._tick)
-
-    def _tick(self) -> None:
-        begun, self._begun = self._begun, []
-        if self._restless and len(self._attempts.open):
-            self._restless = False  # if nothing happens until then, the next one is the last
-            timekeeper.after(TICK, self._tick)
-        else:
-            self._ticking = False
-        self.post(partial(self._still_running, begun))
-
     def _crowded(self) -> None:
         easing.look(self, len(self.history.calls))
 
@@ -180,11 +176,12 @@ class Keeper(Family, Repeating, Watched):
         return state.activity
 
     def _asked(self, asked: CallState) -> None:
-        history, journal = self.history, self._journal
+        history = self.history
         state = history.admit(asked)
         if not state.recorded:
+            journal, now = self._journal, clock.time
             journal.seq = seq = journal.seq + 1
-            journal.batch.append(history.record(state, seq, clock.time()))
+            journal.batch.append(history.record(state, seq, now()))
 
     def _start(self, state: CallState) -> None:
         """Hand a ready call to its executor, or wait until its back-off is over."""
@@ -205,7 +202,10 @@ class Keeper(Family, Repeating, Watched):
         if len(opened) >= self._window and self._waits_here(state):
             self._held.append(state)
             return
-        self._hand_over(state)
+        try:  # as `_hand_over` does: most calls come by here
+            self._launch(state, self)
+        except NbflowError as error:
+            self._not_launched(state, error)
 
     def _waits_here(self, state: CallState) -> bool:
         """Whether a call would only queue where it runs."""
@@ -225,9 +225,6 @@ class Keeper(Family, Repeating, Watched):
     def _hand_over(self, state: CallState) -> None:
         try:
             self._launch(state, self)
-            self._restless = True
-            if not self._ticking:
-                self._tick_soon()
         except NbflowError as error:
             self._not_launched(state, error)
 
@@ -281,9 +278,6 @@ class Keeper(Family, Repeating, Watched):
             self._limit(job, at)
 
     def _ended(self, job: Job, answer: Answer) -> None:
-        self._restless = True  # another attempt may begin in its place
-        if not self._ticking:
-            self._tick_soon()
         call = job.call
         if not self._attempts.take(job):
             return  # given up: nobody waits for it any more
@@ -301,9 +295,9 @@ class Keeper(Family, Repeating, Watched):
             return
         if answer.live is not None and not self._activity(state).settings.copy:
             state.live = answer.live
-        journal = self._journal
+        journal, now = self._journal, clock.time
         journal.seq = seq = journal.seq + 1
-        fields = (seq, clock.time(), call, job.attempt, answer.result, *report)
+        fields = (seq, now(), call, job.attempt, answer.result) + report  # noqa: RUF005 - a list less
         event = _new(CallSucceeded, fields)
         journal.batch.append(event)
         self.history.succeed(state, event)

@@ -9,6 +9,7 @@ has built upon, can be missing from the log.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
@@ -34,10 +35,10 @@ from nbflow.core.payload import Packed, Stored
 from nbflow.engine.attempts import Resolve
 from nbflow.engine.cancelling import Cancelling
 from nbflow.engine.clock import clock
-from nbflow.engine.collector import easing
 from nbflow.engine.journal import Tail
 from nbflow.engine.owner import TURN_ITEMS
 from nbflow.store.base import Store
+from nbflow.store.collector import easing
 from nbflow.store.unbroken import Unbroken
 
 BY_HAND = "by hand"
@@ -50,6 +51,8 @@ class Live(Cancelling):
     It is the `Driver` of the run's interpreter and the `Inbox` of its executors. Its arguments
     are those of `Keeper`.
     """
+
+    __slots__ = ("_bound", "_gate", "_halted", "_hungry", "_visible", "_want")
 
     def __init__(self, store: Store, run: str, history: History, resolve: Resolve) -> None:
         super().__init__(store, run, history, resolve)
@@ -75,10 +78,8 @@ class Live(Cancelling):
             raise self._stop
         if self._bound:
             self._obey(state)
-        for stored in state.args:
-            if type(stored) is Packed:
-                state.args = tuple([self._spilled(a) for a in state.args])
-                break
+        if Packed in map(type, state.args):
+            state.args = tuple([self._spilled(a) for a in state.args])
         if state.kwargs:
             state.kwargs = {k: self._spilled(a) for k, a in state.kwargs.items()}
         inbox = self._inbox
@@ -235,15 +236,25 @@ class Live(Cancelling):
 
     # ------------------------------------------------------------ the owner
 
-    def _take(self, item: Any) -> None:
-        if self.history.closed is not None or self._halted:
-            return  # a late answer of a run that is over
-        if type(item) is CallState:
-            self._asked(item)
-        elif type(item) is tuple:
-            self._ended(*item)
-        else:
-            item()
+    def _take(self, inbox: deque[Any], most: int) -> int:
+        history, answered = self.history, False
+        while inbox and most:
+            most -= 1
+            item = inbox.popleft()
+            if history.closed is not None or self._halted:
+                continue  # a late answer of a run that is over
+            kind = type(item)
+            if kind is tuple:
+                job, answer = item
+                self._ended(job, answer)
+                answered = True
+            elif kind is CallState:
+                self._asked(item)
+            else:
+                item()
+        if answered and not self._restless:
+            self._stir()  # another attempt may begin in its place
+        return most
 
     def _broke(self, error: BaseException) -> None:
         """Stop: what is in memory may be half done, but the log is whole and can be resumed."""
@@ -271,12 +282,13 @@ class Live(Cancelling):
             self._post_letters()
         if self.history.ready or self._held or self._line is not None:
             self._set_out()
-        want = self._want
         if self._calling:
             self._calling, self._nudged = False, True
-        if want is not None and (self._stop is not None or self._nudged or self._satisfied(*want)):
-            self._want = None
-            self._gate.put(None)
+        if self._want is not None:
+            state, position = self._want
+            if self._satisfied(state, position) or self._nudged or self._stop is not None:
+                self._want = None
+                self._gate.put(None)
         if self.history.closed is not None:
             self._tell_over()
 
@@ -290,7 +302,11 @@ class Live(Cancelling):
             begun |= self._release()
         if self._line is not None:
             begun |= self._line.pump()
-        if begun and self._attempts.inline is not None:
+        if not begun:
+            return
+        if not self._restless:
+            self._stir()
+        if self._attempts.inline is not None:
             self._gate.put(None)  # the workflow's thread is the one to run them
 
     def watch(self, tail: Tail) -> None:

@@ -9,10 +9,11 @@ let go), and a chain of calls costs no hand-off between threads.
 from __future__ import annotations
 
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
+from time import perf_counter
 from typing import Any
 
 from nbflow.engine.timekeeper import timekeeper
@@ -26,7 +27,13 @@ _MAIN = threading.main_thread().ident
 
 
 class Owner(ABC):
-    """Something that is owned by one thread at a time."""
+    """Something that is owned by one thread at a time.
+
+    What it and its heirs ask for at every call has slots: an instance of more than 30 attributes
+    has a dictionary of its own, in which Python looks up each of them, and each method, anew.
+    """
+
+    __slots__ = ("_flushing", "_inbox", "_lock", "_turned")
 
     def __init__(self) -> None:
         self._inbox: deque[Any] = deque()
@@ -35,8 +42,8 @@ class Owner(ABC):
         self._turned = 0.0
 
     @abstractmethod
-    def _take(self, item: Any) -> None:
-        """Deal with one item, as the owner."""
+    def _take(self, inbox: deque[Any], most: int) -> int:
+        """Deal with what is in the inbox, as the owner; give how many it may be still of `most`."""
 
     @abstractmethod
     def _publish(self) -> None:
@@ -60,7 +67,7 @@ class Owner(ABC):
 
         While many small calls come and go, a turn a call costs more than the calls themselves.
         """
-        if hurry and time.perf_counter() - self._turned > _PAUSE:
+        if hurry and perf_counter() - self._turned > _PAUSE:
             self._drain()
         elif not self._flushing:
             self._flushing = True
@@ -72,34 +79,27 @@ class Owner(ABC):
 
     def _drain(self) -> None:
         """Become the owner if nobody is, and empty the inbox."""
-        if threading.get_ident() != _MAIN:
+        if get_ident() != _MAIN:
             self._empty()
             return
         with Unbroken():
             self._empty()
 
     def _empty(self) -> None:
-        inbox = self._inbox
+        inbox, lock = self._inbox, self._lock
         while inbox:
-            if not self._lock.acquire(blocking=False):
+            if not lock.acquire(blocking=False):
                 return
             try:
                 while inbox:
-                    self._turn()
+                    if not self._take(inbox, TURN_ITEMS):
+                        self._crowded()
+                    self._publish()
+                    self._turned = perf_counter()
             except BaseException as error:
                 self._broke(error)
                 # Otherwise whoever waits for the run is told, not who happened to own it.
                 if not isinstance(error, Exception):
                     raise
             finally:
-                self._lock.release()
-
-    def _turn(self) -> None:
-        inbox, left = self._inbox, TURN_ITEMS
-        while inbox and left:
-            left -= 1
-            self._take(inbox.popleft())
-        if not left:
-            self._crowded()
-        self._publish()
-        self._turned = time.perf_counter()
+                lock.release()

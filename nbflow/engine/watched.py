@@ -1,4 +1,4 @@
-"""What is seen to for calls with options that few have: their turn, their limits, their pulse."""
+"""What is seen to now and then, or for calls with options that few have: turn, limits, pulse."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TICK = 0.05
 
 
 class Watched(Owner):
-    """The part of `Keeper` that runs without such options never come to."""
+    """The part of `Keeper` that most calls never come to."""
 
     if TYPE_CHECKING:
         history: History
@@ -47,7 +47,7 @@ class Watched(Owner):
         def _looks(self, state: CallState) -> bool: ...
         def _unborn(self, state: CallState) -> bool: ...
         def _expired(self, job: Job) -> None: ...
-        def _tick_soon(self) -> None: ...
+        def _still_running(self, begun: list[tuple[Job, str, float]]) -> None: ...
         def _write(self, events: Iterable[CallWrote]) -> None: ...
         def _failed(
             self,
@@ -61,11 +61,31 @@ class Watched(Owner):
             timeout: str = "",
         ) -> None: ...
 
+    __slots__ = ("_begun", "_limits", "_line", "_pulse", "_restless", "_ticking")
+
     def __init__(self) -> None:
         super().__init__()
+        self._begun: list[tuple[Job, str, float]] = []
+        self._ticking = self._restless = False
         self._line: Line | None = None
         self._limits: Limits | None = None
         self._pulse = Pulse()
+
+    def _stir(self) -> None:
+        """Look at what runs before long, since that has changed. No need to while restless."""
+        self._restless = True
+        if not self._ticking:
+            self._ticking = True
+            timekeeper.after(TICK, self._tick)
+
+    def _tick(self) -> None:
+        begun, self._begun = self._begun, []
+        if self._restless and len(self._attempts.open):
+            self._restless = False  # if nothing happens until then, the next one is the last
+            timekeeper.after(TICK, self._tick)
+        else:
+            self._restless = self._ticking = False
+        self.post(partial(self._still_running, begun))
 
     def beat(self, job: Job, beat: Beat) -> None:
         """Take a sign of life: the latest of a second is written."""
@@ -87,7 +107,7 @@ class Watched(Owner):
         except NbflowError as error:
             self._not_launched(state, error)
             return False
-        self._tick_soon()
+        self._stir()
         return True
 
     def _special(self, state: CallState, settings: Options) -> bool:

@@ -12,20 +12,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from nbflow.core.errors import NbflowError, WorkerDied
 from nbflow.engine.output import Rules
-from nbflow.executors.pipe import Channel, Place
+from nbflow.executors.pipe import Channel, Early, Place
+from nbflow.executors.segments import Segment, Side
 
 # A plain interpreter rather than multiprocessing: nothing of __main__ is run again, so that it
 # works in notebooks and in scripts without a guard, and a kernel full of threads is not forked.
 _BOOT = """\
 import sys
-name, *fds = sys.argv[1:6]
-sys.path[:] = sys.argv[6:]
+name, *fds = sys.argv[1:7]
+sys.path[:] = sys.argv[7:]
 del sys.argv[1:]
 from nbflow.executors.worker import main
 main(name, *map(int, fds))
@@ -71,6 +72,7 @@ class Child:
         killed: Whether `kill` was called.
         tickets: How many requests it was sent while it was busy.
         memory: Its peak memory in bytes, known once it has ended.
+        side: Where large values come and go.
 
     Raises:
         WorkerDied: No process could be started.
@@ -102,8 +104,11 @@ class Child:
                 # So much that a light request is sent at once, even to a busy worker.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+            side, far_side = socket.socketpair()
             theirs.callback(far.close)
+            theirs.callback(far_side.close)
             ours.callback(near.close)
+            ours.callback(side.close)
             life, self._life = os.pipe()
             theirs.callback(os.close, life)
             ours.callback(os.close, self._life)
@@ -114,7 +119,7 @@ class Child:
             os.set_blocking(self._tickets[0], False)
             stderr = _stderr()
             theirs.callback(os.close, stderr)
-            fds = (far.fileno(), self._tickets[0], life, stderr)
+            fds = (far.fileno(), far_side.fileno(), self._tickets[0], life, stderr)
             path = [*map(str, sys.path), _ROOT]
             with _not_interrupted():
                 self._process = subprocess.Popen(  # noqa: S603 - our own program
@@ -127,6 +132,7 @@ class Child:
             ours.pop_all()
         self.pid = self._process.pid
         self._channel = Channel(near)
+        self.side = Side(side)
 
     def ready(self) -> None:
         """Wait until it can take requests.
@@ -152,28 +158,36 @@ class Child:
         """Whether it is still there, while it has nothing to do and so nothing to say."""
         return not self._channel.waiting()
 
-    def send(self, message: tuple[object, ...]) -> None:
-        """Send a request.
+    def send(
+        self, message: tuple[object, ...] | list[Early], segments: Sequence[Segment] = ()
+    ) -> None:
+        """Send a request, with its segments, or several that are sent early.
 
         Raises:
             Gone: The process has ended.
         """
         try:
+            for segment in segments:
+                self.side.send(segment)
             self._channel.send(message)
         except OSError as error:
             raise Gone from error
 
-    def put_ticket(self) -> None:
-        """Allow it to begin the request that is sent to it next while it is busy."""
-        self.tickets += 1
-        os.write(self._tickets[1], b"t")
+    def heard(self) -> bool:
+        """Whether a message of its is here already."""
+        return self._channel.heard()
 
-    def take_ticket(self) -> bool:
-        """Take that back; whether it was in time. It will pass the request over."""
+    def put_tickets(self, count: int) -> None:
+        """Allow it to begin so many more of the requests that are sent to it while it is busy."""
+        self.tickets += count
+        os.write(self._tickets[1], b"t" * count)
+
+    def take_tickets(self, count: int) -> int:
+        """Take that back of the latest ones; of how many in time. It will pass them over."""
         try:
-            return bool(os.read(self._tickets[0], 1))
+            return len(os.read(self._tickets[0], count))
         except BlockingIOError:
-            return False
+            return 0
 
     def receive(self) -> Any:
         """Wait for its answer, however long that takes.
@@ -220,6 +234,7 @@ class Child:
         """
         how = self._gone()
         self._channel.close()
+        self.side.close()
         self._log.close()
         for end in (self._life, *self._tickets):
             os.close(end)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import concurrent.futures as cf
 import itertools
 import logging
-import pickle
 import threading
 import time
 from collections import OrderedDict
@@ -21,14 +20,15 @@ from nbflow.core import payload
 from nbflow.core.errors import NbflowError, WorkerDied
 from nbflow.core.failure import Failure
 from nbflow.core.held import Held
-from nbflow.core.payload import BLOB_BYTES, Blob
+from nbflow.core.payload import BLOB_BYTES
 from nbflow.engine import streams
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Answer, Job, refused
-from nbflow.executors import dask_worker
-from nbflow.executors.dask_flight import Flight, cancel, failed, inputs, message, why
+from nbflow.engine.timekeeper import timekeeper
+from nbflow.executors import dask_flight, dask_worker
+from nbflow.executors.dask_flight import Flight, cancel, failed, why
 from nbflow.executors.dask_link import Link, OnCluster, check_options, end, open_link
-from nbflow.executors.dask_worker import BEGAN, ENDED, PREFIX, Home
+from nbflow.executors.dask_worker import BEGAN, ENDED, HEAVY, PREFIX, Home
 from nbflow.executors.pipe import answer_of
 
 AHEAD: Final = 4
@@ -38,10 +38,13 @@ PATIENCE: Final = 5.0
 LOOK_SECONDS: Final = 2.0
 """Seconds after which the workers are counted again, at the earliest."""
 _FETCHERS: Final = 4
+WATCH_SECONDS: Final = 0.1
+"""How often attempts are looked after whose answer does not come by itself."""
 _DONE: Final = "done"
 _CANCEL: Final = "cancel"
 _WAKE: Final = ("wake",)
 _END: Final = ("end",)
+_WATCH: Final = ("watch",)
 
 _logger = logging.getLogger(__name__)
 
@@ -102,12 +105,12 @@ class Dask:
         self._keys: dict[int, str] = {}
         self._told: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._fetchers: cf.ThreadPoolExecutor | None = None
+        self._fetchers = cf.ThreadPoolExecutor(_FETCHERS, "nbflow-dask-fetch")
         self._numbers = itertools.count(1)
         self._own = uuid4().hex[:12]
         self._slots = 0
         self._looked = 0.0
-        self._closed = False
+        self._closed = self._watching = False
 
     @property
     def slots(self) -> int:
@@ -177,8 +180,7 @@ class Dask:
             self._told.put(_END)
             if thread is not threading.current_thread():
                 thread.join(5)
-        if self._fetchers is not None:
-            self._fetchers.shutdown(wait=False, cancel_futures=True)
+        self._fetchers.shutdown(wait=False, cancel_futures=True)
         with self._connecting:
             link, self._link = self._link, None
             if link is not None:
@@ -208,12 +210,14 @@ class Dask:
         if kind == ENDED:
             self._ended(*rest)
         elif kind == BEGAN:
-            key, worker, at = rest
-            flight = self._flights.get(key)
-            if flight is not None:
-                flight.inbox.began(flight.job, worker, at)
+            if (flight := self._flights.get(rest[0])) is not None:
+                flight.inbox.began(flight.job, *rest[1:])
+        elif kind == HEAVY:
+            self._ask(*rest)
         elif kind == _DONE:
             self._done(*rest)
+        elif message is _WATCH:
+            self._watch()
         elif kind == _CANCEL:
             cancel(rest[0])
 
@@ -247,12 +251,7 @@ class Dask:
         if code.held or (code.stay and not self._spill):
             self._tell(flight, answer)
         else:
-            self._fetching().submit(self._fetched, flight, answer, where)
-
-    def _fetching(self) -> cf.ThreadPoolExecutor:
-        if self._fetchers is None:
-            self._fetchers = cf.ThreadPoolExecutor(_FETCHERS, "nbflow-dask-fetch")
-        return self._fetchers
+            self._fetchers.submit(self._fetched, flight, answer, where)
 
     def _fetched(self, flight: Flight, answer: Answer, where: OnCluster) -> None:
         """Bring a result here that is to be stored; other calls take it from the cluster."""
@@ -271,13 +270,26 @@ class Dask:
         except Exception:
             _logger.exception("the answer to %s could not be taken", flight.job.call)
 
+    def _watch_soon(self) -> None:
+        if not self._watching:
+            self._watching = True
+            timekeeper.after(WATCH_SECONDS, lambda: self._told.put(_WATCH))
+
+    def _watch(self) -> None:
+        """Look for what has ended without a word. Dask would tell, by two more threads a call."""
+        self._watching = False
+        for key, flight in list(self._flights.items()):
+            if flight.future is not None and flight.future.done():
+                # Behind the answer, which is in the queue by now if there is one.
+                self._told.put((_DONE, key, flight.future))
+        if self._flights:
+            self._watch_soon()
+
     def _done(self, key: str, future: Any) -> None:
-        """Look at a future that is done though no answer came by itself."""
-        if key not in self._flights:
-            return
+        """Answer for a future that is done though no answer came by itself."""
         status = future.status
         if status == "finished":
-            self._fetching().submit(self._asked, key, future)
+            self._ask(key)
             return
         flight = self._landed(key)
         if flight is None:
@@ -287,22 +299,22 @@ class Dask:
         else:
             self._dropped(flight)
 
+    def _ask(self, key: str) -> None:
+        """Have an answer fetched that does not come by itself, once."""
+        flight = self._flights.get(key)
+        if flight is not None and not flight.asked:
+            flight.asked = True
+            self._fetchers.submit(self._asked, key, flight.future)
+
     def _asked(self, key: str, future: Any) -> None:
-        """Fetch an answer that was too large to be sent."""
         try:
-            link = self._link
-            assert link is not None  # noqa: S101 - its future is there
-            home = link.client.gather(future)
+            home = future.result()
         except Exception as error:  # noqa: BLE001 - whatever it is, the call is answered
             flight = self._landed(key)
             if flight is not None:
                 self._tell(flight, failed(why(flight, error)))
             return
-        if not isinstance(home, bytes):  # what told of it went astray with its worker
-            kept = (home.codec, home.size)
-            reply = (0, time.time(), 0, 0, 0, home.size, 0, "", None, None)
-            home = pickle.dumps(Home(reply, "dask", kept, [], 0, ""))
-        self._told.put((ENDED, key, home))
+        self._told.put((ENDED, key, dask_flight.as_told(home)))
 
     def _dropped(self, flight: Flight) -> None:
         """Answer for an attempt that the cluster does not know any more."""
@@ -316,12 +328,7 @@ class Dask:
             self.submit(flight.job, flight.inbox)  # what it takes is brought there again
             return
         alive = link is not None and link.alive()
-        how = "was cancelled there by somebody else, or its worker is gone"
-        message = f"{flight.job.call}, attempt {flight.job.attempt}: "
-        message += how if alive else "the scheduler of the Dask cluster is gone"
-        answer = failed(WorkerDied(message))
-        answer.lost = calls
-        self._tell(flight, answer)
+        self._tell(flight, dask_flight.answer_for(flight, calls, alive=alive))
 
     # ------------------------------------------------------------ handing over
 
@@ -364,12 +371,7 @@ class Dask:
         """See what an attempt takes that is on the cluster; answer for it where that cannot be."""
         job = flight.job
         try:
-            job.code.blob()
-            gone = inputs(link, flight)
-            stored = (*job.args, *(job.kwargs or {}).values(), *(job.inputs or {}).values())
-            for value in stored:
-                if isinstance(value, Blob):
-                    flight.values[f"@{value.digest}"] = link.blob(value, job.fetch)
+            gone = dask_flight.provide(link, flight)
         except Exception as error:  # noqa: BLE001 - pickling runs code of the user's
             if self._landed(flight.key) is not None:
                 self._tell(flight, failed(error))
@@ -384,7 +386,7 @@ class Dask:
         if not flights:
             return
         rules = streams.rules()
-        sent = [message(link, flight, rules, self._limit) for flight in flights]
+        sent = [dask_flight.message(link, flight, rules, self._limit) for flight in flights]
         futures = link.client.map(
             dask_worker.attempt,
             sent,
@@ -395,6 +397,4 @@ class Dask:
         )
         for flight, future in zip(flights, futures, strict=True):
             flight.future = future
-            if flight.key in self._flights:
-                key = flight.key
-                future.add_done_callback(lambda f, key=key: self._told.put((_DONE, key, f)))
+        self._watch_soon()

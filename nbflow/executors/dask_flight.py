@@ -17,7 +17,7 @@ from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Answer, Job, inlined
 from nbflow.engine.output import Rules
 from nbflow.executors.dask_link import Link, OnCluster
-from nbflow.executors.dask_worker import Sent
+from nbflow.executors.dask_worker import Home, Sent
 
 _logger = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class Flight:
         values: What it takes that is on the cluster: by call, or ``@`` and the digest of a blob.
         where: Of these, the results of other calls.
         future: Dask's.
+        asked: Whether its answer is being fetched.
     """
 
     job: Job
@@ -41,9 +42,51 @@ class Flight:
     values: dict[str, Any] = field(default_factory=dict)
     where: dict[str, OnCluster] = field(default_factory=dict)
     future: Any = None
+    asked: bool = False
 
 
-def inputs(link: Link, flight: Flight) -> tuple[str, ...]:
+def provide(link: Link, flight: Flight) -> tuple[str, ...]:
+    """See that what an attempt takes is on the cluster; give the calls whose results are nowhere.
+
+    Raises:
+        NbflowError: Its code cannot be sent, or the store does not have a value.
+    """
+    job = flight.job
+    job.code.blob()
+    gone = _results(link, flight)
+    for value in (*job.args, *(job.kwargs or {}).values(), *(job.inputs or {}).values()):
+        if isinstance(value, Blob):
+            flight.values[f"@{value.digest}"] = link.blob(value, job.fetch)
+    return gone
+
+
+def as_told(found: Any) -> bytes:
+    """Give a fetched answer as it would have been told; a result that stays there has no other."""
+    if isinstance(found, bytes):
+        return found
+    # What told of it went astray with its worker.
+    reply = (0, time.time(), 0, 0, 0, found.size, 0, "", None, None)
+    home = Home(reply, "dask", (found.codec, found.size), [], 0, "")
+    return pickle.dumps(home, pickle.HIGHEST_PROTOCOL)
+
+
+def answer_for(flight: Flight, calls: tuple[str, ...], *, alive: bool) -> Answer:
+    """Answer for an attempt that the cluster does not know any more.
+
+    Args:
+        flight: The attempt.
+        calls: What it takes that is lost.
+        alive: Whether the scheduler is there.
+    """
+    how = "was cancelled there by somebody else, or its worker is gone"
+    message = f"{flight.job.call}, attempt {flight.job.attempt}: "
+    message += how if alive else "the scheduler of the Dask cluster is gone"
+    answer = failed(WorkerDied(message))
+    answer.lost = calls
+    return answer
+
+
+def _results(link: Link, flight: Flight) -> tuple[str, ...]:
     """Note the results that are on this cluster; give those that are nowhere."""
     gone = []
     for call, stored in (flight.job.inputs or {}).items():

@@ -26,6 +26,8 @@ PREFIX: Final = "nbflow."
 """What the keys of attempts begin with; those of code and data do not."""
 BEGAN: Final = "began"
 ENDED: Final = "ended"
+HEAVY: Final = "heavy"
+"""Its answer is too large to be told: it is to be fetched."""
 EVENT_BYTES: Final = 16 * 1024
 """Answers above this size are fetched rather than sent: the scheduler keeps the latest events."""
 _ANNOUNCE_SECONDS = 0.1
@@ -140,6 +142,8 @@ def _home(
     home = pickle.dumps(Home(reply(answer, 0), name, kept, *wrote), pickle.HIGHEST_PROTOCOL)
     if len(home) <= EVENT_BYTES or kept is not None:
         log(told.topic, (ENDED, told.key, home))
+    else:
+        log(told.topic, (HEAVY, told.key))
     if kept is None:
         return home
     assert isinstance(result, Packed)  # noqa: S101 - only such are kept

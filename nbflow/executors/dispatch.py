@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Generic, Protocol, TypeVar
@@ -12,10 +12,11 @@ from typing import Generic, Protocol, TypeVar
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Job
 from nbflow.executors.child import Child
-from nbflow.executors.pipe import light
+from nbflow.executors.pipe import BATCH_BYTES, weight
 
 OVERDUE_SECONDS = 0.02
-"""An early job that has waited this long is taken back by whoever can run it."""
+"""Early jobs are taken back by whoever can run them where their process has not ended one job
+in that time."""
 
 Item = tuple[Job, Inbox]
 
@@ -27,15 +28,15 @@ class Lane(Protocol):
         child: Its process, if it has one.
         wake: Where an idle lane waits for its next job; None: it shall end.
         given_up: Whether nobody wants the answer to its present job any more.
-        early: The job that was sent to its process while that was busy.
-        early_given_up: Whether that one was given up too late to take it back.
+        early: The jobs that were sent to its process while that was busy, in order.
+        unwanted: The identities of those among them that were given up too late to take back.
     """
 
     child: Child | None
     wake: SimpleQueue[Item | None]
     given_up: bool
-    early: Item | None
-    early_given_up: bool
+    early: deque[Item]
+    unwanted: set[int]
 
     def start(self) -> None:
         """Start its thread."""
@@ -43,11 +44,11 @@ class Lane(Protocol):
     def kill(self) -> None:
         """Kill its process, if it has one."""
 
-    def allow(self) -> None:
-        """Allow its process to begin the early job after the present one."""
+    def allow(self, count: int) -> None:
+        """Allow its process to begin so many early jobs more after the present one."""
 
-    def take_back(self) -> bool:
-        """Undo that; False: it has begun, and so the present one has ended."""
+    def take_back(self, count: int) -> int:
+        """Undo that for the last ones; of how many: the others have begun, one after another."""
 
 
 L = TypeVar("L", bound=Lane)
@@ -70,7 +71,7 @@ class Dispatch(Generic[L]):
         self._idle: list[L] = []
         # The lane of each job that is running or was sent early.
         self._lane_of: dict[int, L] = {}
-        # Lanes with an early job, and since when, oldest first.
+        # Lanes with early jobs, and when they last went on, oldest first.
         self._early: dict[L, float] = {}
         # How many lanes will look into the queue shortly: those that were just started or are
         # passing on an answer. Passing on an answer often submits the next call, for which no
@@ -111,38 +112,60 @@ class Dispatch(Generic[L]):
                 return None
         return lane.wake.get()
 
-    def next_early(self, lane: L, known: set[str]) -> Job | None:
-        """Give a job to send to the lane's process, which is busy and has the code in `known`."""
+    def next_early(self, lane: L, known: set[str], most: int) -> list[Job]:
+        """Give jobs to send to the lane's process, which is busy and has the code in `known`.
+
+        Each lane gets its share of the queue, so that all of them end at about the same time.
+        """
         with self.lock:
             self._reclaim(OVERDUE_SECONDS)
-            if len(self._lanes) < self._slots or not self.queued or lane.given_up:
-                return None
-            key = next(iter(self.queued))
-            job = self.queued[key][0]
-            if job.code.digest not in known or not light(job):
-                return None
-            lane.early = self.queued.pop(key)
-            self._early[lane] = time.monotonic()
-            self._lane_of[key] = lane
-            lane.allow()
-            return job
+            if len(self._lanes) < self._slots or lane.given_up:
+                return []
+            share = -(-len(self.queued) // self._slots)
+            jobs: list[Job] = []
+            room = BATCH_BYTES
+            while self.queued and len(jobs) < min(most, share):
+                key, item = next(iter(self.queued.items()))
+                size = weight(item[0]) if item[0].code.digest in known else None
+                if size is None or size > room:
+                    break
+                room -= size
+                lane.early.append(self.queued.pop(key))
+                self._lane_of[key] = lane
+                jobs.append(item[0])
+            if jobs:
+                self._early[lane] = time.monotonic()
+                lane.allow(len(jobs))
+            return jobs
 
     def _reclaim(self, age: float) -> None:
-        """Put early jobs of at least that age back to the front of the queue."""
+        """Put early jobs that have waited that long back to the front of the queue.
+
+        Where nothing else is queued, half of them: their lane goes on with the others.
+        """
         for lane, since in list(self._early.items()):
             if time.monotonic() - since < age:
                 return
-            if lane.take_back():
-                self._requeue(lane)
+            count = len(lane.early)
+            self._take_back(lane, count if age else -(-count // 2))
 
-    def _requeue(self, lane: L) -> None:
-        item, lane.early = lane.early, None
-        del self._early[lane]
-        if item is not None:
+    def _take_back(self, lane: L, count: int) -> None:
+        if count:
+            self._requeue(lane, lane.take_back(count))
+
+    def _requeue(self, lane: L, count: int) -> None:
+        """Put the last of a lane's early jobs back to the front of the queue, in their order."""
+        for _ in range(count):
+            item = lane.early.pop()
             key = id(item[0])
             del self._lane_of[key]
+            if key in lane.unwanted:
+                lane.unwanted.discard(key)
+                continue
             self.queued[key] = item
             self.queued.move_to_end(key, last=False)
+        if not lane.early:
+            self._early.pop(lane, None)
 
     def done(self, lane: L, job: Job, *, alive: bool) -> tuple[bool, Item | None]:
         """Take note that a lane is through with a job.
@@ -150,7 +173,7 @@ class Dispatch(Generic[L]):
         Args:
             lane: The lane.
             job: Its job.
-            alive: Whether its process goes on, with the early job if there is one.
+            alive: Whether its process goes on, with the early jobs if there are any.
 
         Returns:
             Whether the answer is wanted; and the job that the process runs now.
@@ -158,23 +181,28 @@ class Dispatch(Generic[L]):
         with self.lock:
             self._lane_of.pop(id(job), None)
             wanted, lane.given_up = not lane.given_up, False
-            unwanted, lane.early_given_up = lane.early_given_up, False
-            if lane.early is None:
+            if not alive:
+                self._requeue(lane, len(lane.early))
+            if not lane.early:
                 self._coming += 1
                 return wanted, None
-            following, job = lane.early, lane.early[0]
-            if alive:
-                lane.early = None
-                del self._early[lane]
-                if unwanted:
-                    lane.given_up = True
-                    lane.kill()
-                return wanted, following
-            self._requeue(lane)
-            if unwanted:
-                del self.queued[id(job)]
-            self._coming += 1
-            return wanted, None
+            following = lane.early.popleft()
+            self._early.pop(lane, None)
+            if lane.early:
+                self._early[lane] = time.monotonic()
+            if id(following[0]) in lane.unwanted:
+                lane.unwanted.discard(id(following[0]))
+                self._stop(lane)
+            return wanted, following
+
+    def _stop(self, lane: L) -> None:
+        """Give a lane's present job up; kill the process if it is that which it runs."""
+        lane.given_up = True
+        self._take_back(lane, len(lane.early))
+        # What could not be taken back has begun, so the present one has ended, and the process
+        # runs what is no business of its.
+        if not lane.early:
+            lane.kill()
 
     def give_up(self, job: Job) -> None:
         """Make sure that a job does not run any more, without harm to others."""
@@ -184,23 +212,13 @@ class Dispatch(Generic[L]):
             lane = self._lane_of.get(id(job))
             if lane is None:
                 return
-            if lane.early is None:
-                lane.given_up = True
-                lane.kill()
+            if not any(early is job for early, _ in lane.early):
+                self._stop(lane)
                 return
-            early = lane.early[0]
-            back = lane.take_back()
-            if back:
-                self._requeue(lane)
-            if early is job and back:
-                del self.queued[id(job)]
-            elif early is job:
-                lane.early_given_up = True  # killed once the answer before it has been read
-            else:
-                lane.given_up = True
-                if back:
-                    lane.kill()
-                # Otherwise it has ended, and the process runs what is no business of this call.
+            self._take_back(lane, len(lane.early))
+            if self.queued.pop(id(job), None) is None:
+                # It has begun; its process is killed once the answers before have been read.
+                lane.unwanted.add(id(job))
 
     def born(self, lane: L, child: Child) -> None:
         """Take note of a lane's new process."""
@@ -222,7 +240,7 @@ class Dispatch(Generic[L]):
             self.queued.clear()
             for lane in set(self._lane_of.values()):
                 lane.given_up = True
-                lane.early_given_up = lane.early is not None
+                lane.unwanted.update(id(early) for early, _ in lane.early)
                 lane.kill()
             for lane in self._idle:
                 lane.wake.put(None)

@@ -5,9 +5,11 @@ process, joined by one socket. The thread takes a job, makes the message, waits 
 passes it on; so jobs do not wait for one another's pickling, and a process that dies takes only
 its own call with it.
 
-While calls are short, a lane sends the next job *early*, so that its process need not wait for
-this one. Early jobs can be taken back as long as they have not begun, and are: when their process
-dies or is killed, when a lane has nothing else to do, or when the call before them turns out long.
+While calls are short, a lane sends the next jobs *early*, so that its process need not wait for
+this one: so many in one message as take a few milliseconds. Each is answered by itself, before the
+next one begins, so a process that dies still takes one call with it. Early jobs can be taken back
+as long as they have not begun, and are: when their process dies or is killed, when a lane has
+nothing else to do, or when the call before them turns out long.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ import os
 import threading
 import time
 import weakref
+from collections import deque
+from functools import partial
 from queue import SimpleQueue
+from typing import Literal
 
 from nbflow.core.errors import DefinitionError, NbflowError, WorkerDied
 from nbflow.core.events import Report
@@ -29,11 +34,16 @@ from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Answer, Job, refused
 from nbflow.executors.child import Child, Gone, here
 from nbflow.executors.dispatch import Dispatch, Item
-from nbflow.executors.pipe import CODES, answer_of, early, request
+from nbflow.executors.pipe import CODES, Luggage, answer_of, early, fetched, request
+from nbflow.executors.segments import Shelf
 from nbflow.executors.voice import Ear
 
-SHORT_SECONDS = 0.005
+SHORT_SECONDS = 0.05
 """Jobs are sent early while calls take less than this on average."""
+AHEAD_SECONDS = 0.005
+"""With ``chunk="auto"``, so many are sent at once as take this long on average, or one."""
+MOST = 256
+"""But no more than these."""
 
 _CLOSE_SECONDS = 5.0
 
@@ -49,16 +59,24 @@ class Processes:
 
     Args:
         max_workers: How many attempts run at once; by default one for each processor.
+        chunk: How many short calls are sent to a busy worker at once; ``"auto"``: as many as take
+            some milliseconds. What becomes of each does not depend on it.
 
     Raises:
-        DefinitionError: This is Windows, which lacks what the pool is built on.
+        DefinitionError: This is Windows, which lacks what the pool is built on; or `chunk` is
+            nothing of that kind.
         ValueError: `max_workers` is less than 1.
+
+    Example:
+        >>> run = flow.on("processes", max_workers=8, chunk="auto").start()
     """
 
     name = "processes"
     in_process = False
 
-    def __init__(self, max_workers: int | None = None) -> None:
+    def __init__(
+        self, max_workers: int | None = None, *, chunk: int | Literal["auto"] = "auto"
+    ) -> None:
         if not hasattr(os, "killpg"):
             message = (
                 "the pool of processes needs Linux or macOS; on Windows, use threads, or hand "
@@ -70,7 +88,8 @@ class Processes:
             raise ValueError(message)
         self.slots = max_workers or os.cpu_count() or 1
         # Lanes know the dispatch only, so that they do not keep alive a pool that nobody uses.
-        self._dispatch: Dispatch[_Lane] = Dispatch(self.slots, _Lane)
+        make = partial(_Lane, most=_most(chunk), shelf=Shelf())
+        self._dispatch: Dispatch[_Lane] = Dispatch(self.slots, make)
         self._drop = weakref.finalize(self, self._dispatch.drop)
 
     def submit(self, job: Job, inbox: Inbox, /) -> None:
@@ -92,21 +111,45 @@ class Processes:
                 lane.join(max(0.0, end - time.monotonic()))
 
 
+def _most(chunk: object) -> int | None:
+    """Give how many jobs are sent at once; None: it is up to how long they take."""
+    if chunk == "auto":
+        return None
+    if type(chunk) is not int or not 1 <= chunk <= MOST:
+        message = (
+            f'chunk is {chunk!r:.60}: it is a number of calls, from 1 to {MOST}, or "auto", which '
+            "goes by how long they take"
+        )
+        raise DefinitionError(message)
+    return chunk
+
+
 class _Lane(threading.Thread):
     """One slot: a thread that hands jobs to a process of its own, one after another."""
 
-    def __init__(self, dispatch: Dispatch[_Lane], slot: int) -> None:
+    def __init__(
+        self,
+        dispatch: Dispatch[_Lane],
+        slot: int,
+        most: int | None = None,
+        shelf: Shelf | None = None,
+    ) -> None:
         self.worker = f"process-{slot}"
         super().__init__(name=f"nbflow-{self.worker}", daemon=True)
         self.child: Child | None = None
         self.wake: SimpleQueue[Item | None] = SimpleQueue()
         self.given_up = False
-        self.early: Item | None = None
-        self.early_given_up = False
+        self.early: deque[Item] = deque()
+        self.unwanted: set[int] = set()
         self._dispatch = dispatch
-        # Whether the process has read all early requests. Until then no other one may be sent:
-        # its ticket could be taken for that of one which was taken back.
-        self._read_all = True
+        self._most = most
+        self._shelf = shelf or Shelf()
+        # Whether some were taken back that the process has yet to read. Until then no others may
+        # be sent: their tickets could be taken for those of these.
+        self._revoked = False
+        # With so many early jobs left, the next ones are sent. The process has then read all
+        # earlier ones, so there is room in the connection.
+        self._few = 0
         self._mean = 1.0
 
     def kill(self) -> None:
@@ -114,14 +157,16 @@ class _Lane(threading.Thread):
         if self.child is not None:
             self.child.kill()
 
-    def allow(self) -> None:
-        """Put the ticket of the early job."""
+    def allow(self, count: int) -> None:
+        """Put the tickets of early jobs."""
         if self.child is not None:
-            self.child.put_ticket()
+            self.child.put_tickets(count)
 
-    def take_back(self) -> bool:
-        """Take it back; False: the process has it."""
-        return self.child is not None and self.child.take_ticket()
+    def take_back(self, count: int) -> int:
+        """Take the last ones back; of how many: the process has the others."""
+        taken = self.child.take_tickets(count) if self.child is not None else 0
+        self._revoked = self._revoked or taken > 0
+        return taken
 
     def run(self) -> None:
         """Serve until the pool is closed."""
@@ -146,11 +191,13 @@ class _Lane(threading.Thread):
             child = self._ready()
             place = here(child.place)
             rules, secrets = streams.rules(), known_values()
+            luggage = Luggage(self._shelf)
             message = request(
                 job,
                 child.known,
                 None if place is child.place else place,
                 None if rules is child.rules else rules.elsewhere(),
+                luggage,
             )
             if secrets != child.secrets:
                 message = message._replace(secrets=secrets)
@@ -166,7 +213,7 @@ class _Lane(threading.Thread):
             child.known.add(job.code.digest)
         child.place, child.rules, child.secrets = place, rules, secrets
         with contextlib.suppress(Gone):  # waiting for the answer will tell how
-            child.send(message)
+            child.send(message, luggage.segments)
         return True
 
     def _ready(self) -> Child:
@@ -176,7 +223,7 @@ class _Lane(threading.Thread):
         if self.child is None:
             child = Child(self.worker)
             self._dispatch.born(self, child)
-            self._read_all = True
+            self._revoked = False
             try:
                 child.ready()
             except WorkerDied:
@@ -186,21 +233,24 @@ class _Lane(threading.Thread):
         return self.child
 
     def _send_early(self) -> None:
-        """Send the next job, if that is worth while and certain to do no harm."""
+        """Send the next jobs, if that is worth while and certain to do no harm."""
         child = self.child
         if (
-            child is not None
-            and self._mean < SHORT_SECONDS
-            and self._read_all
-            and self._dispatch.queued
-            and here(child.place) is child.place
-            and streams.rules() is child.rules
-            and known_values() == child.secrets
-            and (job := self._dispatch.next_early(self, child.known)) is not None
+            len(self.early) > self._few
+            or self._revoked
+            or self._mean >= SHORT_SECONDS
+            or not self._dispatch.queued
+            or child is None
+            or here(child.place) is not child.place
+            or streams.rules() is not child.rules
+            or known_values() != child.secrets
         ):
-            self._read_all = False
+            return
+        most = self._most or max(1, min(MOST, int(AHEAD_SECONDS / max(self._mean, 1e-6))))
+        if jobs := self._dispatch.next_early(self, child.known, most):
+            self._few = len(jobs) // 2
             with contextlib.suppress(Gone):
-                child.send(early(job))
+                child.send([early(job) for job in jobs])
 
     def _served(self, job: Job, inbox: Inbox) -> Item | None:
         """Wait for the answer to a job and pass it on.
@@ -211,17 +261,21 @@ class _Lane(threading.Thread):
         child = self.child
         assert child is not None  # noqa: S101 - the job was sent to it
         started, clock = time.time(), time.perf_counter()
-        try:
-            inbox.began(job, self.worker, started)
-        except Exception:
-            _logger.exception("it could not be noted that %s began", job.call)
+        # What has answered already need not be said to have begun.
+        told = job.timeout is not None or not child.heard()
+        if told:
+            self._tell_begun(job, inbox, started)
         ear: Ear | None = None
         try:
             while type((message := child.receive())[0]) is not int:
+                if not told:
+                    told = True
+                    self._tell_begun(job, inbox, started)
                 ear = ear or Ear(job, inbox)
                 ear.hear(message[0])
             answer, read = answer_of(message, self.worker)
-        except Gone:
+            answer = fetched(answer, child.side, job)
+        except (Gone, EOFError):
             if ear is not None:
                 ear.end()
             # Before the burial: a ticket cannot be taken back from a closed pipe.
@@ -230,7 +284,8 @@ class _Lane(threading.Thread):
             ended = started + time.perf_counter() - clock
             answer = _died(job, child, how, (started, ended))
         else:
-            self._read_all = read == child.tickets
+            if read == child.tickets:
+                self._revoked = False
             report = answer.report
             self._mean += ((report.run_ns + report.packing_ns) * 1e-9 - self._mean) / 2
             wanted, following = self._dispatch.done(self, job, alive=True)
@@ -241,6 +296,12 @@ class _Lane(threading.Thread):
         if wanted:
             _tell(inbox, job, answer, more=following is not None)
         return following
+
+    def _tell_begun(self, job: Job, inbox: Inbox, at: float) -> None:
+        try:
+            inbox.began(job, self.worker, at)
+        except Exception:
+            _logger.exception("it could not be noted that %s began", job.call)
 
     def _bury_killed(self) -> None:
         if self.child is not None and self.child.killed:

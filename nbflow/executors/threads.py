@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from queue import SimpleQueue
+from threading import get_ident
 
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Job, refused, run_job
@@ -39,8 +40,8 @@ class Threads:
         self._idle = 0
         self._threads: dict[_Thread, None] = {}
         """Those that were started and have not ended."""
-        # By thread, while it gives an answer: the job that it keeps for itself.
-        self._kept: dict[int, deque[_Item]] = {}
+        self._own: dict[int, _Thread] = {}
+        """The same, by what Python calls them."""
         self._closed = False
 
     def submit(self, job: Job, inbox: Inbox, /) -> None:
@@ -49,9 +50,9 @@ class Threads:
         A job that follows from the answer of one of the pool's own threads is kept by that thread
         for itself, the first one at least: waking another costs more than a small activity takes.
         """
-        kept = self._kept.get(threading.get_ident())
-        if kept is not None and not kept:
-            kept.append((job, inbox))
+        thread = self._own.get(get_ident())
+        if thread is not None and thread.answering and thread.kept is None:
+            thread.kept = (job, inbox)
             return
         if self._closed:
             inbox.ended(job, refused(self.name))
@@ -90,6 +91,7 @@ class Threads:
     def _ended(self, thread: _Thread) -> None:
         with self._lock:
             self._threads.pop(thread, None)
+            self._own.pop(get_ident(), None)
             if not thread.abandoned:
                 self._spare.append(thread.slot)
 
@@ -139,44 +141,59 @@ def lent() -> Iterator[None]:
 
 
 class _Thread(threading.Thread):
+    """One thread of a pool.
+
+    Attributes:
+        label: Its name, which as `name` is a property, and asked for at each call.
+        job: What it runs.
+        answering: Whether it says how that ended, and so may be handed what follows.
+        kept: What it was handed then.
+        abandoned: Whether nobody waits for it any more.
+    """
+
     def __init__(self, pool: Threads, slot: int) -> None:
-        self.label = f"thread-{slot}"  # `name` is a property, and asked for twice a call
+        self.label = f"thread-{slot}"
         super().__init__(name=self.label, daemon=True)
         self.pool = pool
         self.slot = slot
-        self.abandoned = False
+        self.abandoned = self.answering = False
         self.job: Job | None = None
+        self.kept: _Item | None = None
 
     def run(self) -> None:
         pool, get = self.pool, self.pool._queue.get  # noqa: SLF001 - two halves of one thing
-        kept: deque[_Item] = deque(maxlen=1)
+        pool._own[get_ident()] = self  # noqa: SLF001
         while not self.abandoned:
-            if kept:
-                item: _Item | None = kept.popleft()
-            else:
-                pool._idle += 1  # noqa: SLF001 - a hint: a lost update only starts a thread early
-                item = get()
-                pool._idle -= 1  # noqa: SLF001
+            pool._idle += 1  # noqa: SLF001 - a hint: a lost update only starts a thread early
+            item = get()
+            pool._idle -= 1  # noqa: SLF001
             if item is None:
                 break
-            self._work(*item, kept)
+            self._work(*item)
             item = None  # let go of the job and its values before waiting for the next one
-        for left in kept:
-            pool._queue.put(left)  # noqa: SLF001
+        if self.kept is not None:
+            pool._queue.put(self.kept)  # noqa: SLF001
         pool._ended(self)  # noqa: SLF001
 
-    def _work(self, job: Job, inbox: Inbox, kept: deque[_Item]) -> None:
-        pool = self.pool
-        ident, name = self.ident or 0, self.label
-        self.job = job
-        if job.dropped or pool._closed:  # noqa: SLF001
-            self.job = None
-            return
-        if job.timeout is not None:
-            inbox.began(job, name, 0.0)
-        answer = run_job(job, name)
-        self.job = None
-        if not self.abandoned:
-            pool._kept[ident] = kept  # noqa: SLF001
-            inbox.ended(job, answer, more=not pool._queue.empty())  # noqa: SLF001
-            del pool._kept[ident]  # noqa: SLF001
+    def _work(self, job: Job, inbox: Inbox) -> None:
+        """Run a job, and those that follow from it and are kept here."""
+        pool, queue, name = self.pool, self.pool._queue, self.label  # noqa: SLF001
+        while True:
+            self.job = job
+            if not (job.dropped or pool._closed):  # noqa: SLF001
+                if job.timeout is not None:
+                    inbox.began(job, name, 0.0)
+                answer = run_job(job, name)
+                self.job = None
+                if self.abandoned:
+                    return
+                self.answering = True
+                inbox.ended(job, answer, more=not queue.empty())
+                self.answering = False
+            else:
+                self.job = None
+            kept = self.kept
+            if kept is None or self.abandoned:
+                return
+            self.kept = None
+            job, inbox = kept

@@ -17,12 +17,25 @@ import signal
 import socket
 import sys
 import threading
+from collections import deque
 
 from nbflow.core.byname import follow_files
 from nbflow.core.secret import take_values
 from nbflow.engine import streams
 from nbflow.engine.job import run_job
-from nbflow.executors.pipe import CODES, Channel, Place, Request, Shipped, job_of, reply
+from nbflow.executors.pipe import (
+    CODES,
+    Channel,
+    Early,
+    Place,
+    Request,
+    Shipped,
+    arrived,
+    job_of,
+    reply,
+    sent_beside,
+)
+from nbflow.executors.segments import Side
 from nbflow.executors.voice import Voice
 
 try:
@@ -31,12 +44,13 @@ except ImportError:  # pragma: no cover - the pool does not start where there is
     fcntl = None  # type: ignore[assignment]
 
 
-def main(name: str, connection: int, tickets: int, life: int, stderr: int) -> None:
+def main(name: str, connection: int, side: int, tickets: int, life: int, stderr: int) -> None:
     """Serve the pool.
 
     Args:
         name: The worker's name in reports.
         connection: Descriptor of the socket to the pool.
+        side: Descriptor of the socket that large values come and go by.
         tickets: Descriptor of the pipe with the tickets of requests that were sent early.
         life: Descriptor of a pipe that reads as ended once the pool's process is gone.
         stderr: Descriptor of the error output to use from now on. What is written before, while
@@ -61,7 +75,7 @@ def main(name: str, connection: int, tickets: int, life: int, stderr: int) -> No
     except OSError:
         return  # the pool gave this worker up while it was starting
     pid = os.getpid()
-    _serve(channel, _Requests(channel, tickets), name)
+    _serve(channel, Side(socket.socket(fileno=side)), _Requests(channel, tickets), name)
     if os.getpid() != pid:
         os._exit(1)  # the exit handlers are the worker's, not those of its forks
 
@@ -97,33 +111,40 @@ def _watch(life: int, parent: int) -> None:
 class _Requests:
     """What the pool sends.
 
-    Requests may be sent while an activity runs, one at a time, so that the next one begins
-    without delay. The pool takes such a request back by taking its ticket out of a pipe that
-    both read from; whoever gets the ticket has the job.
+    Requests may be sent while an activity runs, so that the next ones begin without delay. The
+    pool takes such requests back, the latest first, by taking their tickets out of a pipe that
+    both read from; whoever gets a ticket has the job.
     """
 
     def __init__(self, channel: Channel, tickets: int) -> None:
         self._channel = channel
         self._tickets = tickets
+        self._early: deque[Early] = deque()
         self.read = 0
         self.home = _cwd()
 
     def next(self, *, wait: bool) -> Request | None:
         """Give the next request; without waiting, None if none has come yet."""
-        while wait or self._channel.waiting():
-            request = Request(*self._channel.receive())
-            if not request.early:
-                self._move(request.place)
-                if request.rules is not None:
-                    streams.use(request.rules)
-                if request.secrets is not None:
-                    take_values(request.secrets)
-                return request
-            self.read += 1
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._tickets, 1)
-                return request
-        return None
+        while True:
+            while self._early:
+                early = self._early.popleft()
+                self.read += 1
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._tickets, 1)
+                    return Request.of_early(early)
+            if not (wait or self._channel.waiting()):
+                return None
+            message = self._channel.receive()
+            if type(message) is list:
+                self._early.extend(message)
+                continue
+            request = Request(*message)
+            self._move(request.place)
+            if request.rules is not None:
+                streams.use(request.rules)
+            if request.secrets is not None:
+                take_values(request.secrets)
+            return request
 
     def _move(self, place: Place | None) -> None:
         if place is not None:
@@ -132,7 +153,7 @@ class _Requests:
             importlib.invalidate_caches()
 
 
-def _serve(channel: Channel, requests: _Requests, name: str) -> None:
+def _serve(channel: Channel, side: Side, requests: _Requests, name: str) -> None:
     codes: dict[str, Shipped] = {}
     request = None
     voice = Voice(channel)
@@ -141,6 +162,8 @@ def _serve(channel: Channel, requests: _Requests, name: str) -> None:
         try:
             request = request or requests.next(wait=True)
             assert request is not None  # noqa: S101 - it waited
+            if request.far:
+                request = arrived(request, side)
             _go(requests.home)
             job = voice.job = job_of(request, _code(request, codes))
             answer = run_job(job, name, shared=False)
@@ -153,7 +176,7 @@ def _serve(channel: Channel, requests: _Requests, name: str) -> None:
                 voice.end(job)
             # Before the answer goes, so that the answer tells whether the next one has begun.
             request = requests.next(wait=False)
-            channel.send(reply(answer, requests.read))
+            channel.send(reply(sent_beside(answer, side), requests.read))
             # Let go of the values before waiting for the next request.
             del answer, job
         except (EOFError, OSError):

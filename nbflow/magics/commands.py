@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import shlex
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
@@ -13,6 +14,7 @@ from nbflow.running.run import Run
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.magic_arguments import MagicArgumentParser
 
 _PROCESSES: Final = frozenset({"decider", "emulator", "standalone", "worker"})
 """What runs until it is ended, and so is for a terminal."""
@@ -24,6 +26,50 @@ def others(known: Container[str]) -> list[str]:
     """Give the verbs of the command but for these."""
     found = _app().app.commands
     return [name for name in found if name not in known and name not in _PROCESSES]
+
+
+def flags_of(command: str, *names: str) -> Callable[[MagicArgumentParser], None]:
+    """Give what adds options of a command to a verb: they are defined there, and once.
+
+    Args:
+        command: The command.
+        names: Its parameters that the verb has, too; the others are for a terminal.
+    """
+
+    def add(made: MagicArgumentParser) -> None:
+        there = {each.name: each for each in _app().app.commands[command].params}
+        for name in names:
+            _add(made, there[name])
+
+    return add
+
+
+def _add(made: MagicArgumentParser, option: Any) -> None:
+    text = f"{option.help[0].lower()}{option.help[1:]}".rstrip(".")
+    given: dict[str, Any] = {"dest": option.name, "help": text}
+    if option.is_flag:
+        given["action"] = "store_true"
+    else:
+        # Some versions of click have a sign of their own for "no default".
+        plain = option.default if isinstance(option.default, str | int | float) else None
+        given |= {"default": plain, "type": _reading(option.type)}
+        given["metavar"] = option.metavar
+        choices = getattr(option.type, "choices", None)
+        if choices is not None:
+            given |= {"choices": tuple(choices), "metavar": None}
+    made.add_argument(*option.opts, **given)
+
+
+def _reading(kind: Any) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        import click  # noqa: PLC0415 - as above
+
+        try:
+            return kind.convert(text, None, None)
+        except click.BadParameter as error:
+            raise argparse.ArgumentTypeError(error.message) from None
+
+    return read
 
 
 def carry_out(shell: InteractiveShell, line: str) -> None:

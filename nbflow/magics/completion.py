@@ -15,7 +15,8 @@ from IPython.core.completer import (
 )
 
 from nbflow import executors, services
-from nbflow.core.workflow import Workflow, WorkflowFunction
+from nbflow.core.definition import is_workflow_class
+from nbflow.core.workflow import WorkflowFunction
 from nbflow.magics import commands
 from nbflow.magics.define import ACTIVITY, WORKFLOW
 from nbflow.magics.verbs import VERBS
@@ -99,6 +100,4 @@ def _operands(shell: InteractiveShell, kind: str) -> Iterator[tuple[str, str]]:
 def _is(kind: str, thing: object) -> bool:
     if kind == "run":
         return isinstance(thing, Run)
-    return isinstance(thing, WorkflowFunction) or (
-        isinstance(thing, type) and issubclass(thing, Workflow) and thing is not Workflow
-    )
+    return isinstance(thing, WorkflowFunction) or is_workflow_class(thing)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from nbflow.core.definition import is_workflow_class
 from nbflow.core.errors import NbflowError
 from nbflow.core.parsing import parsed_expression
-from nbflow.core.workflow import Place, Placed, Target, Workflow, WorkflowFunction, definition
+from nbflow.core.workflow import Place, Placed, Target, WorkflowFunction, definition
 from nbflow.magics import notices
 from nbflow.running.run import Run
 from nbflow.running.starting import Launcher
@@ -98,8 +99,6 @@ def _asked(
 ) -> Asked:
     if isinstance(found, Placed):
         return Asked(found.target, found.place if place == Place() else place, args, kwargs)
-    if isinstance(found, WorkflowFunction) or (
-        isinstance(found, type) and issubclass(found, Workflow)
-    ):
+    if isinstance(found, WorkflowFunction) or is_workflow_class(found):
         return Asked(found, place, args, kwargs)
     raise UsageError(f"{text}: that is no workflow, but {notices.value(found)}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 import difflib
 import inspect
+import io
+import os
 import reprlib
 import sys
 from collections.abc import Mapping
@@ -12,8 +14,9 @@ from types import CodeType
 from typing import Any
 
 from nbflow.core.activity import Activity
+from nbflow.core.definition import is_workflow_class
 from nbflow.core.fingerprint import global_names
-from nbflow.core.workflow import Workflow, WorkflowFunction
+from nbflow.core.workflow import WorkflowFunction
 from nbflow.viz.wording import clean, cut
 
 _GREY, _PLAIN = "\x1b[90m", "\x1b[0m"
@@ -22,8 +25,14 @@ _VALUE = 40
 
 
 def say(text: str) -> None:
-    """Print a line in grey."""
-    sys.stdout.write(f"{_GREY}{text}{_PLAIN}\n")
+    """Print a line, in grey where somebody may see that: in a notebook and on a terminal."""
+    sys.stdout.write(f"{_GREY}{text}{_PLAIN}\n" if _in_colour() else f"{text}\n")
+
+
+def _in_colour() -> bool:
+    # A kernel's stream is no such wrapper and no terminal, but what it is shown in has colours.
+    plain = isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty()
+    return not plain and not os.environ.get("NO_COLOR")
 
 
 def one_line(error: BaseException) -> str:
@@ -105,9 +114,7 @@ _SHORT = _Short()
 
 
 def _callable(thing: object) -> bool:
-    return isinstance(thing, Activity | WorkflowFunction) or (
-        isinstance(thing, type) and issubclass(thing, Workflow)
-    )
+    return isinstance(thing, Activity | WorkflowFunction) or is_workflow_class(thing)
 
 
 def _listed(title: str, names: list[str]) -> list[str]:

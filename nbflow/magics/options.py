@@ -139,7 +139,7 @@ def run_flags(made: MagicArgumentParser) -> None:
     add("-o", "--output", metavar="NAME", help="the variable that is to hold the run")
     places = ", ".join([*executors.TABLE, *services.TABLE])
     add("--on", metavar="PLACE", help=f"where it runs: {places}, or a variable")
-    add("--simulate", action="store_true", help="with --on swf: an emulator stands in for it")
+    add("--simulate", action="store_true", help="with --on swf or cloudflow: on an emulator")
     add("--domain", metavar="NAME", help="with --on swf: the domain that it runs in")
     add("--max-workers", metavar="N", type=int, help="how many calls may run at once there")
     wait = argparse.BooleanOptionalAction

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +13,13 @@ from IPython.core.error import UsageError
 from nbflow.magics.notices import say
 from nbflow.magics.source.cells import parts_of
 from nbflow.magics.source.checking import check
-from nbflow.magics.source.loading import as_cells
+from nbflow.magics.source.loading import as_cells, file_of
 from nbflow.magics.source.slicing import Part, parts
-from nbflow.magics.source.writing import export, line_map, skeleton, write
+from nbflow.magics.source.writing import export, write_all
 from nbflow.magics.tables import Table
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
-    from IPython.core.magic_arguments import MagicArgumentParser
 
 _SOURCE = "a notebook"
 
@@ -43,19 +41,17 @@ def executed(shell: InteractiveShell) -> Iterator[Part]:
 def do_export(shell: InteractiveShell, names: str, flags: argparse.Namespace) -> None:
     """Write workflows of this notebook as a module, or give its text."""
     beside = Path(flags.output or "exported.py").absolute()
-    done = export(list(executed(shell)), names.split(), source=_SOURCE, beside=beside)
+    cells, pretty = list(executed(shell)), not flags.no_format
+    done = export(cells, names.split(), source=_SOURCE, beside=beside, pretty=pretty)
     for note in done.notes:
         say(note)
     if not flags.output:
         print(done.made.text, end="")  # noqa: T201 - for the cell
-        return
-    written = [write(done.made.text, Path(flags.output), force=flags.force)]
-    if flags.tests:
-        text = skeleton(done.made, beside.stem, beside)
-        written.append(write(text, Path(flags.tests), force=flags.force))
-    if flags.map:
-        written.append(write(line_map(done.made), Path(flags.map), force=True))
-    say(f"wrote {', '.join(map(str, written))}")
+    written = write_all(
+        done, flags.output, tests=flags.tests, map_file=flags.map_file, force=flags.force
+    )
+    if written:
+        say(f"wrote {', '.join(map(str, written))}")
 
 
 def do_check(shell: InteractiveShell, text: str, flags: argparse.Namespace) -> Table:
@@ -79,7 +75,9 @@ def do_load(shell: InteractiveShell, text: str, _: argparse.Namespace) -> None:
     where, _colon, name = text.partition(":")
     if not where:
         raise UsageError("which workflow? %nbflow load module:workflow, or file.py:workflow")
-    path = Path(where) if where.endswith(".py") else _file_of(where)
+    path = Path(where) if where.endswith(".py") else file_of(where)
+    if path is None:
+        raise UsageError(f"there is no module {where!r:.80} in Python on {sys.path[:1]}")
     try:
         found = list(parts(path.read_text(encoding="utf-8"), 1))
     except (OSError, UnicodeDecodeError, SyntaxError) as error:
@@ -89,27 +87,3 @@ def do_load(shell: InteractiveShell, text: str, _: argparse.Namespace) -> None:
     whole: Any = shell
     whole.set_next_input("\n\n\n".join(code), replace=False)
     say(f"the next cell has {text}: run it, then {cells[-1]}")
-
-
-def _file_of(module: str) -> Path:
-    try:
-        found = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        found = None
-    if found is None or not found.origin or not found.origin.endswith(".py"):
-        raise UsageError(f"there is no module {module!r:.80} in Python on {sys.path[:1]}")
-    return Path(found.origin)
-
-
-def export_flags(made: MagicArgumentParser) -> None:
-    """Add those of ``%nbflow export``."""
-    add = made.add_argument
-    add("-o", "--output", metavar="FILE", help="where to write it; else it is printed")
-    add("--tests", metavar="FILE", help="write a skeleton of tests as well")
-    add("--map", metavar="FILE", help="write from which cell each line is")
-    add("--force", action="store_true", help="also over files that were not written by this")
-
-
-def check_flags(made: MagicArgumentParser) -> None:
-    """Add those of ``%nbflow check``."""
-    made.add_argument("--strict", action="store_true", help="ask for annotations everywhere")

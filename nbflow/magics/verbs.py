@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from IPython.core.error import UsageError
 from IPython.display import display
@@ -15,7 +15,6 @@ from IPython.display import display
 import nbflow
 from nbflow import executors
 from nbflow.core.errors import NbflowError
-from nbflow.core.recorded import WhichCode
 from nbflow.magics import caching, commands, expressions, options, porting, storing, tables
 from nbflow.magics.expressions import Asked
 from nbflow.magics.filling import filled
@@ -120,7 +119,7 @@ def _cancel(here: Here, text: str, flags: argparse.Namespace) -> None:
 
 def _resume(here: Here, text: str, flags: argparse.Namespace) -> Run[Any]:
     run = here.run(text)
-    return _usage(lambda: run.resume(reason=flags.reason, code=flags.code))
+    return _usage(lambda: run.resume(reason=flags.reason, code=flags.code or "new"))
 
 
 def _attach(here: Here, text: str, flags: argparse.Namespace) -> Run[Any]:
@@ -245,34 +244,7 @@ class Verb:
         return made
 
 
-def _timeout(made: MagicArgumentParser) -> None:
-    made.add_argument("--timeout", metavar="S", type=float, help="wait no longer than so long")
-
-
-def _reason(made: MagicArgumentParser) -> None:
-    made.add_argument("--reason", default="", help="to be noted in the log")
-
-
-def _resume_flags(made: MagicArgumentParser) -> None:
-    _reason(made)
-    made.add_argument(
-        "--code",
-        choices=get_args(WhichCode),
-        default="new",
-        help="with the code as it is now, or as it was when the run was started",
-    )
-
-
-def _last(made: MagicArgumentParser) -> None:
-    made.add_argument("--last", metavar="N", type=int, default=20, help="how many at most")
-
-
-def _call(made: MagicArgumentParser) -> None:
-    made.add_argument("--call", metavar="ID", help="of this call alone, as it was written")
-
-
-def _of_call(made: MagicArgumentParser) -> None:
-    made.add_argument("--call", metavar="ID", help="of this call alone, with all reasons")
+_of = commands.flags_of
 
 
 def _workers(made: MagicArgumentParser) -> None:
@@ -289,22 +261,37 @@ VERBS: Final[dict[str, Verb]] = {
         _plan, "EXPR", "show what it would do, without running any of it", None, "workflow"
     ),
     "status": Verb(_status, "[RUN]", "show a run as it stands"),
-    "wait": Verb(_wait, "[RUN]", "wait for a run and give its result", _timeout),
-    "cancel": Verb(_cancel, "[RUN]", "stop a run", _reason),
-    "resume": Verb(_resume, "[RUN]", "go on with a run that failed or stopped", _resume_flags),
+    "wait": Verb(_wait, "[RUN]", "wait for a run and give its result", _of("wait", "timeout")),
+    "cancel": Verb(_cancel, "[RUN]", "stop a run", _of("cancel", "reason")),
+    "resume": Verb(
+        _resume,
+        "[RUN]",
+        "go on with a run that failed or stopped",
+        _of("resume", "reason", "code"),
+    ),
     "dag": Verb(_dag, "[RUN]", "give its graph"),
     "profile": Verb(_profile, "[RUN]", "give its Gantt chart: what was slow"),
     "replay": Verb(
         _replay, "[RUN]", "hold today's code against what it asked for then, and run nothing"
     ),
-    "log": Verb(_log, "[RUN]", "print what its activities have printed and logged", _call),
-    "why": Verb(_why, "[RUN]", "say why its calls ran, or what answered them", _of_call),
+    "log": Verb(
+        _log,
+        "[RUN]",
+        "print what its activities have printed and logged",
+        _of("logs", "call"),
+    ),
+    "why": Verb(
+        _why,
+        "[RUN]",
+        "say why its calls ran, or what answered them",
+        _of("why", "call"),
+    ),
     "captured": Verb(_captured, "[RUN]", "list what it took from the notebook"),
     "attach": Verb(_attach, "ID", "give the handle of a run of any kernel", _output),
     "cache": Verb(
         _cache, "[list|size|clear]", "show or clear what is kept for later runs", caching.flags, ""
     ),
-    "runs": Verb(_runs, "", "list the runs that are kept", _last, ""),
+    "runs": Verb(_runs, "", "list the runs that are kept", _of("runs", "last"), ""),
     "store": Verb(
         _store,
         "VERB [WHERE]",
@@ -313,10 +300,18 @@ VERBS: Final[dict[str, Verb]] = {
         "",
     ),
     "export": Verb(
-        _export, "[WORKFLOW]", "write it as a plain module", porting.export_flags, "workflow"
+        _export,
+        "[WORKFLOW]",
+        "write it as a plain module",
+        _of("export", "output", "tests", "map_file", "force", "no_format"),
+        "workflow",
     ),
     "check": Verb(
-        _check, "[WORKFLOW]", "check its code before it is run", porting.check_flags, "workflow"
+        _check,
+        "[WORKFLOW]",
+        "check its code before it is run",
+        _of("check", "strict"),
+        "workflow",
     ),
     "load": Verb(_load, "MODULE:WORKFLOW", "put a workflow of a module into a cell", None, ""),
     "executor": Verb(_executor, "[NAME]", "show or set where runs go", _workers, "executor"),

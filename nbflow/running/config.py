@@ -173,7 +173,7 @@ def configure(
 
     Args:
         on: Where calls run: ``"threads"``, ``"processes"``, ``"asyncio"``, ``"inline"``, or an
-            executor; or the service that runs go to: ``"swf"``.
+            executor; or the service that runs go to: ``"swf"``, ``"cloudflow"``.
         store: The directory of the log, ``":memory:"`` to keep nothing, or a store. Unless it is
             set, the environment variable ``NBFLOW_STORE``, else ``.nbflow`` where the process is.
         durability: ``"process"``: nothing is lost when the process ends, however it does; a run's

@@ -9,6 +9,7 @@ from typing import Any
 
 from nbflow.core.capture import Captured, capture
 from nbflow.core.chosen import stored_options
+from nbflow.core.definition import is_workflow_class
 from nbflow.core.errors import (
     DefinitionError,
     RunError,
@@ -21,7 +22,7 @@ from nbflow.core.payload import check as check_pickle
 from nbflow.core.recorded import WhichCode, python, record
 from nbflow.core.redact import redact
 from nbflow.core.seals import is_pickled
-from nbflow.core.workflow import Place, Target, Workflow, WorkflowFunction
+from nbflow.core.workflow import Place, Target, WorkflowFunction
 from nbflow.engine.clock import clock
 from nbflow.running.config import settings
 from nbflow.running.nesting import depth_here
@@ -238,6 +239,11 @@ def _create(store: Store, workflow: str, event: RunStarted) -> str:
         return run
 
 
+def _names(cls: Any) -> tuple[str, str]:
+    """Give what a workflow that is written as a class may be called."""
+    return cls.name or cls.__name__, f"{cls.__module__}.{cls.__name__}"
+
+
 def find_target(workflow: str) -> Target:
     """Find a workflow of that name among those defined in the notebook or script.
 
@@ -247,13 +253,8 @@ def find_target(workflow: str) -> Target:
     for found in vars(sys.modules["__main__"]).values():
         if isinstance(found, WorkflowFunction) and found.name == workflow:
             return found
-        if (
-            isinstance(found, type)
-            and issubclass(found, Workflow)
-            and found is not Workflow
-            and (found.name or found.__name__) == workflow
-        ):
-            return found
+        if is_workflow_class(found) and workflow in _names(found):
+            return found  # type: ignore[no-any-return]
     message = (
         f"workflow {workflow} is not defined here: run the cell that defines it, pass it, as in "
         f"run.resume(workflow={workflow}), or go on with the code that the run was started with: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from nbflow import services
 from nbflow.core.capture import capture
@@ -14,8 +14,8 @@ from nbflow.core.workflow import Place, Target
 from nbflow.running.acting import RunActions
 from nbflow.running.config import settings
 from nbflow.running.origin import changed, changed_options
-from nbflow.running.run import Run
-from nbflow.services.base import Service, ServiceStore
+from nbflow.running.reviving import Revivable
+from nbflow.services.base import Reviving, Service, ServiceStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ T = TypeVar("T")
 _PARTS: Final = 3
 
 
-class ServiceRun(Run[T]):
+class ServiceRun(Revivable[T]):
     """One execution of a workflow on a service, started from here or from anywhere else.
 
     Attributes:
@@ -93,26 +93,7 @@ class ServiceRun(Run[T]):
             )
         self.service.signal(self.id, name, value, id=id)
 
-    def resume(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse: a run on a service goes on by itself.
-
-        Raises:
-            RunError: Always; the message says what to do instead.
-        """
-        where = self.service.name
-        raise RunError(
-            f"run {self.id} is on {where}, which goes on with it as long as deciders and workers "
-            f"are there: nbflow.attach({self.id!r}) starts those of this machine again. One that "
-            f"is over is started once more by: nbflow {where} restart {self.id}"
-        )
-
-    rerun = settle = resume
-
-    def _forsaken(self) -> bool:
-        """Never: who decides and works there is not known here."""
-        return False
-
-    def _other(self, run: str) -> Run[T]:  # noqa: ARG002 - the service has a name of its own
+    def _other(self, run: str) -> ServiceRun[T]:  # noqa: ARG002 - the service has its own
         return ServiceRun(self.service.onward(self.id), self.service)
 
     def _actions(self) -> RunActions:
@@ -124,7 +105,10 @@ class _Actions(RunActions):
 
     def possible(self, status: str) -> Sequence[str]:
         """Name what can be done: it can be cancelled, and goes on by itself."""
-        return ("cancel",) if status in {"running", "stopped"} else ()
+        if status not in {"running", "stopped"}:
+            return ()
+        run: Any = self._run
+        return ("cancel", "cancel_call") if isinstance(run.service, Reviving) else ("cancel",)
 
     def halted(self) -> str:
         """Say why the run does not go on, as far as this process knows."""
@@ -163,6 +147,7 @@ def attach(run: str, *, drive: bool = True) -> ServiceRun[Any] | None:
         NbflowError: The service cannot be had.
     """
     found = {whole: service for service in _services() if run for whole in service.matching(run)}
+    found = {w: s for w, s in found.items() if run in _names(w)} or found
     if len(found) > 1 and run not in found:
         raise RunNotFound(f"{run!r} begins {len(found)} run ids: {', '.join(list(found)[:5])}")
     if found:
@@ -171,8 +156,21 @@ def attach(run: str, *, drive: bool = True) -> ServiceRun[Any] | None:
     parts = run.split("/", _PARTS - 1)
     if len(parts) < _PARTS or not all(parts):
         return None
-    service = _configured() or settings.service(Place("swf", {"domain": parts[0], "processes": 0}))
+    service = _configured() or settings.service(_place_of(parts))
     return None if service is None else ServiceRun(service.attach(run, drive=drive), service)
+
+
+def _place_of(parts: list[str]) -> Place:
+    """Give the service that the parts of a run's id speak of."""
+    if parts[0] == "cloudflow":
+        return Place("cloudflow", {"namespace": parts[1], "processes": 0})
+    return Place("swf", {"domain": parts[0], "processes": 0})
+
+
+def _names(whole: str) -> tuple[str, str, str]:
+    """Give the names that a run has beside the beginnings of its id: the last one is its own."""
+    latest = whole.rpartition("/")[0]
+    return whole, latest, latest.partition("/")[2]
 
 
 def _configured() -> Service | None:

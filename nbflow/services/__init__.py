@@ -16,9 +16,18 @@ from nbflow.core.errors import DefinitionError
 if TYPE_CHECKING:
     from nbflow.services.base import Service
 
-TABLE: Final = {"swf": "nbflow.services.swf.service:SwfService"}
+TABLE: Final = {
+    "swf": "nbflow.services.swf.service:SwfService",
+    "cloudflow": "nbflow.services.cloudflow.dynamic.service:CloudFlowService",
+}
 """The services that have a name."""
-_EXTRAS: Final = {"boto3": "swf", "botocore": "swf"}
+_EXTRAS: Final = {
+    "boto3": "swf",
+    "botocore": "swf",
+    "alibabacloud_tea_openapi": "cloudflow",
+    "re2": "cloudflow",
+    "yaml": "cloudflow",
+}
 
 
 def reached(name: str, home: Path) -> list[dict[str, Any]]:

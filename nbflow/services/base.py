@@ -8,6 +8,7 @@ as events of nbflow, and tells them things. `nbflow.running` makes the same hand
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -144,6 +145,51 @@ class Service(Protocol):
 
     def close(self) -> None:
         """End what this process started for it. Runs stay, to be attached to. May come twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revival:
+    """How a run on a service goes on with the log that it has.
+
+    Attributes:
+        reason: Why, to be noted in the log.
+        again: Calls that run anew though they may have succeeded.
+        allowed: Those of them that were asked for by name, see `RunResumed.allowed`.
+        given: Results that are known of calls that have none.
+        frozen: The workflow that it goes on with; None: by the code that it has.
+        run: What it is called from now on: the run that there is stays as it is then. "": what it
+            was called, and it ends if it is not over.
+    """
+
+    reason: str = ""
+    again: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    given: Mapping[str, object] = field(default_factory=dict)
+    frozen: Captured | None = None
+    run: str = ""
+
+
+@runtime_checkable
+class Reviving(Protocol):
+    """A service whose runs can be gone on with, and whose calls can be settled one by one."""
+
+    def revive(self, run: str, how: Revival) -> str:
+        """Go on with a run where its log ends; give the id of the run that does.
+
+        Raises:
+            NbflowError: It cannot; the message says why. The run is as it was.
+        """
+
+    def settle(self, run: str, call: str, value: object) -> None:
+        """Give the result of a call of a run that is under way: what it does is given up.
+
+        Raises:
+            RunError: The run is over.
+            Unserialisable: The value cannot be stored.
+        """
+
+    def cancel_call(self, run: str, call: str, reason: str = "") -> None:
+        """Give up one call of a run. Nothing happens where the run is over."""
 
 
 class ServiceStore:

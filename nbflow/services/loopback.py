@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
+import json
+import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TextIO, TypeAlias
+from urllib.parse import urlsplit
 
 from nbflow.core.errors import NbflowError
 
@@ -16,7 +21,7 @@ LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _HEAD: Final = 65_536
 _END: Final = b"\r\n\r\n"
 _GRACE: Final = 5.0
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 60.0
 _BAD: Final = 400
 _TOO_LARGE: Final = 413
 
@@ -39,6 +44,7 @@ class Reply(NamedTuple):
 
 
 Answered: TypeAlias = Callable[[Reply], None]
+Forget: TypeAlias = Callable[[], None]
 
 
 class Service(Protocol):
@@ -47,11 +53,27 @@ class Service(Protocol):
     most: int
     """Bytes of a request."""
 
-    def handle(self, request: Request, answered: Answered) -> None:
-        """Answer a request by calling `answered` once, now or later."""
+    def handle(self, request: Request, answered: Answered) -> Forget | None:
+        """Answer a request by calling `answered` once, now or later.
+
+        Returns:
+            What is to be called if the client goes away before it has its answer, or None.
+        """
 
     def refusal(self, status: int, message: str) -> Reply:
         """Say no to what is no request at all."""
+
+
+class Malformed(ValueError):
+    """What came in is no request.
+
+    Attributes:
+        status: The HTTP status that it is refused with.
+    """
+
+    def __init__(self, message: str, status: int = _BAD) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Clock:
@@ -91,6 +113,7 @@ class Connection(asyncio.Protocol):
         self._open = open_
         self._read = b""
         self._busy = False
+        self._forget: Forget | None = None
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -105,9 +128,11 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - however it came
-        """End; an answer that still comes has nowhere to go."""
+        """End: what waits must not take what it waits for to nobody."""
         self._transport = None
         self._open.discard(self)
+        if self._busy and self._forget is not None:
+            self._forget()
 
     def data_received(self, data: bytes) -> None:
         """Take in a piece of a request."""
@@ -118,27 +143,27 @@ class Connection(asyncio.Protocol):
         while not self._busy and self._transport is not None:
             try:
                 request = self._request()
-            except ValueError as error:
-                status = _TOO_LARGE if "bytes" in str(error) else _BAD
-                self._transport.write(_response(self._service.refusal(status, str(error))))
+            except Malformed as error:
+                refusal = self._service.refusal(error.status, str(error))
+                self._transport.write(_response(refusal))
                 self._transport.close()
                 return
             if request is None:
                 return
             self._busy = True
-            self._service.handle(request, self._reply)
+            self._forget = self._service.handle(request, self._reply)
 
     def _request(self) -> Request | None:
         """Give the next request if all of it is there."""
         end = self._read.find(_END)
         if end < 0:
             if len(self._read) > _HEAD:
-                raise ValueError("The head of the request is too long")
+                raise Malformed("The head of the request is too long")
             return None
         method, target, headers = _head(self._read[:end])
         length = int(headers.get("content-length") or 0)
         if length > self._service.most:
-            raise ValueError(f"A request has at most {self._service.most} bytes")
+            raise Malformed(f"A request has at most {self._service.most} bytes", _TOO_LARGE)
         whole = end + len(_END) + length
         if len(self._read) < whole:
             if headers.get("expect", "").lower() == "100-continue" and self._transport:
@@ -147,7 +172,7 @@ class Connection(asyncio.Protocol):
         host = headers.get("host", "").rpartition("//")[2]
         if host.rpartition(":")[0].strip("[]") not in LOOPBACK:
             # A page in a browser may be made to believe that its host is here.
-            raise ValueError("Requests are sent to a loopback address")
+            raise Malformed("Requests are sent to a loopback address")
         body, self._read = self._read[end + len(_END) : whole], self._read[whole:]
         return Request(method, target, headers, body)
 
@@ -163,7 +188,8 @@ class Connection(asyncio.Protocol):
         # In one piece: with two, clients wait for the second for 40 ms.
         self._transport.write(_response(reply))
         if self._read:
-            self._next()
+            # Not at once: `handle` may still be under way.
+            asyncio.get_running_loop().call_soon(self._next)
 
 
 def _head(raw: bytes) -> tuple[str, str, dict[str, str]]:
@@ -173,7 +199,7 @@ def _head(raw: bytes) -> tuple[str, str, dict[str, str]]:
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
     if not headers.get("content-length", "0").isdigit() or "transfer-encoding" in headers:
-        raise ValueError("Content-Length is no number")
+        raise Malformed("Content-Length is no number")
     method, _, rest = first.partition(" ")
     return method, rest.rpartition(" ")[0], headers
 
@@ -225,6 +251,64 @@ async def listen(service: Service, host: str = "127.0.0.1", port: int = 0) -> Li
     listening = await loop.create_server(lambda: Connection(service, open_), host, port)
     real = listening.sockets[0].getsockname()[1]
     return Listener(f"http://{f'[{host}]' if ':' in host else host}:{real}", listening, open_)
+
+
+async def serve(service: Any, host: str, port: int, ends: TextIO | None = None) -> None:
+    """Listen, print the address, and serve until a signal comes or `ends` is at its end.
+
+    Args:
+        service: What answers; its `begin` is called first, and its `stop` at the end.
+        host: A loopback address.
+        port: 0 for one that is free.
+        ends: A text, such as the standard input, whose end is the end of this.
+
+    Raises:
+        NbflowError: See `listen`.
+    """
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+
+    def read() -> None:
+        if ends is not None and not ends.readline():
+            over.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, over.set)
+    if ends is not None:
+        loop.add_reader(ends, read)
+    service.begin()
+    listener = await listen(service, host, port)
+    sys.stdout.write(f"{listener.url}\n")
+    sys.stdout.flush()
+    await over.wait()
+    listener.close()
+    service.stop()
+
+
+def ask(
+    url: str, path: str, headers: dict[str, str], given: dict[str, Any]
+) -> tuple[int, dict[str, Any]]:
+    """Ask an emulator for something of its own; give the HTTP status and what it said.
+
+    Args:
+        url: Its address.
+        path: Of the request.
+        headers: Of the request.
+        given: What is sent, as JSON.
+
+    Raises:
+        NbflowError: Nobody answers there.
+    """
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_PATIENCE)
+    try:
+        connection.request("POST", path, json.dumps(given), headers)
+        answer = connection.getresponse()
+        said: dict[str, Any] = json.loads(answer.read())
+    except OSError as error:
+        raise NbflowError(f"no emulator answers at {url}: {error}") from error
+    finally:
+        connection.close()
+    return answer.status, said
 
 
 @contextmanager

@@ -9,6 +9,7 @@ names are cut.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 
 from nbflow.core.events import (
@@ -26,7 +27,7 @@ from nbflow.viz.details import AboutCall, Details, Tries, nothing
 from nbflow.viz.figures import figures
 from nbflow.viz.lines import Lines
 from nbflow.viz.outline import Outline
-from nbflow.viz.preview import error_of, trace_of, value_of
+from nbflow.viz.preview import error_of, parts_of, trace_of, value_of
 from nbflow.viz.rows import BLOCK_ROWS, Block, Rows
 from nbflow.viz.stage import Stage
 from nbflow.viz.wording import clean
@@ -282,10 +283,19 @@ class Board:
             "cancelling": self._cancelling() and closed is None,
             "result": value_of(closed.result) if closed and closed.status == "completed" else "",
             "error": error_of(failure) if closed else clean(self.halted, _ERROR),
-            "trace": trace_of(failure, self._cause()),
+            "trace": trace_of(failure, self._cause()) + parts_of(failure, self._failures()),
             "call": clean(closed.call, _TITLE) if closed else "",
             "figures": self._figures() if known is None else {},
         }
+
+    def _failures(self) -> Iterator[tuple[str, Failure]]:
+        if (known := self._ahead) is not None:
+            yield from ((call, event.error) for call, event in known.failed.items())
+            return
+        for call, state in self.graph.history.calls.items():
+            outcome = state.outcome
+            if isinstance(outcome, CallFailed) and not outcome.ignored:
+                yield call, outcome.error
 
     def _cancelling(self) -> bool:
         known = self._ahead

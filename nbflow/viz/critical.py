@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from nbflow.core.graph import Graph
+from nbflow.core.graph import Graph, Node
 from nbflow.core.profile import Bar, Profile, Step
+from nbflow.viz.bundles import Group
 from nbflow.viz.drawing import Scene
 from nbflow.viz.wording import duration
 
@@ -94,6 +95,14 @@ def marks(shown: Scene, steps: Sequence[Step]) -> Marks:
             edges.update(_between(a, b, lines.keys(), joins))
     boxes = frozenset(box for box in found if box in places)
     return Marks(boxes, frozenset(edges), words_of(steps))
+
+
+def spine(
+    path: Sequence[str], boxes: Iterable[Node | Group], lines: Collection[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Find the lines of a picture that lead from box to box along a path, through joins as well."""
+    joins = [box.id for box in boxes if box.join]
+    return {line for a, b in set(pairwise(path)) for line in _between(a, b, lines, joins)}
 
 
 def _between(

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from nbflow.core.graph import Edge
 from nbflow.viz.bundles import Bundle
+from nbflow.viz.layered import Curve
 from nbflow.viz.layout import COMPACT, FULL, Layout
 from nbflow.viz.pen import n, path
 from nbflow.viz.svg_graph import arrow, middle
@@ -40,8 +41,8 @@ def _of_box(row: Row) -> int:
 
 
 def _of_line(line: Line) -> int:
-    _, _, head, count, *_ = line
-    return 2 + bool(head) + (2 if count > 1 else 0)
+    _, drawn, head, count, *_ = line
+    return 2 + bool(head) + (2 if count > 1 else 0) if drawn else 0
 
 
 def lines(
@@ -68,11 +69,17 @@ def lines(
         key = f"{source}>{target}"
         if link.kind == "control" and key in made:
             continue
-        head = ""
-        if not tiny and found.places[link.target].width > 10:
-            head = "M" + " ".join(f"{n(x)} {n(y)}" for x, y in arrow(curve)) + "z"
-        x, y = (round(at, 1) for at in middle(curve))
         count = link.count if isinstance(link, Bundle) else 1
         critical = (link.source, link.target) in spine
-        made[key] = [link.kind, path(curve), head, count, x, y, source, target, critical]
+        drawn = _drawn(curve, headed=not tiny and not found.places[link.target].dot, count=count)
+        made[key] = [link.kind, *drawn, source, target, critical]
     return made
+
+
+def _drawn(curve: Curve, *, headed: bool, count: int) -> Line:
+    """Write a line's path, arrow head, count, and the middle of it; no path is not drawn."""
+    if not curve:
+        return ["", "", 1, 0.0, 0.0]
+    head = "M" + " ".join(f"{n(x)} {n(y)}" for x, y in arrow(curve)) + "z" if headed else ""
+    x, y = (round(at, 1) for at in middle(curve))
+    return [path(curve), head, count, x, y]

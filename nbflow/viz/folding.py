@@ -28,7 +28,7 @@ from nbflow.viz.wording import TIMES, clean
 
 Row = dict[str, Any]
 
-_NAME: Final = 40
+_NAME: Final = 80
 _HINT: Final = 240
 _NO_ACTIVITY: Final = len(ACTIVITY_COLORS)
 """The number of the colour of what is no activity."""

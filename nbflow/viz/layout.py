@@ -83,6 +83,11 @@ class Place:
     width: float
     height: float
 
+    @property
+    def dot(self) -> bool:
+        """Whether it is the dot of a join, at which lines have no arrow heads."""
+        return 0 < self.width <= JOIN[0]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
@@ -91,7 +96,7 @@ class Layout:
     Attributes:
         places: The box of each node by its id.
         curves: The cubic Bézier points of each edge by source and target: the first point, then
-            three for each segment.
+            three for each segment. None at all of an edge that others tell of.
         width: Of the whole, edges included.
         height: Of the whole, edges included.
         engine: Who made it, ``dot`` or ``own``.

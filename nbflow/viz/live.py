@@ -17,8 +17,6 @@ from collections.abc import Callable
 from typing import Final
 
 from nbflow.core.errors import RunNotFound
-from nbflow.core.graph import Graph
-from nbflow.core.profile import Profile
 from nbflow.store.base import Log
 from nbflow.viz.actions import Actions, Deeds, Nothing
 from nbflow.viz.board import Board, State
@@ -27,6 +25,7 @@ from nbflow.viz.kin import Kin
 from nbflow.viz.messages import ACTIONS, Request, read
 from nbflow.viz.outbox import Outbox, Sink
 from nbflow.viz.reading import Reader
+from nbflow.viz.stills import Picture, Stills
 
 __all__ = ["Follower", "Sink", "resumed"]
 
@@ -36,15 +35,12 @@ PACE: Final = 0.1
 """Seconds between two looks at the log, and between two messages, at least."""
 HEARTBEAT: Final = 4.0
 """Seconds after which a running run is reported on though nothing has changed."""
-PICTURE: Final = 10.0
-"""Seconds between two pictures for the saved notebook, at least."""
 _KEYFRAMES: Final = (0.0, 1.0, 4.0, 10.0)
 """Ages at which a whole state is sent; after the last, again each time so long has passed."""
 _SHARE: Final = 24.0
 """Pauses are so many times as long as the work: a twenty-fifth of a core goes to watching..."""
 _LONGEST: Final = 1.0
 """...but for this: no pause is longer."""
-_PICTURE_SHARE: Final = 60.0
 _TROUBLE: Final = 2.0
 _PARTING: Final = 3.0
 _QUEUE: Final = 200
@@ -70,10 +66,6 @@ def resumed(run: str) -> None:
     for follower in list(_followers):
         if follower.board.run == run:
             follower.wake()
-
-
-Picture = Callable[[Graph, Profile], object]
-"""Makes and puts out the still picture of a run."""
 
 
 class Follower:
@@ -111,9 +103,10 @@ class Follower:
         self.board = Board(run, about)
         self.finished = threading.Event()
         self.spent = 0.0
+        self._wake = threading.Event()
         self._reader = Reader(log, self.board)
         self._sink = sink
-        self._picture = picture
+        self._stills = Stills(self.board, picture, self._beside, self._wake.set)
         self._halted = halted
         self._actions: Actions = actions or Nothing()
         self._outbox = Outbox(self.board)
@@ -125,15 +118,13 @@ class Follower:
         self._requests: list[Request] = []
         self._seq = 0
         self._first: float | None = None
-        self._sent = self._keyed = self._pictured = 0.0
-        self._picture_cost = self._cost = self._next = 0.0
+        self._sent = self._keyed = self._cost = self._next = 0.0
         self._changed = self._asked = False
-        self._unpictured = self._replied = True
+        self._replied = True
         self._final: tuple[int, str] | None = None
         self._context: contextvars.Context | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
-        self._wake = threading.Event()
         self._lock = threading.Lock()
 
     # ------------------------------------------------------------------ from any thread
@@ -247,6 +238,7 @@ class Follower:
         except Exception:  # noqa: BLE001 - a panel that breaks leaves the run alone
             _log.exception("the panel of run %s has stopped", self.board.run)
             self._stop.set()
+            self._stills.finish(closed=False)
             with self._lock:
                 self._end()
 
@@ -254,11 +246,26 @@ class Follower:
         """Take a step; give whether the thread is to end."""
         over = self._stop.is_set() or self.step(time.time())
         self._next = time.monotonic() + self._pace()
+        stopped = self._stop.is_set()
+        if stopped:
+            self._stills.finish(closed=self.board.closed)
         with self._lock:
-            over = self._stop.is_set() or (over and not self._wake.is_set())
+            over = stopped or (over and not self._wake.is_set())
             if over:
                 self._end()
         return over
+
+    @property
+    def _watched(self) -> bool:
+        return self._context is not None and self._sink is not None
+
+    def _beside(self, work: Callable[[], None]) -> bool:
+        """Draw in a thread of its own, where somebody may ask for something meanwhile."""
+        if self._context is None or not self._watched:
+            return False
+        run, name = self._context.copy().run, f"nbflow picture {self.board.run}"
+        threading.Thread(target=run, args=(work,), name=name, daemon=True).start()
+        return True
 
     def _end(self) -> None:
         self._thread = None
@@ -266,22 +273,22 @@ class Follower:
 
     def _rest(self) -> None:
         """Wait until it is worth looking again, or somebody asks; never less than the pace."""
-        if self._reader.behind and not self._reader.crowded:
+        if self._reader.behind and not (self._reader.crowded or self._stills.busy):
             return  # nobody is disturbed by it, and somebody waits to see all of it
         pause = _TROUBLE if self._reader.troubled else min(_LONGEST, self._cost * _SHARE)
         self._stop.wait(self._pace())
-        if not self._outbox:
+        if not (self._outbox or self._asked):  # else somebody waits for an answer
             self._wake.wait(max(0.0, pause - PACE))
 
     def step(self, now: float) -> bool:
         """Read what is new and send one message at most; give whether there is no more to tell."""
-        began = time.thread_time()
+        began, clock = time.thread_time(), time.monotonic()
         halted = self._halted()
-        news = self._reader.read() or halted != self.board.halted
+        news = (not self._stills.busy and self._reader.read()) or halted != self.board.halted
         self.board.halted = halted
         self.board.behind = self._reader.behind
-        self._unpictured = self._unpictured or news
-        closed = self.board.closed
+        self._stills.stale = self._stills.stale or news
+        closed, asked = self.board.closed, bool(self._requests)
         self._serve()
         self.board.advance(now, settle=closed or self._asked)
         self._outbox.scene()
@@ -289,8 +296,11 @@ class Follower:
         quiet = self._tell(now, closed=closed)
         self._cost = time.thread_time() - began
         self.spent += self._cost
-        self._paint(now, closed=closed)
-        return (closed and quiet) or (self._sink is None and self._picture is None)
+        if asked or self._asked or self._outbox:
+            self._stills.put_off(now + time.monotonic() - clock)
+        self._stills.look(now, closed=closed, watched=self._watched)
+        over = closed and quiet and not self._stills.owed
+        return over or (self._sink is None and not self._stills)
 
     def _serve(self) -> None:
         """Take what was asked."""
@@ -379,19 +389,3 @@ class Follower:
         except Exception:  # noqa: BLE001 - whoever watches may fail in any way
             _log.exception("a view of run %s failed and is dropped", self.board.run)
             self._sink = None
-
-    def _paint(self, now: float, *, closed: bool) -> None:
-        if self._picture is None or not self._unpictured:
-            return
-        self._pictured = self._pictured or now
-        pause = max(PICTURE, self._picture_cost * _PICTURE_SHARE)
-        if not closed and now - self._pictured < pause:
-            return
-        self._pictured, self._unpictured = now, False
-        began = time.perf_counter()
-        try:
-            self._picture(self.board.graph, self.board.profile)
-        except Exception:  # noqa: BLE001 - as above
-            _log.exception("the picture of run %s failed and is dropped", self.board.run)
-            self._picture = None
-        self._picture_cost = time.perf_counter() - began

@@ -110,11 +110,11 @@ class GraphPainter:
         for edge in self.shown.edges:
             ends = (edge.source, edge.target)
             curve = self.layout.curves.get(ends)
-            if curve is None:
+            if not curve:
                 continue
             heavy = ends in self.marked.edges
             lines[heavy, edge.kind != "data"].append(curve)
-            if not self.tiny and self.layout.places[edge.target].width > 10:
+            if not self.tiny and not self.layout.places[edge.target].dot:
                 heads[heavy].append(arrow(curve, 8.0 if heavy else 6.0))
         thin = 1.0 if self.tiny else 1.3
         for heavy, color, width in ((False, EDGE, thin), (True, INK, HEAVY)):
@@ -150,7 +150,8 @@ class GraphPainter:
 
     def _calls(self, brush: Brush, nodes: list[Node]) -> None:
         places = self.layout.places
-        joins = [(places[v.id].x, places[v.id].y) for v in nodes if v.join]
+        dots = [places[v.id] for v in nodes if v.join]
+        joins = [(place.x, place.y) for place in dots if place.dot]
         brush.disks(joins, 3.5, EDGE)
         calls = [node for node in nodes if not node.join]
         self._tiny(brush, [node for node in calls if places[node.id].width < COMPACT[0]])

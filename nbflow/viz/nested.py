@@ -8,13 +8,14 @@ of the innermost common frame has found, and goes on to its boxes from there.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from nbflow.core.canvas import SEPARATOR
 from nbflow.core.graph import Graph, Node
 from nbflow.viz.bundles import Bundle, Group, bundles, links
+from nbflow.viz.gates import FRAME, Gates, child, common, gates
 from nbflow.viz.grouping import seconds_of
 from nbflow.viz.layered import Curve, Point, smooth
 from nbflow.viz.layout import COMPACT, FULL, Engine, Layout, Place, Size, layout
@@ -28,7 +29,6 @@ TITLE: Final = 22.0
 """The height of the strip at the top of a frame that has its name."""
 PAD: Final = 12.0
 _CLOSED: Final = "\0"
-_FRAME: Final = "\1"
 _MOST_FULL: Final = 120
 _MOST_DOT: Final = 6
 """With more frames than this dot, which is a process each, is not asked."""
@@ -148,17 +148,36 @@ def nested(graph: Graph, is_open: Callable[[str], bool] = lambda _: True) -> Nes
     singles = [n for n in nodes_of(graph) if not n.join and closed[n.group] is None]
     single = {node.id for node in singles}
     drawn = {join for join, found in targets.items() if any(call in single for call in found)}
-    found, _ = bundles(links(graph.edges, box, single | drawn, joins))
+    found = told_once(bundles(links(graph.edges, box, single | drawn, joins))[0], single)
     tops = dict.fromkeys(path for path in closed.values() if path is not None)
     boxes: list[Node | Group] = [*singles, *(group_of(path, tally[path]) for path in tops)]
     boxes += [graph.node(join) for join in joins if join in drawn]
     parents = {node.id: node.group for node in singles}
     parents |= {_CLOSED + path: path.rpartition(SEPARATOR)[0] for path in tops}
-    parents |= {join: _common(parents.get(c, "") for c in targets[join]) for join in drawn}
-    placed = _Levels(boxes, found, parents)
+    parents |= {join: common(parents.get(c, "") for c in targets[join]) for join in drawn}
+    placed = _Levels(boxes, found, parents, gates(drawn, found, parents))
     frames = [Frame(path=p, place=at, counts=tally[p][0], seconds=tally[p][1])
               for p, at in placed.frames.items()]  # fmt: skip
     return Nest(boxes, found, placed.whole, frames)
+
+
+def told_once(edges: Sequence[Bundle], single: Collection[str]) -> list[Bundle]:
+    """Leave out lines of control that others tell of: who takes a result waits for what it waited.
+
+    Args:
+        edges: What leads from box to box.
+        single: The boxes that are one call each.
+    """
+    control = {(edge.source, edge.target) for edge in edges if edge.kind == "control"}
+    takes: defaultdict[str, list[str]] = defaultdict(list)
+    for edge in edges:
+        if edge.kind == "data" and edge.source in single:
+            takes[edge.target].append(edge.source)
+
+    def told(edge: Bundle) -> bool:
+        return any((edge.source, before) in control for before in takes[edge.target])
+
+    return [edge for edge in edges if edge.kind == "data" or not told(edge)]
 
 
 def _outermost(group: str, shut: set[str]) -> str | None:
@@ -180,17 +199,6 @@ def _targets_of_joins(graph: Graph, joins: Mapping[str, object]) -> dict[str, li
         if edge.source in found:
             found[edge.source].append(edge.target)
     return found
-
-
-def _common(paths: Iterable[str]) -> str:
-    """Give the innermost composition that has all of these in it, "" for none."""
-    split = [path.split(SEPARATOR) if path else [] for path in paths]
-    found = []
-    for parts in zip(*split, strict=False):
-        if len(set(parts)) > 1:
-            break
-        found.append(parts[0])
-    return SEPARATOR.join(found)
 
 
 # ---------------------------------------------------------------------- level by level
@@ -223,9 +231,14 @@ class _Levels:
     """
 
     def __init__(
-        self, boxes: Sequence[Node | Group], edges: Sequence[Bundle], parents: Mapping[str, str]
+        self,
+        boxes: Sequence[Node | Group],
+        edges: Sequence[Bundle],
+        parents: Mapping[str, str],
+        hidden: Gates,
     ) -> None:
         self._parents = parents
+        self._hidden = hidden
         self._inside: defaultdict[str, list[_Box]] = defaultdict(list)
         self._lines: defaultdict[str, dict[_Line, None]] = defaultdict(dict)
         self._full = FULL if len(boxes) <= _MOST_FULL else COMPACT
@@ -233,7 +246,7 @@ class _Levels:
         self._layouts: dict[str, Layout] = {}
         for box in boxes:
             self._put(box)
-        for edge in edges:
+        for edge in filter(self._drawn, edges):
             level, source, target = self._meet(edge.source, edge.target)
             self._lines[level][_Line(source, target)] = None
         known = [path for path in self._inside if path]
@@ -242,6 +255,7 @@ class _Levels:
         self._origins: dict[str, Point] = {"": (0.0, 0.0)}
         self.frames: dict[str, Place] = {}
         places = dict(self._placed(""))
+        places |= {box.id: self._gate(box.id, places) for box in boxes if hidden.hides(box.id)}
         curves = {(edge.source, edge.target): self._curve(edge, places) for edge in edges}
         self.whole = Layout(
             places=places, curves=curves, width=top.width, height=top.height, engine=top.engine
@@ -254,25 +268,36 @@ class _Levels:
         for frame in around(path):
             if frame not in self._inside:
                 self._inside[frame] = []
-                self._inside[frame.rpartition(SEPARATOR)[0]].append(_Box(_FRAME + frame))
-        self._inside[path].append(_Box(box.id, box.join))
+                self._inside[frame.rpartition(SEPARATOR)[0]].append(_Box(FRAME + frame))
+        if not self._hidden.hides(box.id):
+            self._inside[path].append(_Box(box.id, box.join))
+
+    def _drawn(self, edge: Bundle) -> bool:
+        """Whether an edge has a line: what is on the other side of a gate has none."""
+        return edge.source not in self._hidden.entries and edge.target not in self._hidden.exits
+
+    def _gate(self, join: str, places: Mapping[str, Place]) -> Place:
+        """Give the point of a join that is not drawn: the head of a frame, or a foot."""
+        entry = self._hidden.entries.get(join)
+        if entry is not None:
+            at = self.frames[entry]
+            return Place(at.x, at.y - at.height / 2, 0.0, 0.0)
+        source = self._hidden.exits[join]
+        at = self.frames[source[1:]] if source.startswith(FRAME) else places[source]
+        return Place(at.x, at.y + at.height / 2, 0.0, 0.0)
 
     def _meet(self, source: str, target: str) -> tuple[str, str, str]:
         """Give the innermost frame around both ends, and what in it each of them is or is in."""
-        level = _common((self._parents[source], self._parents[target]))
+        level = common((self._parents[source], self._parents[target]))
         return level, self._child(source, level), self._child(target, level)
 
     def _child(self, box: str, level: str) -> str:
-        home = self._parents[box]
-        if home == level:
-            return box
-        depth = level.count(SEPARATOR) + 1 if level else 0
-        return _FRAME + SEPARATOR.join(home.split(SEPARATOR)[: depth + 1])
+        return self._hidden.exits.get(box) or child(self._parents[box], box, level)
 
     def _lay_out(self, path: str) -> Layout:
         for box in self._inside[path]:
-            if box.id.startswith(_FRAME):
-                inner = box.id.removeprefix(_FRAME)
+            if box.id.startswith(FRAME):
+                inner = box.id.removeprefix(FRAME)
                 found = self._lay_out(inner)
                 name = text_width(clean(inner.rpartition(SEPARATOR)[2])[:40], 12) + 90
                 wide = max(found.width + 2 * PAD, name)
@@ -286,10 +311,10 @@ class _Levels:
         left, top = self._origins[path]
         for box, at in self._layouts[path].places.items():
             place = Place(at.x + left, at.y + top, at.width, at.height)
-            if not box.startswith(_FRAME):
+            if not box.startswith(FRAME):
                 yield box, place
                 continue
-            inner = box.removeprefix(_FRAME)
+            inner = box.removeprefix(FRAME)
             self.frames[inner] = place
             spare = place.width - self._layouts[inner].width
             x, y = place.x - place.width / 2 + spare / 2, place.y - place.height / 2
@@ -298,12 +323,15 @@ class _Levels:
 
     def _curve(self, edge: Bundle, places: Mapping[str, Place]) -> Curve:
         """Run a value from box to box; what only waits for a composition starts at its frame."""
+        if not self._drawn(edge):
+            return ()
         source, target = edge.source, edge.target
         level, a, b = self._meet(source, target)
         left, top = self._origins[level]
         found = self._layouts[level].curves.get((a, b), ())
         curve = tuple((x + left, y + top) for x, y in found)
-        if curve and (edge.kind == "control" or (a, b) == (source, target)):
+        whole = edge.kind == "control" and source not in self._hidden.exits
+        if curve and (whole or (a, b) == (source, target)):
             return curve
         above, below = places[source], places[target]
         foot = (above.x, above.y + above.height / 2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickletools
 import reprlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from nbflow.viz.wording import clean
 _RESULT: Final = 400
 _ERROR: Final = 2000
 _FRAMES: Final = 20
+_PARTS: Final = 10
 _OWN: Final = str(Path(__file__).parents[1])
 
 
@@ -108,6 +110,24 @@ def trace_of(failure: Failure | None, cause: Failure | None = None) -> list[str]
         if frame.source:
             lines.append("  " + clean(redact(frame.source)))
     return lines + error_of(failure).splitlines()
+
+
+def parts_of(failure: Failure | None, failed: Iterable[tuple[str, Failure]]) -> list[str]:
+    """Say what single calls have failed with, where a run has failed with an error of several.
+
+    Args:
+        failure: What the run failed with; an exception that is no group of others has no parts.
+        failed: The ids of calls that have failed, each with its error; ten of them are told.
+    """
+    if failure is None or not any(kind.endswith("ExceptionGroup") for kind in failure.bases):
+        return []
+    calls = list(failed)
+    found = [
+        clean(f"{call}: {error_of(error).partition(chr(10))[0]}", _RESULT)
+        for call, error in calls[:_PARTS]
+    ]
+    more = len(calls) - _PARTS
+    return [*found, f"… and {more:,} more"] if more > 0 else found
 
 
 def _kind(data: bytes) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
 from nbflow.core.errors import NbflowError, RunNotFound
 from nbflow.core.events import Event
 from nbflow.store.base import Log
+from nbflow.store.collector import easing
 from nbflow.viz.board import Board
 from nbflow.viz.outline import Outline
 
@@ -31,22 +30,6 @@ _MOST: Final = 3072
 _BREATH: Final = 1e-4
 _CROWD: Final = 0.25
 """Other threads are at work if they take more than this part of the processor time of reading."""
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Put off the search for reference cycles for the few milliseconds that a gulp takes.
-
-    A fold makes a million small objects, keeps them, and has no cycles. Left to itself, the
-    interpreter goes through all of them again and again: that is half of what folding takes.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 class Reader:
@@ -133,7 +116,7 @@ class Reader:
         events = self._log.events(self._board.run, after)
         while True:
             count = 0
-            with _uncollected():
+            with easing.held(self):
                 for event in islice(events, self._gulp):
                     apply(event)
                     count += 1

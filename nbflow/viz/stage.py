@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import pairwise
 from typing import Final
 
 from nbflow.core.graph import Edge, Graph, Node
 from nbflow.core.profile import Step
 from nbflow.viz.canvas import ELEMENTS, Columns, columns, fits
+from nbflow.viz.critical import spine
 from nbflow.viz.drawing import Scene, opened, sketched
 from nbflow.viz.elements import DRAWN, Row, elements, lines
 from nbflow.viz.folding import Folding
@@ -45,6 +44,7 @@ _WORDY: Final = 320
 """In a graph of more boxes than this they have no room for words."""
 _SPOKEN: Final = frozenset({"queued", "running", "retrying", "skipped", "cancelled"})
 """Statuses that are named in the corner of a box, where a time has no place."""
+_TOO_MUCH: Final = "these compositions have too many calls for boxes: click on calls to see each"
 _EMPTY: Final = Layout(places={}, curves={}, width=0.0, height=0.0, engine="own")
 
 
@@ -138,10 +138,9 @@ class Stage:
         shape = (len(self._graph.history.calls), len(self._graph.edges))
         differs = shape != self._shape or self._graph.edges is not self._edges
         if differs and (settle or self._pace.ready(now)):
-            began = time.perf_counter()
-            self._lay_out()
+            with self._pace.spent(now):
+                self._lay_out()
             self._shape, self._edges = shape, self._graph.edges
-            self._pace.took(now, time.perf_counter() - began)
         elif self._scene is not None:
             self._renew_groups(self._scene, changed)
         elif self._nest is not None:
@@ -153,14 +152,13 @@ class Stage:
     def _draw_outline(self, outline: Outline, now: float, *, settle: bool) -> None:
         if not settle and not self._pace.ready(now):
             return
-        began = time.perf_counter()
-        for name in outline.activities:  # they get the numbers that they will have in the rows
-            self._rows.activities.number(name)
-        self.columns = self._nest = self._grouping = None
-        self._take(sketched(self._graph, outline, self._scene))
-        self.view = {"mode": "groups", "open": [], "modes": ["groups"], "canvas": False}
-        self._measure()
-        self._pace.took(now, time.perf_counter() - began)
+        with self._pace.spent(now):
+            for name in outline.activities:  # they get the numbers that they will have in the rows
+                self._rows.activities.number(name)
+            self.columns = self._nest = self._grouping = None
+            self._take(sketched(self._graph, outline, self._scene))
+            self.view = {"mode": "groups", "open": [], "modes": ["groups"], "canvas": False}
+            self._measure()
 
     # ------------------------------------------------------------------ layout
 
@@ -171,12 +169,11 @@ class Stage:
         modes = self._modes()
         mode = self._wanted or self._usual(modes)
         self._nest = None
-        if mode == "nested" and mode in modes:
-            self._place_nested()
-        if mode == "calls" and mode in modes:
-            self._place_calls()
-        # Nobody has asked for single calls if they are too many for boxes that can be read.
-        if mode not in modes or mode == "groups" or (self.columns is not None and not self._wanted):
+        if mode == "nested" and mode in modes and not self._place_nested():
+            mode = "calls"
+        tangled = mode == "calls" and mode in modes and self._place_calls()
+        # Nobody has asked for single calls if there is too much between them to be read.
+        if mode not in modes or mode == "groups" or (tangled and not self._wanted):
             mode = "groups"
             self._place_groups()
         self.view = {
@@ -206,33 +203,44 @@ class Stage:
         numbers = self._rows.activities.numbers
         return sorted(numbers[name] for name in self._open) if mode == "groups" else []
 
-    def _place_nested(self) -> None:
+    def _place_nested(self) -> bool:
+        """Draw the compositions, closed if they are too much for a page; give whether that fits."""
         self._scene = self._grouping = self.columns = None
         self._take_nest(self._folding.nest())
-        if len(self._keys) > ELEMENTS or self._bytes() > _BYTES:
-            self._folding.choose(())
-            self.trouble = "these compositions have too many calls to be drawn one by one"
-            self._take_nest(self._folding.nest())
+        if self._fits():
+            return True
+        if self._wanted:
+            self.trouble = _TOO_MUCH
+        self._folding.choose(())
+        self._take_nest(self._folding.nest())
+        return self._fits()
+
+    def _fits(self) -> bool:
+        """Whether what is drawn is few enough elements, and few enough bytes."""
+        count = elements(self.nodes.rows.values(), self.edges.rows.values())
+        return len(self._keys) <= ELEMENTS and count <= DRAWN and self._bytes() <= _BYTES
 
     def _take_nest(self, nest: Nest) -> None:
         self._nest, self._layout = nest, nest.layout
         self._keys = {box.id: self._key(box) for box in nest.boxes}
         self._describe()
 
-    def _place_calls(self) -> None:
-        self._scene = self._grouping = None
+    def _place_calls(self) -> bool:
+        """Draw call by call, on a canvas if need be; give whether that is a tangle of lines."""
+        self._scene = self._grouping = self._nest = None
         self._layout = layout(self._graph)
         points = sum(map(len, self._layout.curves.values()))
         if len(self._layout.places) <= ELEMENTS and points <= _POINTS:
             self._keys = {node.id: self._key(node) for node in self._graph}
             self.columns = None
             self._describe()
-            if self._bytes() <= _BYTES:
-                return
+            if self._fits():
+                return False
         self._keys = {}
         self.nodes.replace({})
         self.edges.replace({})
         self.columns = columns(self._graph, self._layout, self._rows)
+        return points > _POINTS or len(self._layout.places) > ELEMENTS
 
     def _place_groups(self) -> None:
         self.columns = None
@@ -302,7 +310,7 @@ class Stage:
             else groups.get(name, "")
             for call, name in self._path
         ]
-        self._critical, self._spine = set(path_), set(pairwise(path_))
+        self._critical, self._spine = set(path_), spine(path_, boxes, self._layout.curves)
         frames = self._folding.frames(self._nest) if self._nest is not None else {}
         singles = {self._keys[box.id]: self._box_of(box) for box in boxes if box.id in places}
         self.nodes.replace({**frames, **singles})

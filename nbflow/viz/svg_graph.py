@@ -123,10 +123,10 @@ def _edges(shown: Scene, heavy: Collection[tuple[str, str]]) -> str:
     for edge in shown.edges:
         ends = (edge.source, edge.target)
         curve = curves.get(ends)
-        if curve is None:
+        if not curve:
             continue
         paths[ends in heavy, edge.kind != "data"].append(path(curve))
-        if not shown.tiny and places[edge.target].width > 10:
+        if not shown.tiny and not places[edge.target].dot:
             heads[ends in heavy].append(arrow(curve, 8.0 if ends in heavy else 6.0))
     width = 1.0 if shown.tiny else 1.5 if shown.summary else 1.3
     found = [_strokes(paths[False, False], paths[False, True], heads[False], width, EDGE)]
@@ -189,6 +189,8 @@ def _box(
     node: Node | Group, place: Place, colors: Mapping[str, str], heavy: Collection[str]
 ) -> str:
     if node.join:
+        if not place.dot:
+            return ""  # the lines tell of it
         return f'<circle cx="{n(place.x)}" cy="{n(place.y)}" r="3.5" fill="{EDGE}"/>'
     x, y = place.x - place.width / 2, place.y - place.height / 2
     color = colors.get(node.activity, OTHER_COLOR)

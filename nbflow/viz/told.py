@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 _SHARE: Final = 25.0
-"""What was costly to make is not made again before so many times as long have passed."""
+"""What was costly to make is not made again before so many times as long have passed..."""
+_WAITED: Final = 8.0
+"""...or so many times as long as it took with waiting: dot, a process of its own, is waited for."""
 
 
 class Pace:
@@ -20,9 +25,13 @@ class Pace:
         """Whether enough time has passed."""
         return now >= self._next
 
-    def took(self, now: float, seconds: float) -> None:
-        """Note that it was done at `now` and took so long."""
-        self._next = now + max(self._least, seconds * _SHARE)
+    @contextmanager
+    def spent(self, now: float) -> Iterator[None]:
+        """Note that it is done at `now`, and what that takes."""
+        wall, busy = time.perf_counter(), time.thread_time()
+        yield
+        wall, busy = time.perf_counter() - wall, time.thread_time() - busy
+        self._next = now + max(self._least, busy * _SHARE, wall * _WAITED)
 
 
 class Told:

@@ -232,14 +232,20 @@ def test_errors_say_what_the_service_said():
                 endpoint.client(**wrong).describe_flow("order")
 
 
-@pytest.mark.parametrize("answer", [b"<html>", b"", b"[1]", b'"x"'])
+@pytest.mark.case("R22")
+@pytest.mark.parametrize(
+    "answer",
+    [b"<html>", b"", b"[1]", b'"x"', b"<b>" * 9_000],
+    ids=["html", "", "list", "text", "long"],
+)
 @pytest.mark.parametrize("status", [200, 502])
 def test_an_answer_that_is_none_is_said_to_be(answer: bytes, status: int):
     """What is no JSON object, with whatever status, is an answer that did not come."""
     with in_thread(Recorder(answer, status), 0, "recorder") as url:
         client = CloudFlow(url, attempts=1)
-        with pytest.raises(Unreachable, match="DescribeFlow"):
+        with pytest.raises(Unreachable, match="DescribeFlow") as caught:
             client.describe_flow("order")
+        assert len(str(caught.value)) < 1_000
         with pytest.raises(Unreachable, match="DescribeFlow"):
             asyncio.run(client.describe_flow_async("order"))
 

@@ -453,6 +453,22 @@ def test_a_request_for_a_message_waits_for_one():
         assert [message and message["body"] for message in both] == ["b", "b"]
 
 
+def test_a_message_does_not_go_to_who_is_gone():
+    """A request that waited for one and whose client went away takes none."""
+    with emulator.running(frozen=True) as endpoint:
+        body = json.dumps({"queue": "jobs", "wait": 30})
+        gone = http.client.HTTPConnection(endpoint.host, timeout=10)
+        gone.request("POST", "/nbflow/queue/receive", body, {"X-Nbflow-Emulator": "1"})
+        endpoint.now()  # what is asked on another connection is handled after that
+        gone.close()
+        endpoint.now()
+        endpoint.now()
+        endpoint.send("jobs", "a")
+        found = endpoint.receive("jobs")
+        assert found is not None
+        assert (found["body"], found["taken"]) == ("a", 1)
+
+
 # Time
 
 

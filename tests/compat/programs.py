@@ -274,6 +274,34 @@ class Boss(Workflow):
         return works.result
 
 
+class Tells(Workflow):
+    """Sends a signal, and ends."""
+
+    name, task_list = "tells", "afar"
+
+    def run(self):
+        """Tell itself, and so the family."""
+        futures.wait(self.submit(self.signal("done", to="all")))
+
+
+class Messenger(Workflow):
+    """Hears what a child says last, and has an activity made where it is needed."""
+
+    name, task_list = "messenger", "afar"
+
+    def run(self):
+        """Listen."""
+        heard = self.submit(self.wait_signal("done"))
+        futures.wait(heard, self.submit(Tells))
+        twice = activity.with_attributes(task_list="elsewhere")(plain_double)
+        return [self.submit(twice, 2).result, heard.result]
+
+
+def plain_double(x):
+    """Give twice as much; no activity by itself."""
+    return x * 2
+
+
 class Markers(Workflow):
     """Notes in the log."""
 

@@ -270,6 +270,26 @@ def test_wait_timeout_is_in_the_log() -> None:
     assert close.status == "completed"
 
 
+def test_a_text_of_a_future_does_not_depend_on_timing() -> None:
+    """In its own workflow it tells what the code has seen; a format for the value is refused."""
+
+    @nbflow.workflow(lint=False)
+    def flow() -> Any:
+        first, gate = give(1), give(2)
+        gate.result()  # by now the other one may be done, or not
+        before = f"{give(3)} {give(4)!r}"
+        first.result()
+        with pytest.raises(FutureMisuse, match=r"give-1 has no value yet: write future.result\(\)"):
+            f"{first:.2f}"
+        return [before, str(first)]
+
+    run = flow.start()
+    assert run.result(timeout=30) == [
+        "<Future give-3> <Future give-4>",
+        "<Future give-1 done>",
+    ]
+
+
 @pytest.mark.case("G12")
 def test_waiting_functions_want_futures() -> None:
     """`wait`, `gather` and `as_completed` say what they take, and where they can be used."""
@@ -277,6 +297,8 @@ def test_waiting_functions_want_futures() -> None:
         nbflow.wait([])
     with pytest.raises(FutureMisuse, match="takes futures, not int"):
         nbflow.gather(1)  # type: ignore[arg-type]
+    with pytest.raises(FutureMisuse, match=r"not list.*write gather\(\*futures\)"):
+        nbflow.gather([1])  # type: ignore[arg-type]
 
     @nbflow.workflow
     def flow() -> Any:

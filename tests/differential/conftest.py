@@ -10,14 +10,6 @@ import nbflow
 from nbflow.running.config import settings
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes long, unless it is asked for: ``-m torture``."""
-    if "torture" not in config.getoption("markexpr"):
-        left_out = [item for item in items if item.get_closest_marker("torture")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("torture")]
-
-
 @pytest.fixture(scope="module", autouse=True)
 def kept_executors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """End the executors once all programs have run; keep what is fetched out of the home."""

@@ -1,4 +1,4 @@
-"""Every program means the same on Amazon SWF: its emulator here, with a decider and a worker."""
+"""Every program means the same on Amazon SWF: on its emulator, and on moto as far as that goes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from nbflow.services.swf.errors import Refused
+from tests.differential.on_moto import LACKS, OnMoto
 from tests.differential.program import Program
 from tests.differential.swf import OnSwf
 from tests.differential.test_programs import ALL, check, decided, differences
 
 STICKY = OnSwf("swf", keep=1_000)
 FORGETFUL = OnSwf("swf-forgetful", keep=0)
+MOTO = OnMoto()
 COUNTING = {"a budget of events": "it counts events, and here the log has those of beginnings"}
 """Programs whose runs differ by their nature, and why; what comes of them is the same."""
 SOME = ALL[::3]
@@ -46,3 +49,31 @@ def test_swf_does_as_is_decided(program: Program, tmp_path: Path) -> None:
 def test_swf_does_all_as_is_decided(backend: OnSwf, program: Program, tmp_path: Path) -> None:
     """So it is for all programs, and where each decision begins with nothing but the history."""
     play(backend, program, tmp_path)
+
+
+def on_moto(program: Program, directory: Path) -> None:
+    """Run a program on moto; what moto cannot do has to fail, so it is noticed once it can."""
+    if program.name not in LACKS:
+        play(MOTO, program, directory)
+        return
+    with pytest.raises((Refused, AssertionError), match=LACKS[program.name]):
+        play(MOTO, program, directory)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ALL[1::9], ids=lambda program: program.name)
+def test_swf_by_moto_does_as_is_decided(program: Program, tmp_path: Path) -> None:
+    """So it is on somebody else's emulator, where each decision begins with the whole history."""
+    on_moto(program, tmp_path)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("program", ALL, ids=lambda program: program.name)
+def test_swf_by_moto_does_all_as_is_decided(program: Program, tmp_path: Path) -> None:
+    """So it is for all programs that need no more than moto has."""
+    on_moto(program, tmp_path)
+
+
+def test_what_moto_lacks_is_said_of_programs_that_there_are() -> None:
+    """No name in that table is left over."""
+    assert set(LACKS) <= {program.name for program in ALL}

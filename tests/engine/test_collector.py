@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 import nbflow
-from nbflow.engine.collector import EASED, LARGE, Easing
+from nbflow.store.collector import EASED, LARGE, Easing
 from nbflow.store.memory import MemoryStore
 
 
@@ -88,3 +88,25 @@ def test_what_somebody_changes_meanwhile_stays() -> None:
     gc.set_threshold(123, 4, 5)
     easing.let_go(easing)
     assert gc.get_threshold() == (123, 4, 5)
+
+
+def test_whoever_folds_a_log_has_it_come_less_often_meanwhile() -> None:
+    """Within the block only, also where it raises, and not at the cost of a run under way."""
+    easing = Easing()
+    seen: list[tuple[int, int, int]] = []
+
+    def fold() -> None:
+        with easing.held(seen):
+            seen.append(gc.get_threshold())
+            raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        fold()
+    assert seen == [(EASED, 10, 10)]
+    assert gc.get_threshold() == (700, 10, 10)
+    easing.look(easing, LARGE)
+    with easing.held(seen):
+        pass
+    assert gc.get_threshold() == (EASED, 10, 10)
+    easing.let_go(easing)
+    assert gc.get_threshold() == (700, 10, 10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -71,9 +72,12 @@ class Sums(Owner):
         self.total = self.shown = self.taken = 0
         self.broken: list[BaseException] = []
 
-    def _take(self, item: Any) -> None:
-        self.total += item()
-        self.taken += 1
+    def _take(self, inbox: deque[Any], most: int) -> int:
+        while inbox and most:
+            most -= 1
+            self.total += inbox.popleft()()
+            self.taken += 1
+        return most
 
     def _publish(self) -> None:
         self.shown = self.total

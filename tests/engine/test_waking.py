@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import nbflow
-from nbflow.running import run as running
+from nbflow.running import awaiting as running
 from nbflow.running.waking import waking
 from nbflow.testing import Gate
 

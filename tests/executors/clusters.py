@@ -31,11 +31,17 @@ class Cluster:
         }
         where = ["--scheduler-file", str(self._file)]
         self.scheduler = self._start("scheduler", "--port", "0", "--no-dashboard", *where)
-        eventually(self._file.exists, "the scheduler says where it is", 60)
+        eventually(self._told, "the scheduler says where it is", 60)
         alone = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--death-timeout", "20"]
         self.workers = [self._start("worker", "--name", f"w{n}", *alone, *where) for n in range(2)]
         with Client(self.address, set_as_default=False) as client:
             client.wait_for_workers(2, timeout=60)
+
+    def _told(self) -> bool:
+        """Whether the scheduler has written its file to the end."""
+        with contextlib.suppress(OSError, ValueError):
+            return bool(self.address)
+        return False
 
     def _start(self, what: str, *args: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *args]

@@ -55,6 +55,12 @@ class Box:
             assert self._changed.wait_for(lambda: job.key in self.workers, SOON)
             return self.workers[job.key]
 
+    def seen(self, job):
+        """Wait until it is known that a job has begun, or that it has ended."""
+        with self._changed:
+            known = lambda: job.key in self.workers or job.key in self.answers  # noqa: E731
+            assert self._changed.wait_for(known, SOON)
+
     def answer(self, job):
         with self._changed:
             assert self._changed.wait_for(lambda: job.key in self.answers, SOON), job.call

@@ -222,6 +222,7 @@ def test_code_and_large_arguments_are_sent_once(cluster, dask):
 # ------------------------------------------------------------ losses
 
 
+@pytest.mark.case("R19")
 def test_a_worker_that_is_killed_fails_its_call_only(breakable, dask, tmp_path):
     """Its attempts fail with WorkerDied and are tried again by nbflow; none runs beside the log."""
     gate, ledger = Gate(tmp_path / "gate"), str(tmp_path / "ledger")
@@ -242,6 +243,7 @@ def _failures(run):
     return [event for event in run.events() if isinstance(event, CallFailed)]
 
 
+@pytest.mark.case("R19")
 def test_results_that_were_lost_are_repeated_and_the_log_says_so(breakable, dask, tmp_path):
     """A worker that dies takes its results along: those that are needed are computed again."""
     ledger = str(tmp_path / "ledger")
@@ -261,6 +263,7 @@ def test_results_that_were_lost_are_repeated_and_the_log_says_so(breakable, dask
 
 
 @pytest.mark.parametrize("spill", [True, False])
+@pytest.mark.case("R19")
 def test_a_run_whose_cluster_is_gone_is_resumed_on_another(breakable, tmp_path, dask, spill):
     """Spilled results are not computed again; others are, by calls of the log."""
     ledger, home = str(tmp_path / "ledger"), tmp_path / "store"
@@ -308,6 +311,7 @@ def test_a_cluster_is_given_by_object_client_or_address(cluster):
         assert client.status == "running"
 
 
+@pytest.mark.case("R20")
 def test_another_version_on_the_workers_is_told(cluster, monkeypatch):
     """It is refused before anything is sent, naming worker, package and both versions."""
     monkeypatch.setattr("nbflow.__about__.__version__", "99.0")

@@ -7,14 +7,15 @@ from typing import Any, cast
 
 import pytest
 
-from nbflow.core.errors import WorkerDied
-from nbflow.core.payload import Blob
+from nbflow.core.errors import DefinitionError, WorkerDied
+from nbflow.core.held import Held
+from nbflow.core.payload import Blob, Ref
 from nbflow.engine import streams
 from nbflow.engine.job import Code
 from nbflow.executors.child import here
 from nbflow.executors.dispatch import Dispatch
-from nbflow.executors.pipe import Channel, early, light, request
-from nbflow.executors.processes import _Lane
+from nbflow.executors.pipe import BATCH_BYTES, Channel, early, request, weight
+from nbflow.executors.processes import Processes, _Lane
 from nbflow.executors.worker import _Requests
 from tests.executors.pools import Box, Gate, add, job, marks, runs_of, wait_at
 
@@ -55,9 +56,9 @@ def test_giving_up_short_calls_harms_no_other_call(make, box, tmp_path):
     for n in sorted(unwanted):
         # Some are queued, some were sent early, some run.
         if n % 2:
-            box.worker(jobs[n - 1])
+            box.seen(jobs[n - 1])
         else:
-            box.worker(jobs[n])
+            box.seen(jobs[n])
         pool.give_up(jobs[n])
     wanted = {n: each for n, each in jobs.items() if n not in unwanted}
     assert {n: box.value(each) for n, each in wanted.items()} == {n: n for n in wanted}
@@ -87,26 +88,33 @@ def test_a_call_sent_early_does_not_wait_behind_a_long_one(make, box, tmp_path):
 
 
 class FakeChild:
-    """A process that does nothing; `begun` says whether it has begun the early job."""
+    """A process that does nothing; `begun` says how many of the early jobs it has begun."""
 
     def __init__(self):
         self.name, self.pid, self.memory = "process-1", 1, 0
         self.known, self.place = set(), here()
         self.rules, self.secrets = streams.rules(), ()
+        self.side = None
         self.killed = False
-        self.begun = False
+        self.begun = 0
         self.tickets = 0
+        self.taken = 0
         self.sent = []
         self.replies = []
 
     def kill(self):
         self.killed = True
 
-    def put_ticket(self):
-        self.tickets += 1
+    def heard(self):
+        return False
 
-    def take_ticket(self):
-        return not self.begun
+    def put_tickets(self, count):
+        self.tickets += count
+
+    def take_tickets(self, count):
+        taken = min(count, self.tickets - self.begun - self.taken)
+        self.taken += taken
+        return taken
 
     def send(self, message):
         self.sent.append(message)
@@ -119,7 +127,7 @@ class Lane(_Lane):
     """A lane whose thread is not started, with a process that does nothing."""
 
     def __init__(self, dispatch, slot):
-        super().__init__(dispatch, slot)
+        super().__init__(dispatch, slot, 1)
         self.child = cast("Any", FakeChild())
         self._mean = 0.0
 
@@ -152,7 +160,7 @@ class Situation:
 
     @property
     def sent(self):
-        return [message.job for message in self.child.sent]
+        return [job for message in self.child.sent for _, job, *_ in message]
 
 
 @pytest.fixture
@@ -165,7 +173,6 @@ def test_the_next_short_call_is_sent_early(now):
     """While one call runs the next one is sent, and no more than that one."""
     now.lane._send_early()
     assert now.sent == [now.second.key]
-    assert now.child.sent[0].early
     assert now.queued == [now.third]
     assert now.dispatch.done(now.lane, now.first, alive=True) == (True, (now.second, now.box))
 
@@ -181,7 +188,7 @@ def test_nothing_is_sent_early_while_a_slot_is_free():
 )
 def test_nothing_is_sent_early_that_could_do_harm(now, why, monkeypatch, tmp_path):
     """Calls stay in the queue that would hold up the lane, or would be held up by it."""
-    now.lane._read_all = True
+    now.lane._few = 1
     match why:
         case "long":
             now.lane._mean = 0.1
@@ -212,7 +219,7 @@ def test_no_ticket_is_put_before_the_last_one_was_looked_for(now):
     assert now.queued == [now.third]
     now.child.replies = [(1, *reply)]
     now.lane._served(now.second, now.box)
-    assert now.lane._read_all
+    assert not now.lane._revoked
 
 
 def test_another_lane_takes_an_early_call_back(now):
@@ -227,7 +234,7 @@ def test_another_lane_takes_an_early_call_back(now):
 def test_an_early_call_that_has_begun_is_not_taken_back(now):
     """What one process has begun, no other one begins."""
     other = Lane(now.dispatch, 2)
-    now.child.begun = True
+    now.child.begun = 1
     now.dispatch._coming += 2
     assert now.dispatch.next(other) == (now.third, now.box)
     now.dispatch._reclaim(-math.inf)
@@ -236,7 +243,7 @@ def test_an_early_call_that_has_begun_is_not_taken_back(now):
 
 def test_when_a_process_dies_its_early_call_goes_first(now):
     """The death is the running call's alone, even if the early one cannot be taken back."""
-    now.child.begun = True
+    now.child.begun = 1
     assert now.dispatch.done(now.lane, now.first, alive=False) == (True, None)
     assert now.queued == [now.second, now.third]
 
@@ -251,7 +258,7 @@ def test_giving_up_the_running_call_spares_the_early_one(now):
 
 def test_giving_up_a_call_that_has_just_ended_kills_nobody(now):
     """Where the early call has begun, the one before has ended, and the process is left alone."""
-    now.child.begun = True
+    now.child.begun = 1
     now.dispatch.give_up(now.first)
     assert not now.child.killed
     assert now.dispatch.done(now.lane, now.first, alive=True) == (False, (now.second, now.box))
@@ -268,7 +275,7 @@ def test_giving_up_an_early_call_takes_it_back(now):
 
 def test_giving_up_an_early_call_that_has_begun_waits_for_the_answer_before(now):
     """The process is killed once the answer that it is sending has been read."""
-    now.child.begun = True
+    now.child.begun = 1
     now.dispatch.give_up(now.second)
     assert not now.child.killed
     assert now.dispatch.done(now.lane, now.first, alive=True) == (True, (now.second, now.box))
@@ -278,7 +285,7 @@ def test_giving_up_an_early_call_that_has_begun_waits_for_the_answer_before(now)
 
 def test_an_early_call_that_was_given_up_too_late_does_not_outlive_its_process(now):
     """If the process dies before the answer, the early call is not queued again."""
-    now.child.begun = True
+    now.child.begun = 1
     now.dispatch.give_up(now.second)
     assert now.dispatch.done(now.lane, now.first, alive=False) == (True, None)
     assert now.queued == [now.third]
@@ -304,12 +311,12 @@ def test_a_worker_passes_over_what_was_taken_back():
     code = Code("add", add)
     jobs = [job(code, n) for n in range(3)]
     assert requests.next(wait=False) is None
-    ours.send(early(jobs[0]))
+    ours.send([early(jobs[0])])
     assert requests.next(wait=False) is None
     assert requests.read == 1
     os.write(into, b"t")
-    for message in (early(jobs[1]), request(jobs[2], set(), None)):
-        ours.send(message)
+    ours.send([early(jobs[1])])
+    ours.send(request(jobs[2], set(), None))
     got = [requests.next(wait=True) for _ in range(2)]
     assert [each and each.job for each in got] == [jobs[1].key, jobs[2].key]
     assert requests.read == 2
@@ -323,9 +330,141 @@ def test_a_worker_passes_over_what_was_taken_back():
 
 def test_only_small_messages_are_light():
     """What might fill the connection to a busy process is not sent early."""
-    assert light(job(add, 1, kwargs={"b": 2}))
-    assert light(job(add, [1, 2], inputs={"a-1": 5}))
-    assert not light(job(add, "x" * 20_000))
-    assert not light(job(add, *range(1000)))
-    assert not light(job(add, list(range(10_000))))
-    assert not light(job(add, kwargs={"a": Blob("json", "digest", 10)}))
+    assert weight(job(add, 1, kwargs={"b": 2}))
+    assert weight(job(add, [1, 2], inputs={"a-1": 5}))
+    assert weight(job(add, "x" * 20_000)) is None
+    assert weight(job(add, *range(1000))) is None
+    assert weight(job(add, list(range(10_000)))) is None
+    assert weight(job(add, kwargs={"a": Blob("json", "digest", 10)})) is None
+    assert weight(job(add, Ref("held-1"), inputs={"held-1": Held.of([1])})) is None
+
+
+def test_a_call_that_may_end_its_process_is_sent_on_its_own():
+    """Where it has to be known that a call begins before it does, it is not one of many."""
+    suspect = job(add, 1)
+    suspect.timeout = math.inf
+    assert weight(suspect) is None
+
+
+# Several at once
+
+
+class Batch(Situation):
+    """A pool of one lane that runs a job, with `ahead` sent early at once and `rest` queued."""
+
+    def __init__(self, ahead=4, rest=2, slots=1):
+        super().__init__()
+        self.code = Code("add", add)
+        for each in (self.second, self.third):
+            self.dispatch.give_up(each)
+        self.child.known.add(self.code.digest if self.code.blob() else "")
+        self.child.sent.clear()
+        self.child.begun = self.child.taken = self.child.tickets = 0
+        self.lane._revoked = False
+        self.lane._most = ahead
+        self.ahead = self.add(ahead)
+        self.lane._send_early()
+        for lane in self.dispatch._early:
+            self.dispatch._early[lane] = math.inf
+        self.rest = self.add(rest)
+
+    def add(self, count):
+        made = [job(self.code, n) for n in range(count)]
+        for each in made:
+            self.dispatch.submit((each, self.box))
+        return made
+
+
+def test_several_short_calls_are_sent_at_once_in_their_order():
+    """One message, and no other one until at most half of them are left."""
+    now = Batch()
+    assert len(now.child.sent) == 1
+    assert now.sent == [each.key for each in now.ahead]
+    present = now.first
+    for left in (3, 2):
+        now.lane._send_early()
+        assert len(now.child.sent) == 1
+        _, following = now.dispatch.done(now.lane, present, alive=True)
+        assert following is not None
+        assert len(now.lane.early) == left
+        present = following[0]
+    now.lane._send_early()
+    assert now.sent[4:] == [each.key for each in now.rest]
+
+
+def test_a_death_leaves_all_that_were_sent_early_to_run_in_their_order():
+    """It is the call's own that had no answer yet; what has not been answered is queued again."""
+    now = Batch()
+    now.child.begun = 1
+    assert now.dispatch.done(now.lane, now.first, alive=True) == (True, (now.ahead[0], now.box))
+    assert now.dispatch.done(now.lane, now.ahead[0], alive=False) == (True, None)
+    assert now.queued == [*now.ahead[1:], *now.rest]
+
+
+def test_an_idle_lane_takes_half_of_what_waits_elsewhere():
+    """The lane that has them keeps the others; those that are long overdue are taken all."""
+    now = Batch(rest=0)
+    other = Lane(now.dispatch, 2)
+    now.dispatch._coming += 1
+    now.dispatch._early[now.lane] = 0.0
+    assert now.dispatch.next(other) == (now.ahead[2], now.box)
+    assert now.queued == [now.ahead[3]]
+    assert [each for each, _ in now.lane.early] == now.ahead[:2]
+    now.dispatch._coming += 1
+    assert now.dispatch.next(other) == (now.ahead[0], now.box)
+    assert now.queued == [now.ahead[1], now.ahead[3]]
+
+
+@pytest.mark.parametrize("begun", [0, 1, 2, 3])
+def test_giving_one_of_many_up_kills_only_what_runs_it(begun):
+    """Not begun: taken back. It runs: killed once what is before is read. Ended: nobody is."""
+    now = Batch()
+    now.child.begun = begun
+    unwanted = now.ahead[1]
+    now.dispatch.give_up(unwanted)
+    assert not now.child.killed
+    assert unwanted not in now.queued
+    left = [each for each in now.ahead[begun:] if each is not unwanted]
+    assert now.queued == [*left, *now.rest]
+    served, present = [now.first], now.first
+    while (found := now.dispatch.done(now.lane, present, alive=True)[1]) is not None:
+        present = found[0]
+        served.append(present)
+        assert now.lane.given_up == (present is unwanted)
+        assert now.child.killed == (begun == 2 and present is unwanted)
+    assert served == [now.first, *now.ahead[:begun]]
+    assert len({*served, *now.queued}) == len(served) + len(now.queued)
+
+
+def test_what_is_sent_at_once_has_room_in_the_connection():
+    """However many are allowed, together they are no heavier than the connection takes."""
+    now = Batch(ahead=1, rest=0)
+    now.lane._most, now.lane._few = 200, 5
+    heavy = [job(now.code, "x" * 7_000) for _ in range(50)]
+    for each in heavy:
+        now.dispatch.submit((each, now.box))
+    now.lane._send_early()
+    sent = len(now.child.sent[1])
+    assert 2 < sent < 50
+    assert sum(weight(each) or BATCH_BYTES for each in heavy[:sent]) <= BATCH_BYTES
+
+
+@pytest.mark.parametrize("chunk", [0, 257, 1.5, "all", True, None])
+def test_a_chunk_that_makes_no_sense_is_refused(chunk):
+    """It says what a chunk is, and names what was given."""
+    with pytest.raises(DefinitionError, match=r"chunk is .*from 1 to 256, or .auto."):
+        Processes(1, chunk=chunk)
+
+
+@pytest.mark.parametrize("chunk", ["auto", 1, 7])
+def test_every_chunk_gives_the_same(box, chunk):
+    """Each call runs once and is answered once, whatever is sent together."""
+    pool, code = Processes(2, chunk=chunk), Code("add", add)
+    try:
+        jobs = [job(code, n) for n in range(400)]
+        for each in jobs:
+            pool.submit(each, box)
+        assert [box.value(each) for each in jobs] == list(range(1, 401))
+        assert sum(kind == "ended" for kind, _ in box.told) == 400
+    finally:
+        pool.close()

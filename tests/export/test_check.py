@@ -73,13 +73,42 @@ def test_a_result_that_cannot_fit_is_told(body: str, line: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("shout(3)", "shout(word: str) is given 3"),
+        ("count('words')", "count(words: list) is given 'words'"),
+        (
+            "count([shout('a'), count(['a'])])",
+            "count(words: list[str]) is given a list with the result of count() -> int",
+        ),
+        (
+            "count([count([w]) for w in 'abc'])",
+            "count(words: list[str]) is given a list with the result of count() -> int",
+        ),
+        ("shout()", "shout() is not given word"),
+        ("shout('a', 'b')", "shout() takes 1 argument and is given 2"),
+        ("shout(words='a')", "shout() has no parameter words"),
+        ("shout('a', word='b')", "shout() is given word twice"),
+    ],
+    ids=["int", "text", "list", "comprehension", "missing", "too many", "unknown", "twice"],
+)
+def test_a_call_that_cannot_be_right_is_told(body: str, text: str) -> None:
+    """By its number of arguments, their names, constants, and what is in a list."""
+    assert edges(body) == [(4, 2, text)]
+
+
+@pytest.mark.parametrize(
     "body",
     [
         "shout(str(count(['a']).result()))",
         "n = count(['a'])\nn = shout('a')\nshout(n)",
         "shout(shout('a'))",
+        "shout(*['a', 'b'])",
+        "shout(**{'words': 1})",
+        "count([shout('a'), 'b', *more])",
+        "count(None)",
     ],
-    ids=["a value", "assigned twice", "it fits"],
+    ids=["a value", "assigned twice", "it fits", "starred", "unpacked", "a list", "None"],
 )
 def test_what_is_not_certain_is_not_told(body: str) -> None:
     """No edge is blamed where it fits, or where it cannot be seen what it is."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
 import nbflow
+from nbflow.cli.app import app
 from nbflow.magics.tables import Table
 from nbflow.magics.verbs import VERBS
 from nbflow.running.planning import Plan
@@ -190,7 +192,7 @@ def test_resume_goes_on_with_the_recorded_code(flow, tmp_path, monkeypatch):
     flow.cell("pathlib.Path('ready').touch()")
     assert value(flow, "resume --code recorded") is flow["run"]
     assert flow["run"].result() == {"a": 10.0}
-    assert "invalid choice: 'old'" in flow.cell("%nbflow resume run --code old")
+    assert "'old' is not one of 'new', 'recorded'" in flow.cell("%nbflow resume run --code old")
 
 
 def test_plan_shows_the_calls_without_running_them(flow):
@@ -250,3 +252,41 @@ def test_the_magics_have_examples(flow, magic):
     output = flow.cell(f"{magic}?")
     assert output.count(f"{magic} ") + output.count(f"{magic}\n") >= 3
     assert "--version" in output
+
+
+@pytest.mark.parametrize(
+    ("verb", "command"),
+    [
+        ("wait", "wait"),
+        ("cancel", "cancel"),
+        ("resume", "resume"),
+        ("log", "logs"),
+        ("why", "why"),
+        ("runs", "runs"),
+        ("export", "export"),
+        ("check", "check"),
+    ],
+)
+def test_a_verb_has_options_of_the_command(verb, command):
+    """They are defined once: names, words of help, kinds of value and what is refused."""
+    there: dict[str, Any] = {
+        word: each for each in app.commands[command].params for word in each.opts
+    }
+    parser = VERBS[verb].parser()
+    words = {word for action in parser._actions for word in action.option_strings} - {
+        "-h",
+        "--help",
+    }
+    assert words
+    assert words <= set(there)
+    for action in parser._actions:
+        option = next((there[w] for w in action.option_strings if w in there), None)
+        if option is not None:
+            assert action.dest == option.name
+            assert str(action.help).lower() == str(option.help).rstrip(".").lower()
+
+
+def test_values_of_options_are_read_as_by_the_command(flow):
+    """What it refuses is refused here, in its words."""
+    assert "0 is not in the range x>=1" in flow.cell("%nbflow runs --last 0")
+    assert "'soon' is not a valid float" in flow.cell("%nbflow wait --timeout soon")

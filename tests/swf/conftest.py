@@ -16,16 +16,6 @@ from tests.swf.places import Place
 RETENTION = {"workflowExecutionRetentionPeriodInDays": "1"}
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the real service alone unless it is asked for: ``-m aws``."""
-    if "aws" in config.option.markexpr:
-        return
-    kept = [item for item in items if item.get_closest_marker("aws") is None]
-    if len(kept) < len(items):
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = kept
-
-
 @pytest.fixture(autouse=True)
 def no_configuration(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Keep what is set on this machine for AWS out of the tests, but for those of the service."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 TIMEOUTS = {
     "defaultTaskScheduleToStartTimeout": "NONE",
@@ -15,6 +16,12 @@ TIMEOUTS = {
     "defaultTaskStartToCloseTimeout": "NONE",
     "defaultTaskHeartbeatTimeout": "NONE",
 }
+
+
+def there(value: T | None) -> T:
+    """Give what has to be there."""
+    assert value is not None
+    return value
 
 
 def moto_lacks(reason: str) -> Callable[[F], F]:

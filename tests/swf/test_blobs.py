@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +12,26 @@ from typing import Any
 import boto3
 import hypothesis.strategies as st
 import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
 from hypothesis import given
 
-from nbflow.services.swf import CompleteWorkflowExecution, Decision, Invalid, RecordMarker
+import nbflow
+from nbflow.core.capture import capture
+from nbflow.running.remote import ServiceRun
+from nbflow.services.swf import (
+    Api,
+    CompleteWorkflowExecution,
+    Decision,
+    Domain,
+    Invalid,
+    RecordMarker,
+    WorkflowDecider,
+    WorkflowWorker,
+    emulator,
+    run_events,
+    start_workflow,
+)
 from nbflow.services.swf.batches import MORE, batch, checked, wire_length
 from nbflow.services.swf.blobs import (
     LIMIT,
@@ -25,6 +44,8 @@ from nbflow.services.swf.blobs import (
     fetched,
     stowed,
 )
+from nbflow.services.swf.errors import SwfError, Unreachable
+from nbflow.services.swf.service import SwfService
 
 
 class Kept(dict[str, bytes]):
@@ -38,13 +59,17 @@ class Kept(dict[str, bytes]):
         return self[digest]
 
 
+def s3(url: str) -> Any:
+    """A client of S3 as moto has it, over a socket."""
+    keys = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing"}
+    return boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
+
+
 @pytest.fixture(params=["directory", pytest.param("bucket", marks=pytest.mark.slow)])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
     if request.param == "directory":
         return Directory(tmp_path / "blobs")
-    url = request.getfixturevalue("moto_url")
-    keys = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing"}
-    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
+    client = s3(request.getfixturevalue("moto_url"))
     client.create_bucket(Bucket="texts")
     return Bucket("texts", client=client)
 
@@ -95,6 +120,124 @@ def test_a_reference_leads_nowhere_else(tmp_path: Path):
     with pytest.raises(BlobMissing, match="is no digest"):
         blobs.get("../../etc/passwd")
     assert fetched(f"{MARK}../x 5", blobs) == f"{MARK}../x 5"
+
+
+class Flaky:
+    """A store that cannot be had at first, for keeping or for reading."""
+
+    def __init__(self, kept: Kept, *fails: str) -> None:
+        self.kept, self.fails = kept, list(fails)
+
+    def put(self, data: bytes) -> str:
+        self._may("put")
+        return self.kept.put(data)
+
+    def get(self, digest: str) -> bytes:
+        self._may("get")
+        return self.kept.get(digest)
+
+    def _may(self, what: str) -> None:
+        if what in self.fails:
+            self.fails.remove(what)
+            raise Unreachable("the store cannot be had")
+
+
+RAN: list[int] = []
+
+
+@nbflow.activity
+def doubled(text: str) -> str:
+    RAN.append(len(text))
+    return 2 * text
+
+
+@nbflow.workflow
+def growing(size: int) -> str:
+    return doubled(doubled("x" * size)).result()
+
+
+def test_a_store_that_cannot_be_had_for_a_moment_costs_no_result():
+    """What a worker is given and what it made are had once it is back; nothing runs twice."""
+    RAN.clear()
+    kept = Kept()
+    with emulator.running(limits=emulator.Limits(poll=0)) as endpoint:
+        domain = Domain(api=Api(endpoint.client()), name="flaky", retention=1).save()
+        execution = start_workflow(domain, growing, (40_000,), blobs=kept)
+        decider = WorkflowDecider(domain, "default", [growing], blobs=kept)
+        store = Flaky(kept, "get", "put")
+        worker = WorkflowWorker(domain, "default", [doubled], blobs=store)
+        while execution.upstream().status == "OPEN":
+            assert decider.step_own() or decider.step() or worker.step()
+        closed: Any = run_events(execution, blobs=kept)[-1]
+    assert closed.status == "completed"
+    assert json.loads(closed.result.data) == "x" * 160_000
+    assert (store.fails, RAN) == ([], [40_000, 80_000])
+
+
+def test_a_bucket_that_cannot_be_had_is_tried_again():
+    """No answer is an error that actors try again; and no client is made before it is needed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    once = Config(retries={"total_max_attempts": 1}, signature_version=UNSIGNED)
+    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", config=once)
+    bucket = Bucket("texts", client=client)
+    with pytest.raises(Unreachable, match="could not be kept in bucket texts"):
+        bucket.put(b"x")
+    with pytest.raises(Unreachable, match="could not be had from bucket texts"):
+        bucket.get("0" * 64)
+    assert Bucket("texts", profile="nobody has it").name == "texts"
+
+
+@pytest.mark.slow
+def test_a_bucket_that_is_not_there_is_said_at_once(moto_url: str):
+    """It is no matter of trying again, and the error names the bucket."""
+    with pytest.raises(SwfError, match=r"bucket nowhere: .*NoSuchBucket") as caught:
+        Bucket("nowhere", client=s3(moto_url)).put(b"x")
+    assert not isinstance(caught.value, Unreachable)
+    with pytest.raises(BlobMissing, match="NoSuchBucket"):
+        Bucket("nowhere", client=s3(moto_url)).get("0" * 64)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_run_whose_values_are_in_a_bucket(
+    moto_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Code, arguments and results go through S3, from process to process, by boto3's own settings.
+
+    The history has references only, and whoever attaches reads through them.
+    """
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_S3": moto_url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = s3(moto_url)
+    client.create_bucket(Bucket="runs")
+    with emulator.running(limits=emulator.Limits(poll=2)) as endpoint:
+        Domain(api=Api(endpoint.client()), name="d", retention=1).save()
+        options = {"domain": "d", "endpoint_url": endpoint.url, "blobs": "s3://runs/of/mine"}
+        service = SwfService(tmp_path, **options)
+        try:
+            run: ServiceRun[str] = ServiceRun(
+                service.start(capture(growing), (40_000,), {}), service
+            )
+            assert run.result(90) == "x" * 160_000
+            history = list(service.execution(run.id).events())
+        finally:
+            service.close()
+        reader = SwfService(tmp_path / "elsewhere", processes=0, **options)
+        assert ServiceRun(reader.attach(run.id, drive=False), reader).result(10) == "x" * 160_000
+    texts = [v for e in history for v in e.attributes.values() if isinstance(v, str)]
+    assert max(map(len, texts)) <= LIMIT
+    assert sum(text.startswith(MARK) for text in texts) >= 5
+    keys = [entry["Key"] for entry in client.list_objects_v2(Bucket="runs")["Contents"]]
+    assert keys
+    assert all(key.startswith("of/mine/") for key in keys)
+    assert not list(tmp_path.rglob("blobs"))
 
 
 def test_many_may_keep_the_same_text_at_once(tmp_path: Path):

@@ -1,8 +1,5 @@
 """Deciders and workers as processes: how they end, what they refuse, and the commands for them."""
 
-# mypy: disable-error-code="union-attr"
-# What is None or of another kind fails the test where it is used.
-
 from __future__ import annotations
 
 import json
@@ -25,10 +22,12 @@ from nbflow.core.events import CallScheduled, ChildStarted, RunClosed
 from nbflow.running.config import settings
 from nbflow.running.remote import ServiceRun
 from nbflow.services.swf import Api, Domain, emulator, start_workflow
+from nbflow.services.swf.blobs import Directory
 from nbflow.services.swf.crew import Crew, store_of
 from nbflow.services.swf.errors import Invalid
 from nbflow.services.swf.service import SwfService
 from tests.swf import ledgers
+from tests.swf.places import there
 from tests.swf.test_kills import until
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.slow]
@@ -102,6 +101,56 @@ def test_code_of_a_notebook_runs_in_the_processes(service):
     assert any(Path(service.blobs()).rglob("*"))
 
 
+BROKEN = """
+import nbflow
+
+@nbflow.activity
+def part(n):
+    print("part", n)
+    if n == 2:
+        raise ValueError("not yet")
+    return n
+
+@nbflow.workflow
+def parts(numbers):
+    return [future.result() for future in [part(n) for n in numbers]]
+"""
+
+
+def test_a_run_goes_on_with_a_mended_cell(service):
+    """In processes of its own, by the code as it is now; by that of the start it fails again."""
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(BROKEN, space)
+    run = begun(service, space["parts"], [1, 2])
+    with pytest.raises(ValueError, match="not yet"):
+        run.result(60)
+    first = run.id
+    run.resume(code="recorded")
+    with pytest.raises(ValueError, match="not yet"):
+        run.result(60)
+    exec(BROKEN.replace("n == 2", "n == 3"), space)
+    run.resume(space["parts"])
+    assert run.result(60) == [1, 2]
+    assert run.output("part-1") == "part 1\n"
+    assert [call.attempt for call in run.calls.values()] == [1, 1]
+    old: ServiceRun[Any] = ServiceRun(first, service)
+    repaired = old.repair(space["parts"])
+    assert repaired.result(60) == [1, 2]
+    until(lambda: not service.driven(), 30)
+
+
+def test_one_call_is_cancelled_and_its_process_ended(service, tmp_path):
+    """The run goes on, here to its failure; what the activity was doing is over."""
+    run = begun(service, ledgers.holding, str(tmp_path / "ledger"), str(tmp_path / "gate"))
+    until(lambda: ledgers.lines(tmp_path / "ledger"))
+    worker = Path("/proc") / ledgers.lines(tmp_path / "ledger")[0][0].removeprefix("gated")
+    (call,) = until(lambda: list(run.calls.values()))
+    call.cancel("not needed")
+    with pytest.raises(nbflow.NbflowError, match="not needed"):
+        run.result(60)
+    until(lambda: not worker.exists(), 30)
+
+
 def test_what_stands_in_the_way_of_a_run_is_said(service, tmp_path, monkeypatch):
     """Deciders that cannot be started are given up, and the run says why and stays."""
     name = "tests.swf.nowhere:flow"
@@ -127,7 +176,9 @@ def test_a_crew_travels_as_text():
 def test_stores_are_named_by_texts(tmp_path):
     """A directory, a bucket, or none; a bucket without a name is refused."""
     assert store_of("") is None
-    assert store_of(str(tmp_path)).path == tmp_path
+    kept = store_of(str(tmp_path))
+    assert isinstance(kept, Directory)
+    assert kept.path == tmp_path
     with pytest.raises(Invalid, match="names no bucket"):
         store_of("s3://")
 
@@ -211,8 +262,17 @@ def test_standalone_prints_the_result_and_ends_by_the_close_status(place, endpoi
     failed = capsys.readouterr()
     assert (code, failed.out.strip()) != (0, "")
     assert "ValueError: there is no region xx" in failed.err
+    assert "nbflow resume crews/revenue-" in failed.err
     assert "nbflow swf restart crews/revenue-" in failed.err
     assert code == 1
+
+    (place / "flow.py").write_text(FLOW.replace('"xx"', '"yy"'))
+    broken = failed.err.split("run ")[1].split()[0]
+    repair = ["--repair", broken.split("/")[1], "--force-activities", "fetch-2"]
+    code = main(["standalone", "flow.py:revenue", *where, *repair, "--display-status", "true"])
+    repaired = capsys.readouterr()
+    assert (code, repaired.out) == (0, "2\n"), repaired.err
+    assert "done fetch-1" in repaired.err
 
     looked_at(run, ["--domain", "crews", "--endpoint", endpoint.url], capsys)
 
@@ -250,7 +310,7 @@ def test_a_run_goes_on_with_its_children_and_as_new(service, tmp_path):
     run = begun(service, ledgers.family, str(tmp_path / "ledger"), 1)
     assert run.result(60) == "part-0"
     assert run.status == "continued"
-    onward = run.onward
+    onward = there(run.onward)
     assert onward.result(10) == "part-0"
     until(lambda: len(service.runs()) > 1, 30)  # noted by whoever drives them, soon
     assert [row.run for row in service.runs()] == [onward.id, run.id]

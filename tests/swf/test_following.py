@@ -1,8 +1,5 @@
 """The log of an execution for those who look on, and an emulator that goes on where it was."""
 
-# mypy: disable-error-code="arg-type,assignment,index,union-attr"
-# What is None or of another kind fails the test where it is used.
-
 from __future__ import annotations
 
 import json
@@ -32,6 +29,7 @@ from nbflow.services.swf.emulator.recording import Recorded
 from nbflow.services.swf.following import ExecutionLog
 from nbflow.services.swf.sealing import KeySeal
 from nbflow.services.swf.simulation import Simulation
+from tests.swf.places import there
 
 
 @nbflow.activity
@@ -111,9 +109,9 @@ def test_a_log_that_is_watched_grows_and_never_changes(place: Place) -> None:
 def test_what_happens_during_a_decision_stands_behind_what_is_decided(place: Place) -> None:
     """A result that comes in while a decision is made is held back until that is known."""
     log = place.start()
-    place.decider.handle(place.decider.poll())
+    place.decider.handle(there(place.decider.poll()))
     place.worker.step()
-    task = place.decider.poll()
+    task = there(place.decider.poll())
     place.worker.step()
     seen = place.look(log, 0)
     assert [type(e) for e in seen if isinstance(e, CallSucceeded)] == [CallSucceeded]
@@ -183,20 +181,22 @@ def test_an_emulator_goes_on_where_the_last_one_was(tmp_path: Path) -> None:
     }
     first.call("RegisterWorkflowType", {"domain": "d", **kind, **lists, **limits}, 2.0)
     started = {"domain": "d", "workflowId": "one", "workflowType": kind}
-    run = first.call("StartWorkflowExecution", started, 3.0)
-    task = first.call("PollForDecisionTask", {"domain": "d", "taskList": {"name": "q"}}, 4.0)
-    first._file.close()
+    run = there(first.call("StartWorkflowExecution", started, 3.0))
+    where = {"domain": "d", "taskList": {"name": "q"}}
+    task = there(first.call("PollForDecisionTask", where, 4.0))
+    first.close()
     with record.open("a") as file:
         file.write('[5.0, "' + "RespondDecis" * 100)  # cut off: it was never answered
 
     second = Recorded(record)
-    done = {"decisionType": "CompleteWorkflowExecution"}
+    done: dict[str, Any] = {"decisionType": "CompleteWorkflowExecution"}
     done["completeWorkflowExecutionDecisionAttributes"] = {"result": "x"}
     second.call("RespondDecisionTaskCompleted", {**_token(task), "decisions": [done]}, 6.0)
     execution = {"workflowId": "one", "runId": run["runId"]}
-    found = second.call("DescribeWorkflowExecution", {"domain": "d", "execution": execution}, 7.0)
+    asked = {"domain": "d", "execution": execution}
+    found = there(second.call("DescribeWorkflowExecution", asked, 7.0))
     assert found["executionInfo"]["closeStatus"] == "COMPLETED"
-    second._file.close()
+    second.close()
     operations = [json.loads(line)[1] for line in record.read_text().splitlines()[1:]]
     assert operations[-1] == "RespondDecisionTaskCompleted"
     assert "DescribeWorkflowExecution" not in operations
@@ -211,7 +211,7 @@ def test_a_record_has_one_emulator_at_a_time(tmp_path: Path) -> None:
     first = Recorded(tmp_path / "record")
     with pytest.raises(NbflowError, match="another emulator"):
         Recorded(tmp_path / "record")
-    first._file.close()
+    first.close()
     other = tmp_path / "other"
     other.write_text("something else\n")
     with pytest.raises(NbflowError, match=r"line 1.*move the file away"):

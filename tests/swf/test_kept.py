@@ -14,12 +14,13 @@ import pytest
 
 import nbflow
 from nbflow import activity, workflow
-from nbflow.core.events import CallCancelled, CallFailed, RunClosed, SignalReceived
+from nbflow.core.events import CallCancelled, CallFailed, CallSucceeded, RunClosed, SignalReceived
 from nbflow.core.history import History as Fold
 from nbflow.core.seals import Seal
 from nbflow.services.swf import Api, Domain, WorkflowExecution, WorkflowExecutionQuerySet, emulator
 from nbflow.services.swf.blobs import BlobMissing, Directory
 from nbflow.services.swf.codec.texts import Texts, execution_id
+from nbflow.services.swf.errors import Refused
 from nbflow.services.swf.flowdecider import WorkflowDecider
 from nbflow.services.swf.flows import run_events, start_workflow
 from nbflow.services.swf.flowworker import WorkflowWorker
@@ -99,7 +100,23 @@ def in_order():
 
 
 @workflow
+def crossed():
+    first, second = refuse("1"), refuse("2")
+    two, one = inc(second), inc(first)
+    calls = [first, second, two, one, inc(one), inc(first), inc(two)]
+    seen = [future.call for future in nbflow.as_completed(calls)]
+    for future in calls:
+        future.exception()
+    return seen
+
+
+@workflow
 def wide(n):
+    return sum(future.result() for future in [inc(i) for i in range(n)])
+
+
+@workflow(should_cancel=lambda reason: False)
+def stubborn(n):
     return sum(future.result() for future in [inc(i) for i in range(n)])
 
 
@@ -108,7 +125,18 @@ def marked(n):
     return [nbflow.side_effect(lambda i=i: i) for i in range(n)]  # type: ignore[misc]
 
 
-FLOWS = [wide, in_order, chain, padded, sleeping_chain, by_lambda, after_failure, marked]
+FLOWS = [
+    wide,
+    stubborn,
+    in_order,
+    crossed,
+    chain,
+    padded,
+    sleeping_chain,
+    by_lambda,
+    after_failure,
+    marked,
+]
 
 
 class Site:
@@ -236,6 +264,69 @@ def test_code_that_is_given_up_ends_its_thread(site: Site):
     assert not waiting() - others
 
 
+def test_a_decider_that_is_gone_leaves_no_threads(site: Site):
+    """Whether it was closed or nobody has it any more; and its run goes on with another one."""
+    others = waiting()
+    site.start(chain, 3)
+    assert site.decider.step()
+    assert len(waiting() - others) == 1
+    site.decider.close()
+    assert not waiting() - others
+    site.decider = site.new_decider()
+    assert site.worker.step()
+    site.endpoint.advance(11)  # nobody takes tasks of the list of the other one
+    assert site.decider.step()
+    (thread,) = waiting() - others
+    site.decider = site.new_decider()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert site.drive()[-1].result == 3
+
+
+def test_a_decider_that_is_told_to_stop_ends_its_threads(endpoint: emulator.Endpoint):
+    """Both of its polls, and the code that waits."""
+    site = Site(endpoint, f"kept-{next(_NUMBERS)}")
+    others = waiting()
+    site.start(chain, 3)
+    thread = threading.Thread(target=site.decider.run)
+    thread.start()
+    while not waiting() - others:
+        pass
+    site.decider.stop()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert not waiting() - others
+    assert site.drive()[-1].result == 3
+
+
+def test_what_the_service_refuses_ends_a_decider(endpoint: emulator.Endpoint):
+    """Also where only the poll for its own list is refused: it does not go on by halves."""
+    site = Site(endpoint, f"kept-{next(_NUMBERS)}")
+    step = site.decider.step_own
+
+    def refused() -> bool:
+        step()
+        raise Refused("ExpiredTokenException", "PollForDecisionTask", "of yesterday")
+
+    site.decider.step_own = refused  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="of yesterday"):
+        site.decider.run()
+
+
+def test_a_type_that_cannot_be_registered_leaves_no_thread(endpoint: emulator.Endpoint):
+    """What was decided is not answered, and the next decision begins from the history."""
+    site = Site(endpoint, f"kept-{next(_NUMBERS)}")
+    others = waiting()
+    site.start(chain, 2)
+    site.decider.domain.api = site.decider.api = Api(endpoint.client(retries=1))
+    endpoint.inject("unavailable", "RegisterActivityType")
+    assert site.decider.step()
+    assert not waiting() - others
+    endpoint.advance(61)
+    assert site.drive()[-1].result == 2
+    assert site.decider.begun == 2
+
+
 def test_values_from_outside_that_do_not_fit_one_response_are_made_again(site: Site):
     """Code that has seen what was not written begins anew, from what was."""
     site.start(marked, 250)
@@ -258,6 +349,40 @@ def test_a_run_goes_on_in_new_executions_before_its_history_is_full(
     assert json.loads(log[-1].result.data) == [60]
     assert [e.seq for e in log] == list(range(1, len(log) + 1))
     assert log[0].seed == "run-1"
+
+
+@pytest.mark.slow
+@pytest.mark.torture
+@pytest.mark.timeout(3_000)
+@pytest.mark.case("R10")
+def test_a_loop_of_30_000_activities_never_meets_the_limit(
+    endpoint: emulator.Endpoint, tmp_path: Path
+):
+    """Each runs once; no history comes near 25,000 events, and what is read stays in proportion."""
+    site = Site(endpoint, f"kept-{next(_NUMBERS)}", Directory(tmp_path / "texts"))
+    LINES.clear()
+    before = endpoint.stats()
+    site.start(chain, 30_000)
+    while site.step():
+        pass
+    after = endpoint.stats()
+    executions = list(WorkflowExecutionQuerySet(site.domain).filter(status="CLOSED"))
+    lengths = [sum(1 for _ in execution.events()) for execution in executions]
+    done = {
+        kind: after["recorded"].get(kind, 0) - before["recorded"].get(kind, 0)
+        for kind in (
+            "ActivityTaskScheduled",
+            "ActivityTaskCompleted",
+            "WorkflowExecutionTerminated",
+        )
+    }
+    assert list(done.values()) == [30_000, 30_000, 0]
+    assert len(executions) >= 20
+    assert max(lengths) <= 8_010
+    assert after["eventsServed"] - before["eventsServed"] <= 1.5 * sum(lengths)
+    log: Any = run_events(WorkflowExecutionQuerySet(site.domain).get("run-1"), blobs=site.blobs)
+    assert (log[-1].status, log[-1].result) == ("completed", 30_000)
+    assert sum(isinstance(event, CallSucceeded) for event in log) == 30_000
 
 
 @pytest.mark.case("R10")
@@ -310,6 +435,24 @@ def test_code_sees_what_is_settled_in_the_order_of_the_log(site: Site, keep: int
     assert settled[:3] == ["refuse-1", "inc-2", "inc-1"]
 
 
+@pytest.mark.parametrize("turned", [False, True], ids=["in order", "turned round"])
+@pytest.mark.parametrize("keep", [1000, 0], ids=["kept", "anew"])
+def test_what_cannot_run_is_written_in_the_order_of_asking(site: Site, keep: int, turned: bool):
+    """Whatever failed first, and by whichever decider: else two of them would disagree."""
+    site.decider = site.new_decider(keep=keep)
+    site.start(crossed)
+    assert site.decider.step()
+    tasks = [site.worker.poll() for _ in range(2)]
+    for task in reversed(tasks) if turned else tasks:
+        assert task is not None
+        site.worker.outcome(task)()
+    log = site.drive()
+    failed = ["refuse-2", "refuse-1"] if turned else ["refuse-1", "refuse-2"]
+    asked = [f"inc-{n}" for n in range(1, 6)]
+    assert [state.id for state in Fold.of(log).settled] == [*failed, *asked]
+    assert json.loads(log[-1].result.data) == [*failed, *asked]
+
+
 def test_a_cancelled_run_knows_why(site: Site):
     """The reason travels beside the request, which has no room for it, and makes no signal."""
     execution = site.start(chain, 5)
@@ -319,6 +462,29 @@ def test_a_cancelled_run_knows_why(site: Site):
     assert log[-1].status == "cancelled"
     assert not [e for e in log if isinstance(e, SignalReceived)]
     assert "not needed" in [e.reason for e in log if isinstance(e, CallCancelled)]
+
+
+def test_a_refused_cancel_costs_nothing_that_was_asked_for(site: Site):
+    """What did not fit into the first response is scheduled all the same, and each call once."""
+    execution = site.start(stubborn, 150)
+    assert site.decider.step()
+    cancel(execution, "not needed", blobs=site.blobs)
+    assert site.drive()[-1].result == 150 * 151 // 2
+    kinds = Counter(event.kind for event in execution.events())
+    assert kinds["ActivityTaskScheduled"] == kinds["ActivityTaskCompleted"] == 150
+
+
+def test_what_is_under_way_is_not_decided_again(site: Site):
+    """A decision while a timer runs starts it no second time, which SWF would refuse."""
+    execution = site.start(sleeping_chain, 2)
+    for _ in range(3):
+        execution.signal("poke")
+        while site.step():
+            pass
+    assert json.loads(site.drive()[-1].result.data) == [2]
+    kinds = Counter(event.kind for event in execution.events())
+    assert kinds["TimerStarted"] == kinds["TimerFired"] == 2
+    assert not [kind for kind in kinds if kind.endswith("Failed")]
 
 
 def test_a_run_that_failed_goes_on_where_it_was(site: Site):

@@ -1,8 +1,5 @@
 """Processes that drive runs on SWF are killed: the run goes on, and nothing is left of them."""
 
-# mypy: disable-error-code="misc,union-attr,var-annotated"
-# What is None or of another kind fails the test where it is used.
-
 from __future__ import annotations
 
 import os
@@ -13,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from nbflow.running.remote import ServiceRun
 from nbflow.services.swf import Api, Domain, emulator
 from nbflow.services.swf.service import SwfService
 from tests.swf import ledgers
+from tests.swf.places import there
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -83,10 +82,10 @@ def begun(service: SwfService, flow: Any, *args: Any) -> ServiceRun[Any]:
 
 def members(service: SwfService, run: str) -> dict[int, str]:
     """The processes that drive a run, and what each does."""
-    process = service.attended(run).process
+    process = there(service.attended(run)).process
     process.ready.wait(60)
-    there = {pid: role for pid, role in process.members.items() if Path(f"/proc/{pid}").exists()}
-    return {**there, process.pid: "supervisor"}
+    alive = {pid: role for pid, role in process.members.items() if Path(f"/proc/{pid}").exists()}
+    return {**alive, process.pid: "supervisor"}
 
 
 def check(run: ServiceRun[Any], ledger: Path) -> None:
@@ -103,6 +102,11 @@ def check(run: ServiceRun[Any], ledger: Path) -> None:
         assert max(times) <= done[call], f"{call} ran again after it had succeeded"
 
 
+def reached(run: ServiceRun[Any], ledger: Path, point: int) -> bool:
+    """Whether a run is over, or has noted so many lines."""
+    return run.done() or len(ledgers.lines(ledger)) >= point
+
+
 def trial(make: Callable[..., SwfService], tmp_path: Path, role: str, seed: int) -> None:
     chance = random.Random(f"{role} {seed}")
     service, ledger = make(), tmp_path / "ledger"
@@ -110,7 +114,7 @@ def trial(make: Callable[..., SwfService], tmp_path: Path, role: str, seed: int)
     members(service, run.id)
     for _ in range(2):
         point = len(ledgers.lines(ledger)) + chance.randrange(4)
-        until(lambda point=point: run.done() or len(ledgers.lines(ledger)) >= point)
+        until(partial(reached, run, ledger, point))
         time.sleep(chance.random() * 0.05)  # anywhere between two events
         attended = service.attended(run.id)
         victims = [] if attended is None else [
@@ -161,12 +165,12 @@ time.sleep(600)
     with subprocess.Popen(
         [sys.executable, str(first)], stdout=subprocess.PIPE, text=True, env=environment
     ) as kernel:
-        run = kernel.stdout.readline().strip()
+        run = there(kernel.stdout).readline().strip()
         until(lambda: len(ledgers.lines(ledger)) >= 2)
         kernel.kill()
     until(lambda: not processes(mark), 30)
     service = make()
-    handle = ServiceRun(service.attach(run), service)
+    handle: ServiceRun[str] = ServiceRun(service.attach(run), service)
     assert handle.result(90) == "c0.3+c1.3"
     check(handle, ledger)
     until(lambda: not processes(mark), 30)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import nbflow
 from nbflow.core.errors import NbflowError
 from nbflow.services.swf import (
     ActivityType,
@@ -152,6 +153,22 @@ def test_no_signature_goes_to_an_emulator(monkeypatch: pytest.MonkeyPatch, here:
         client.list_domains(registrationStatus="REGISTERED")
     assert sent == [False, True]
     assert connect(region="eu-west-1").meta.config.signature_version == "v4"
+
+
+def test_requests_say_by_what_they_were_made(here: Place):
+    """The service's own records show nbflow, its version and that of boto3; or what one says."""
+    sent: list[str] = []
+    ours: dict[str, Any] = {}
+    for more, begins in (
+        (ours, f"nbflow/{nbflow.__version__} Boto3/"),
+        ({"user_agent": "me"}, "me"),
+    ):
+        client = connect(endpoint_url=here.endpoint.url, **more)
+        client.meta.events.register(
+            "before-send.swf", lambda request, **_: sent.append(str(request.headers["User-Agent"]))
+        )
+        client.list_domains(registrationStatus="REGISTERED")
+        assert sent[-1].startswith((begins, f"b'{begins}"))
 
 
 # Domains

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import random
 import socket
@@ -11,9 +13,12 @@ from typing import Any
 
 import pytest
 from botocore.stub import Stubber
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nbflow import activity, workflow
-from nbflow.core.events import CallSucceeded
+from nbflow.core.errors import NbflowError
+from nbflow.core.events import CallSucceeded, RunStarted
 from nbflow.core.profile import Profile
 from nbflow.services.swf import (
     Api,
@@ -34,6 +39,7 @@ from nbflow.services.swf.errors import (
     Throttled,
     Unreachable,
 )
+from nbflow.services.swf.events import HistoryEvent
 from nbflow.services.swf.flowdecider import WorkflowDecider
 from nbflow.services.swf.flows import run_events, start_workflow
 from nbflow.services.swf.flowworker import WorkflowWorker
@@ -135,6 +141,24 @@ def test_r04_an_answer_that_was_cut_off_is_sent_again(site: Site):
     assert site.worker.step()
     assert site.drive()[-1].result == 20
     assert RAN == [5, 10]
+
+
+def test_r04_a_poll_that_was_cut_off_is_begun_anew(site: Site, caplog: pytest.LogCaptureFixture):
+    """It is logged, nothing ends, and the task that went with it comes again when it is due."""
+    site.endpoint.inject("lost", "PollForDecisionTask", times=1)
+
+    def step() -> bool:
+        site.decider.step()  # the first time, what it gets is lost on its way
+        site.decider.stop()
+        return True
+
+    site.decider.repeat(step)
+    assert "PollForDecisionTask got no answer" in caplog.text
+    assert site.decider.begun == 0
+    site.decider = WorkflowDecider(site.domain, "default", [twice])
+    assert site.drive()[-1].result == 20
+    kinds = [event.kind for event in site.execution.events()]
+    assert kinds.count("DecisionTaskTimedOut") == 1
 
 
 def test_r05_a_decision_whose_answer_was_lost_counts_as_the_history_has_it(site: Site):
@@ -241,6 +265,43 @@ def test_r17_events_that_nobody_knows_decide_nothing(site: Site):
     reader = _reader(site)
     reader.feed(events)
     assert reader.all() == log
+
+
+HOSTILE = st.one_of(
+    st.text(max_size=80),
+    st.text(max_size=80).map("nbflow run\n".__add__),
+    st.recursive(st.none() | st.integers() | st.text(max_size=9), st.lists).map(
+        lambda value: f"nbflow run\n{json.dumps(value)}"
+    ),
+    st.sampled_from([
+        "nbflow run\n" + "[" * 30_000,
+        'nbflow run\n[["RunStarted", []]]',
+        'nbflow run\n[["CallScheduled", ["x"]]]',
+        f"nbflow+blob:{'0' * 64} 5",
+    ]),
+)  # fmt: skip
+
+
+@given(HOSTILE, st.sampled_from(["input", "control", "details", "result"]))
+def test_r18_a_hostile_text_is_an_error_of_its_run(text: str, member: str):
+    """Whatever stands in a history: it is read, or an error of nbflow's says that it is broken."""
+    texts = Texts("run-1", None, KeySeal())
+    kinds = {
+        "input": "WorkflowExecutionStarted",
+        "control": "ActivityTaskScheduled",
+        "details": "MarkerRecorded",
+        "result": "WorkflowExecutionCompleted",
+    }
+    attributes = {member: text, "activityId": "a", "decisionTaskCompletedEventId": 1}
+    begun = texts.write("run", RunStarted(0, 0.0, "flow", (), {}))
+    history = [HistoryEvent(1, 1.0, "WorkflowExecutionStarted", {"input": begun})]
+    if member == "input":
+        history.clear()
+    history.append(HistoryEvent(len(history) + 1, 1.0, kinds[member], attributes))
+    with contextlib.suppress(NbflowError):
+        reader = Reader(texts)
+        reader.feed(history)
+        reader.all()
 
 
 def test_r21_a_wrong_address_is_said_soon(tmp_path: Path):

@@ -1,8 +1,5 @@
 """SWF as a service: the contract of services, and the same handle as any other run's."""
 
-# mypy: disable-error-code="arg-type,var-annotated"
-# What is None or of another kind fails the test where it is used.
-
 from __future__ import annotations
 
 import asyncio
@@ -42,7 +39,7 @@ pytestmark = pytest.mark.timeout(120)
 def shared() -> Iterator[Domain]:
     """A domain in which a decider and a worker are at work, in threads of this process."""
     flows = [contract.doubling, contract.stumbling, contract.waiting]
-    work = [contract.double, contract.join, contract.stumble]
+    work: list[Any] = [contract.double, contract.join, contract.stumble]
     with emulator.running(limits=emulator.Limits(poll=1)) as endpoint:
         domain = Domain(api=Api(endpoint.client()), name="shared").save()
         actors = [
@@ -123,20 +120,23 @@ def test_an_error_is_raised_as_itself() -> None:
 
 
 @pytest.mark.usefixtures("configured")
-def test_what_a_service_does_by_itself_is_refused_with_the_way_to_go() -> None:
-    """A run on a service is not resumed or rerun by hand; the message says what to do."""
+def test_what_makes_no_sense_is_refused_with_the_way_to_go() -> None:
+    """A run that has completed is not resumed, and a signal has a name; the message says so."""
     run = contract.doubling([])
     run.result(60)
-    for attempt in (run.resume, lambda: run.rerun("join-1"), lambda: run.settle("join-1", 1)):
-        with pytest.raises(RunError, match="nbflow swf restart"):
-            attempt()
+    with pytest.raises(RunError, match=r"run\.rerun\(call\)"):
+        run.resume()
+    with pytest.raises(RunError, match=r"run\.rerun\('join-1'\) drops it"):
+        run.settle("join-1", 1)
     with pytest.raises(RunError, match="a signal has a name"):
         run.signal(" ")
 
 
 def test_a_run_can_be_awaited(service: SwfService) -> None:
     """It is awaited as any run is."""
-    handle = ServiceRun(service.start(capture(contract.doubling), ([4],), {}), service)
+    handle: ServiceRun[Any] = ServiceRun(
+        service.start(capture(contract.doubling), ([4],), {}), service
+    )
 
     async def wait() -> Any:
         return await handle
@@ -236,10 +236,10 @@ def test_code_is_imported_only_where_somebody_said_so(service: SwfService) -> No
 
 
 def test_a_panel_can_cancel_and_says_why_a_run_does_not_go_on(service: SwfService) -> None:
-    """While it is open it can be cancelled, and by nothing else; what is in its way is told."""
-    run = ServiceRun(service.start(capture(contract.waiting), (), {}), service)
+    """While it is open it, or a call of it, can be cancelled; what is in its way is told."""
+    run: ServiceRun[Any] = ServiceRun(service.start(capture(contract.waiting), (), {}), service)
     actions = run._actions()
-    assert actions.possible("running") == ("cancel",)
+    assert actions.possible("running") == ("cancel", "cancel_call")
     assert actions.possible("completed") == ()
     assert actions.halted() == ""
     service._unreached = "the service cannot be had: for now"

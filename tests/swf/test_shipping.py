@@ -1,8 +1,5 @@
 """How the code of a run gets to its deciders and workers, and when it does not."""
 
-# mypy: disable-error-code="call-arg,index,union-attr"
-# What is None or of another kind fails the test where it is used.
-
 from __future__ import annotations
 
 import linecache
@@ -21,7 +18,9 @@ from nbflow.services.swf.codec.texts import Note, Texts
 from nbflow.services.swf.errors import Invalid
 from nbflow.services.swf.sealing import KeySeal
 from nbflow.services.swf.shipping import code_of, name_of, program, reached, shipped, words
+from nbflow.services.swf.wire import TypeName
 from nbflow.testing import services as contract
+from tests.swf.places import there
 
 CELL = """
 import nbflow
@@ -90,16 +89,16 @@ def read(text: str, run: str = "run-1") -> Note:
 
 def test_code_of_a_notebook_travels_with_all_that_it_reaches(cell):
     """Its workflow, its child workflows and the activities of all of them, with their globals."""
-    code = code_of(read(sent(cell.outer)), ())
+    code = there(code_of(read(sent(cell.outer)), ()))
     assert code.definition.name == "outer"
     assert {kind.name for kind in code.activities} == {"fetch", "other", "kept", "double"}
     assert {kind.name for kind in code.workflows} == {"outer", "inner"}
-    assert code.activities["fetch", "1"].fn(2) == 6
+    assert code.activities[TypeName("fetch", "1")].fn(2) == 6
 
 
 def test_a_class_travels_too(cell):
     """The activities that its methods name are found."""
-    code = code_of(read(sent(cell.Shaped)), ())
+    code = there(code_of(read(sent(cell.Shaped)), ()))
     assert {kind.name for kind in code.activities} == {"fetch"}
 
 
@@ -107,7 +106,7 @@ def test_a_run_keeps_the_code_that_it_was_started_with(cell):
     """What changes afterwards, code and globals, is not seen by it."""
     text = sent(cell.outer)
     cell.outer.fn.__globals__["RATE"] = 100
-    assert code_of(read(text), ()).activities["fetch", "1"].fn(2) == 6
+    assert there(code_of(read(text), ())).activities[TypeName("fetch", "1")].fn(2) == 6
 
 
 def test_code_that_can_be_imported_goes_by_its_name():
@@ -116,7 +115,7 @@ def test_code_that_can_be_imported_goes_by_its_name():
     assert name_of(contract.doubling) == name
     assert program(capture(contract.doubling)) == f"import {name}"
     note = read(sent(contract.doubling))
-    assert code_of(note, [name]).definition.name == "doubling"
+    assert there(code_of(note, [name])).definition.name == "doubling"
     with pytest.raises(Invalid, match="not told to import"):
         code_of(note, ["nbflow.testing.services:waiting"])
 
@@ -137,7 +136,9 @@ def test_other_versions_are_refused(cell, monkeypatch):
         patched.setattr(cloudpickle, "__version__", "0.1")
         with pytest.raises(Invalid, match=r"cloudpickle-.* and this is .*cloudpickle-0\.1"):
             code_of(read(text), ())
-    started = read(text).events[0]._replace(python="cpython-38")
+    began = read(text).events[0]
+    assert isinstance(began, RunStarted)
+    started = began._replace(python="cpython-38")
     with pytest.raises(Invalid, match="cpython-38"):
         code_of(Note(("run",), (started,)), ())
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from nbflow.core.events import (
     CallSucceeded,
     Event,
     Report,
+    RunClosed,
     RunStarted,
 )
 from nbflow.core.failure import Failure, Frame
@@ -281,3 +283,28 @@ def test_a_failure_that_is_ignored_says_what_became_of_it():
     found = detail(board_of(log), 0)
     assert found["status"] == "failed"
     assert found["why"] == "failed: its result is None, since raises_on_failure is False"
+
+
+@pytest.mark.parametrize("count", [2, 13])
+def test_an_error_of_several_names_the_calls(count):
+    """A run that fails with an exception group says which calls have failed, and with what."""
+    log = RunLog("shop")
+    for i in range(1, count + 1):
+        log.asked(f"fit-{i}")
+        log.started(f"fit-{i}", 0.1)
+        log.failed(f"fit-{i}", 0.1, 0.2, message=f"no file {i}\nat all")
+    bases = ("nbflow.core.errors.AggregateException", "builtins.ExceptionGroup", "Exception")
+    error = Failure(kind=bases[0], bases=bases, message=f"of doomed ({count} sub-exceptions)")
+    log.closed(0.3, "failed")
+    closed = log.events.pop()
+    assert isinstance(closed, RunClosed)
+    log.events.append(closed._replace(error=error))
+    trace = board_of(log.events).whole(0.0)["head"]["trace"]
+    assert trace[0] == f"AggregateException: of doomed ({count} sub-exceptions)"
+    shown = min(count, 10)
+    assert trace[1 : 1 + shown] == [
+        f"fit-{i}: ValueError: no file {i}" for i in range(1, shown + 1)
+    ]
+    assert trace[1 + shown :] == (["… and 3 more"] if count > 10 else [])
+    plain = closed._replace(error=replace(error, bases=("ValueError",)))
+    assert len(board_of([*log.events[:-1], plain]).whole(0.0)["head"]["trace"]) == 1

@@ -394,6 +394,47 @@ def test_very_many_activities_are_few_elements():
     assert any("other activities" in row["name"] for row in stage.nodes.rows.values())
 
 
+@pytest.mark.usefixtures("own_layout")
+@pytest.mark.parametrize("calls", [120, 290])
+def test_single_calls_are_few_elements(calls):
+    """Calls one by one are elements as long as these are few; else they are on a canvas."""
+    stage = staged((f"f-{i}", (f"f-{i // 2}",) if i else ()) for i in range(calls))
+    assert drawn(stage) <= DRAWN
+    assert stage.view["mode"] == "calls"
+    assert stage.view["canvas"] == (calls > 120)
+    assert len(stage.nodes.rows) == (0 if stage.columns else calls)
+
+
+@pytest.mark.usefixtures("own_layout")
+@pytest.mark.parametrize("outside", [0, 280])
+def test_compositions_are_few_elements(outside):
+    """Compositions that are too much for a page are closed, or else calls are on a canvas."""
+    log = RunLog()
+    for i in range(290):
+        log.asked(f"f-{i}")
+        event = log.events[-1]
+        assert isinstance(event, CallScheduled)
+        log.events[-1] = event._replace(group="all" if i >= outside else "")
+    graph, profile = Graph(), Profile()
+    rows = Rows(graph, profile)
+    for event in log.events:
+        graph.apply(event)
+        profile.apply(event)
+        if isinstance(event, CallScheduled):
+            rows.asked(event)
+    stage = Stage(graph, rows, lambda at: at)
+    assert drawn(stage) <= DRAWN
+    assert stage.trouble == ""  # nobody has asked for anything that is not done
+    if outside:
+        assert (stage.view["mode"], stage.view["canvas"]) == ("calls", True)
+        return
+    (row,) = stage.nodes.rows.values()
+    assert (row["counts"], stage.view["mode"]) == ({"queued": 290}, "nested")
+    stage.choose("nested", [0])
+    assert drawn(stage) <= DRAWN
+    assert "click on calls" in stage.trouble
+
+
 COUNTS = st.dictionaries(st.sampled_from(STATES), st.integers(1, 10**7), min_size=1)
 
 

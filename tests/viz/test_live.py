@@ -32,8 +32,9 @@ from nbflow.core.profile import Profile
 from nbflow.store.memory import MemoryStore
 from nbflow.viz import reading
 from nbflow.viz.board import Board, State
-from nbflow.viz.live import HEARTBEAT, PICTURE, Follower
+from nbflow.viz.live import HEARTBEAT, Follower
 from nbflow.viz.preview import value_of
+from nbflow.viz.stills import PICTURE
 from nbflow.viz.told import Told
 from nbflow.viz.wording import TIMES
 from tests.viz.page import Page
@@ -240,6 +241,7 @@ def test_ten_thousand_calls_are_few_and_small_messages():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.case("W4")
 def test_a_hundred_thousand_calls_attached_late():
     """A closed run of 100,000 calls is one fold, and no message about it is above a megabyte."""

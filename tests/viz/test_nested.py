@@ -136,6 +136,121 @@ def test_still_pictures_have_the_frames():
     assert ">pair<" in svg
 
 
+# ------------------------------------------------------------------ what waits for a composition
+
+
+def waiting(*asked: tuple[str, str, Sequence[str]]) -> Graph:
+    """Give the graph of calls, each with its composition and what the workflow had read before."""
+    log = RunLog("shop")
+    turns: dict[tuple[str, ...], str] = dict.fromkeys((tuple(a) for _, _, a in asked), "")
+    order = list(turns)
+    for call, group, after in asked:  # what waits for the same was asked for at once
+        told = () if turns[tuple(after)] else after
+        turns[tuple(after)] = call
+        log.asked(call, after=told, turn=order.index(tuple(after)) + 1)
+        event = log.events[-1]
+        assert isinstance(event, CallScheduled)
+        log.events[-1] = event._replace(group=group)
+    return Graph.of(log.events)
+
+
+LOADED = [("load-1", "first", ()), ("load-2", "first", ())]
+
+
+def test_a_line_ends_at_the_frame_of_what_waits_as_a_whole():
+    """What a composition waits for leads to its frame, not to a dot and on to each of its calls."""
+    read = ("load-1", "load-2")
+    found = nested(waiting(*LOADED, ("fit-1", "second", read), ("fit-2", "second", read)))
+    second = next(frame.place for frame in found.frames if frame.path == "second")
+    (join,) = {edge.target for edge in found.edges if edge.source == "load-1"}
+    curve = found.layout.curves["load-1", join]
+    assert curve[-1][1] == pytest.approx(second.y - second.height / 2, abs=1)
+    assert not found.layout.curves[join, "fit-1"]
+    assert not found.layout.places[join].dot
+
+
+def test_where_only_some_of_a_composition_wait_the_line_goes_to_them():
+    """A line to the frame would say that all of it waits."""
+    read = ("load-1", "load-2")
+    found = nested(waiting(*LOADED, ("fit-1", "second", read), ("fit-2", "second", ())))
+    (join,) = {edge.target for edge in found.edges if edge.source == "load-1"}
+    box = found.layout.places["fit-1"]
+    curve = found.layout.curves[join, "fit-1"]
+    assert curve[-1] == pytest.approx((box.x, box.y - box.height / 2), abs=1)
+
+
+def test_what_comes_of_one_frame_begins_at_it():
+    """A call that waits for all of a composition has a line from its frame, and no dot between."""
+    read = ("load-1", "load-2")
+    found = nested(waiting(*LOADED, ("sum-1", "", read)))
+    first = found.frames[0].place
+    (join,) = {edge.source for edge in found.edges if edge.target == "sum-1"}
+    curve, box = found.layout.curves[join, "sum-1"], found.layout.places["sum-1"]
+    assert curve[0] == pytest.approx((first.x, first.y + first.height / 2), abs=1)
+    assert curve[-1] == pytest.approx((box.x, box.y - box.height / 2), abs=1)
+    assert not found.layout.curves["load-1", join]
+    assert not found.layout.places[join].dot
+    dot = 'r="3.5" fill="'
+    assert dot not in graph_svg(waiting(*LOADED, ("sum-1", "", read)))
+
+
+def test_who_takes_a_result_is_not_said_to_wait_for_what_that_waited_for():
+    """Of calls that were asked for at once only the first ones have a line from what was read."""
+    log = RunLog("shop")
+    for call in ("load-1", "load-2"):
+        log.asked(call)
+        event = log.events[-1]
+        assert isinstance(event, CallScheduled)
+        log.events[-1] = event._replace(group="first")
+    log.asked("fit-1", after=("load-1", "load-2"), turn=1)
+    log.asked("sum-1", ["fit-1"], turn=1)
+    log.asked("send-1", ["sum-1"], turn=1)
+    log.asked("note-1", turn=1)
+    graph = Graph.of(log.events)
+    (join,) = {edge.source for edge in graph.edges if edge.target == "fit-1"}
+    assert {edge.target for edge in graph.edges if edge.source == join} == {
+        *("fit-1", "sum-1", "send-1", "note-1")
+    }
+    found = nested(graph)
+    assert {edge.target for edge in found.edges if edge.source == join} == {"fit-1", "note-1"}
+
+
+def test_what_comes_of_several_places_meets_in_a_dot():
+    """A dot is drawn where lines of several boxes come together."""
+    calls = [*LOADED, ("other-1", "", ()), ("sum-1", "", ("load-1", "other-1"))]
+    found = nested(waiting(*calls))
+    (join,) = {edge.source for edge in found.edges if edge.target == "sum-1"}
+    assert found.layout.places[join].dot
+    assert all(found.layout.curves.values())
+    assert 'r="3.5" fill="' in graph_svg(waiting(*calls))
+
+
+reads = st.sampled_from([set(), {0, 1}, {0, 1, 2}, {1, 2}, {3, 4}, {0}])
+parts = st.tuples(groups, reads)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(parts, min_size=1, max_size=10))
+def test_of_a_join_that_is_no_dot_one_side_is_drawn(calls):
+    """A dot has lines to it and from it; without a dot they are on one side, and tell the same."""
+    asked = [
+        (f"f-{i}", group, tuple(f"f-{k}" for k in sorted(read) if k < i))
+        for i, (group, read) in enumerate(calls)
+    ]
+    graph = waiting(*asked)
+    found = nested(graph)
+    curves, places = found.layout.curves, found.layout.places
+    check(graph, found.layout, {frame.path: frame.place for frame in found.frames})
+    assert curves.keys() == {(edge.source, edge.target) for edge in found.edges}
+    for join in places.keys() - graph.history.calls.keys():
+        into = {bool(curve) for (_, target), curve in curves.items() if target == join}
+        out = {bool(curve) for (source, _), curve in curves.items() if source == join}
+        assert (into, out) in ([({True}, {True})] if places[join].dot else SIDES)
+
+
+SIDES = [({True}, {False}), ({False}, {True})]
+
+
 # ------------------------------------------------------------------ in the panel
 
 
@@ -186,6 +301,26 @@ def test_the_end_of_a_run_is_in_its_compositions():
     store.append("revenue-1", log.events[8:])
     until_quiet(follower, now, least=3)
     assert {row["status"] for row in page.state["nodes"].values()} == {"done"}
+
+
+def test_the_critical_path_goes_through_joins():
+    """Lines of the critical path are heavy where it was only waited for something, too."""
+    log = RunLog("shop")
+    for call in ("load-1", "load-2"):
+        log.asked(call)
+        log.events[-1] = log.events[-1]._replace(group="first")  # type: ignore[call-arg]
+        log.started(call, 0.1)
+        log.succeeded(call, 0.1, 0.4)
+    log.asked("sum-1", after=("load-1", "load-2"), turn=1, at=0.4)
+    log.started("sum-1", 0.4)
+    log.succeeded("sum-1", 0.4, 0.6)
+    log.closed(0.7)
+    _, page, follower = followed(log.events)
+    until_quiet(follower, 1000.0)
+    assert page.state["view"]["mode"] == "nested"
+    heavy = [key for key, line in page.state["edges"].items() if line[8]]
+    assert len(heavy) == 2
+    assert heavy[0].partition(">")[2] == heavy[1].partition(">")[0]
 
 
 # ------------------------------------------------------------------ what else pictures tell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import nbflow
 from nbflow.compat.simpleflow.activity import Activity
@@ -28,6 +28,8 @@ from nbflow.core.options import PRIORITY_NOT_SET
 if TYPE_CHECKING:
     from nbflow.compat.simpleflow.workflow import Workflow
 
+_ANY_LIST: Final = "default"
+
 
 class Executor:
     """Asks for what one execution of a workflow's code submits.
@@ -36,10 +38,15 @@ class Executor:
         workflow_class: The workflow.
         workflow: The instance whose code is executed.
         children: The futures of the child runs that it has asked for.
+
+    Args:
+        workflow_class: The workflow.
+        alone: Whether the run has processes of its own, so that task lists mean nothing: all of
+            its tasks go to these, as in simpleflow's ``standalone``.
     """
 
-    def __init__(self, workflow_class: type[Workflow]) -> None:
-        self.workflow_class = workflow_class
+    def __init__(self, workflow_class: type[Workflow], *, alone: bool = False) -> None:
+        self.workflow_class, self._alone = workflow_class, alone
         self.children: list[Asked] = []
         self.workflow: Any = workflow_class(self)
 
@@ -98,16 +105,16 @@ class Executor:
         native = task.activity.native(task.raises_on_failure)
         if priority is not PRIORITY_NOT_SET:
             native = native.options(task_priority=priority)
+        if self._alone:
+            native = native.options(task_list=_ANY_LIST)
         future = native(*map(raw, task.args), **raw(kwargs))
         return Asked(future, task.name, raises=task.raises_on_failure)
 
     def _child(self, task: WorkflowTask) -> Future:
-        from nbflow.compat.simpleflow.flows import flow_of  # noqa: PLC0415 - which has executors
-
         changes: dict[str, Any] = {"raises_on_failure": task.raises_on_failure}
-        if task.task_list is not None:
-            changes["task_list"] = task.task_list
-        child: Any = flow_of(task.workflow).options(**changes)
+        if self._alone or task.task_list is not None:
+            changes["task_list"] = _ANY_LIST if self._alone else task.task_list
+        child: Any = task.workflow.options(**changes)
         future = child(*map(raw, task.args), **raw(task.kwargs))
         self.children.append(Asked(future, task.name, raises=task.raises_on_failure))
         return self.children[-1]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import nbflow
-from nbflow.compat.simpleflow.activity import known
+from nbflow.compat.simpleflow.activity import Activity, known
 from nbflow.compat.simpleflow.exceptions import ExecutionBlocked, of_task
 from nbflow.compat.simpleflow.executor import Executor
 from nbflow.compat.simpleflow.futures import Future, raw
 from nbflow.compat.simpleflow.history import History
 from nbflow.compat.simpleflow.task import ActivityTask, Task, TaskFailureContext, WorkflowTask
 from nbflow.compat.simpleflow.workflow import Workflow
+from nbflow.core.activity import Activity as Native
+from nbflow.core.definition import Definition, definition
 from nbflow.core.errors import DefinitionError
 from nbflow.core.future import current
 from nbflow.core.handling import Decision, FailureContext
@@ -46,12 +50,23 @@ def flow_of(cls: type[Workflow]) -> type[nbflow.Workflow]:
     return found
 
 
-def _flow(cls: type[Workflow]) -> type[nbflow.Workflow]:
-    """Make a class whose instances execute the code of one of the given class."""
+def _flow(cls: type[Workflow], *, alone: bool = False) -> type[nbflow.Workflow]:
+    """Make a class whose instances execute the code of one of the given class.
+
+    Args:
+        cls: The class.
+        alone: See `nbflow.compat.simpleflow.executor.Executor`.
+    """
     given = _attributes(cls)
-    body: dict[str, Any] = {"__doc__": cls.__doc__, "__module__": __name__, "run": _code_of(cls)}
+    body: dict[str, Any] = {
+        "__doc__": cls.__doc__,
+        "__module__": __name__,
+        "run": _code_of(cls, alone=alone),
+    }
     body |= given | {name: _asked(cls, name) for name in _ASKED if hasattr(cls, name)}
-    body |= {"__init__": _begin_of(cls), "__attributes__": given}
+    body |= {"__init__": _begin_of(cls, alone=alone), "__attributes__": given}
+    body |= {"__activity_named__": staticmethod(lambda name: _activity_named(cls, name))}
+    body |= {} if alone else {"__alone__": staticmethod(lambda: _alone(cls))}
     body |= {name: _teller(name) for name in _TELLS if _is_own(cls, name)}
     body |= {n: fn for n, fn in _DECIDERS.items() if _is_own(cls, n)}
     return type(cls.__name__, (nbflow.Workflow,), body, lint=False)
@@ -84,14 +99,31 @@ def _attributes(cls: type[Workflow]) -> dict[str, Any]:
     return given
 
 
-def _begin_of(cls: type[Workflow]) -> Callable[..., Any]:
+def _activity_named(cls: type[Workflow], name: str) -> Native[..., Any] | None:
+    """Give the activity that code has made of a function of its module; None if there is none.
+
+    A worker has no other way to it than its name, as in simpleflow.
+    """
+    module = sys.modules[cls.__module__]
+    found = getattr(module, name, None)
+    if found is None or getattr(found, "__module__", "") != module.__name__:
+        return None
+    return Activity(found).__activity__() if isinstance(found, FunctionType | type) else None
+
+
+def _alone(cls: type[Workflow]) -> Definition:
+    """Give the definition for a run with processes of its own."""
+    return definition(_flow(cls, alone=True))
+
+
+def _begin_of(cls: type[Workflow], *, alone: bool) -> Callable[..., Any]:
     def begin(self: Any) -> None:
-        self.executor, self.log = Executor(cls), None
+        self.executor, self.log = Executor(cls, alone=alone), None
 
     return begin
 
 
-def _code_of(cls: type[Workflow]) -> Callable[..., Any]:
+def _code_of(cls: type[Workflow], *, alone: bool) -> Callable[..., Any]:
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
         interpreter = current.get()
         assert interpreter is not None  # noqa: S101 - this is workflow code
@@ -102,7 +134,7 @@ def _code_of(cls: type[Workflow]) -> Callable[..., Any]:
             except ExecutionBlocked:
                 interpreter.step()
                 interpreter.afresh()
-                self.executor = Executor(cls)
+                self.executor = Executor(cls, alone=alone)
             else:
                 self.executor.end(_futures(result))
                 return result

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import nbflow
-from nbflow.compat.simpleflow.flows import flow_of
 from nbflow.engine.around import Middlewares
 from nbflow.engine.context import current_context
 from nbflow.running.config import settings
@@ -52,9 +51,7 @@ class Executor:
         if any(self.middlewares.values()):
             nbflow.configure(middleware=self.middlewares)
         try:
-            run = flow_of(self.workflow_class).start(
-                *given.get("args", ()), **given.get("kwargs", {})
-            )
+            run = self.workflow_class.start(*given.get("args", ()), **given.get("kwargs", {}))
             self.nbflow_run = run
             return run.result()
         finally:

@@ -17,13 +17,15 @@ from nbflow.compat.simpleflow.task import (
     TaskFailureContext,
     TimerTask,
 )
+from nbflow.core.definition import definition
+from nbflow.core.launching import Place, Placed, begin, changed
 
 if TYPE_CHECKING:
     from nbflow.compat.simpleflow.executor import Executor
     from nbflow.compat.simpleflow.futures import Future
     from nbflow.compat.simpleflow.history import History
     from nbflow.compat.simpleflow.marker import Marker
-    from nbflow.core.launching import Placed
+    from nbflow.core.definition import Definition
     from nbflow.running.run import Run
 
 
@@ -65,16 +67,25 @@ class Workflow(Submittable):
     @classmethod
     def start(cls, *args: Any, **kwargs: Any) -> Run[Any]:
         """Start a run of nbflow, and give its handle at once."""
-        from nbflow.compat.simpleflow.flows import flow_of  # noqa: PLC0415 - which knows this class
-
-        return flow_of(cls).start(*args, **kwargs)
+        return begin(cls, Place(), args, kwargs)  # type: ignore[arg-type, no-any-return]
 
     @classmethod
     def on(cls, place: Any, **options: Any) -> Placed[..., Any]:
         """Say where its activities run: ``Basic.on("processes").start(1)``."""
-        from nbflow.compat.simpleflow.flows import flow_of  # noqa: PLC0415 - as above
+        return Placed(cls, Place(place, options))  # type: ignore[arg-type]
 
-        return flow_of(cls).on(place, **options)
+    @classmethod
+    def options(cls, **changes: Any) -> Placed[..., Any]:
+        """Give it with other options of nbflow's own: ``Basic.options(tags=("nightly",))``."""
+        changed(cls.__definition__(), changes)
+        return Placed(cls, Place(), changes)  # type: ignore[arg-type]
+
+    @classmethod
+    def __definition__(cls) -> Definition:
+        """Give what a run of nbflow needs to know of it."""
+        from nbflow.compat.simpleflow.flows import flow_of  # noqa: PLC0415 - which knows this class
+
+        return definition(flow_of(cls))
 
     # ------------------------------------------------------------ what it submits
 

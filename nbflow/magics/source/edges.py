@@ -1,4 +1,7 @@
-"""Calls of a workflow's text that hand on what does not fit, found without running anything."""
+"""Calls in a workflow's text that cannot be right, found without running anything.
+
+A type checker cannot say this: a call of an activity takes values and futures of values alike.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +21,23 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True)
 class _Activity:
-    """What the text of an activity says of its types."""
+    """What the text of an activity says of its parameters and its types."""
 
     name: str
     positional: tuple[ast.arg, ...]
     named: dict[str, ast.arg]
     gives: type | None
+    needed: tuple[str, ...]
+    any_more: bool
+    any_named: bool
 
 
 def unfit(made: Module) -> list[Finding]:
-    """Find calls of activities that are given a result which their annotations exclude.
+    """Find calls of activities that are given what their signature or annotations exclude.
 
-    Only plain classes of Python's own are compared, as when workflow code runs, and only futures
-    that are handed on at once or by a name that is assigned once.
+    That is arguments that are missing or too many, constants, and results of other activities,
+    also in a list. Only plain classes of Python's own are compared, as when workflow code runs,
+    and only futures that are handed on at once or by a name that is assigned once.
 
     Args:
         made: The module.
@@ -48,7 +55,16 @@ def _decorated(node: _Function) -> bool:
 def _activity(node: _Function) -> _Activity:
     positional = (*node.args.posonlyargs, *node.args.args)
     named = {arg.arg: arg for arg in (*node.args.args, *node.args.kwonlyargs)}
-    return _Activity(node.name, positional, named, _plain(node.returns))
+    own = node.args
+    needed = [each.arg for each in positional[: len(positional) - len(own.defaults)]]
+    needed += [
+        each.arg
+        for each, default in zip(own.kwonlyargs, own.kw_defaults, strict=True)
+        if default is None
+    ]
+    more, any_named = own.vararg is not None, own.kwarg is not None
+    gives = _plain(node.returns)
+    return _Activity(node.name, positional, named, gives, tuple(needed), more, any_named)
 
 
 def _plain(annotation: ast.expr | None) -> type | None:
@@ -74,11 +90,14 @@ def _in_function(made: Module, node: _Function, known: dict[str, _Activity]) -> 
         target = known.get(call.func.id)
         if target is None:
             continue
+        text = _unlike(call, target)
+        if text:
+            yield Finding(*made.place(call.lineno), "call", text)
+            continue
         given = [*zip(target.positional, call.args, strict=False)]
         given += [(target.named[k.arg], k.value) for k in call.keywords if k.arg in target.named]
         for parameter, value in given:
-            source = _source(value, futures, known)
-            text = _misfit(source, target, parameter)
+            text = next(filter(None, _misfits(value, target, parameter, futures, known)), "")
             if text:
                 yield Finding(*made.place(value.lineno), "edge", text)
 
@@ -109,13 +128,62 @@ def _source(
     return None
 
 
-def _misfit(source: _Activity | None, target: _Activity, parameter: ast.arg) -> str:
-    takes = _plain(parameter.annotation)
-    if source is None or source.gives is None or takes is None:
+def _unlike(call: ast.Call, target: _Activity) -> str:
+    """Say what is wrong with the number and the names of the arguments of a call."""
+    if any(isinstance(each, ast.Starred) for each in call.args):
         return ""
-    if not excludes(source.gives, takes):
+    names = [keyword.arg for keyword in call.keywords]
+    if None in names:
         return ""
-    return (
-        f"{target.name}({parameter.arg}: {takes.__name__}) is given the result of "
-        f"{source.name}() -> {source.gives.__name__}"
-    )
+    if len(call.args) > len(target.positional) and not target.any_more:
+        most = len(target.positional)
+        ending = "s" * (most != 1)
+        return f"{target.name}() takes {most} argument{ending} and is given {len(call.args)}"
+    placed = {each.arg for each in target.positional[: len(call.args)]}
+    for name in names:
+        if name not in target.named and not target.any_named:
+            return f"{target.name}() has no parameter {name}"
+        if name in placed:
+            return f"{target.name}() is given {name} twice"
+    missing = [name for name in target.needed if name not in placed and name not in names]
+    return f"{target.name}() is not given {', '.join(missing)}" if missing else ""
+
+
+def _misfits(
+    value: ast.expr,
+    target: _Activity,
+    parameter: ast.arg,
+    futures: dict[str, _Activity],
+    known: dict[str, _Activity],
+) -> Iterator[str]:
+    """Say what is wrong with an argument: itself, or what is in a list of it."""
+    takes, inner = _plain(parameter.annotation), _inner(parameter.annotation)
+    head = f"{target.name}({parameter.arg}: {{}}) is given "
+    if takes is not None:
+        given = _given(value, takes, futures, known)
+        yield given and head.format(takes.__name__) + given
+    if takes is list and inner is not None:
+        items = value.elts if isinstance(value, ast.List) else []
+        items = [value.elt] if isinstance(value, ast.ListComp) else items
+        for item in items:
+            given = _given(item, inner, futures, known)
+            yield given and head.format(f"list[{inner.__name__}]") + f"a list with {given}"
+
+
+def _given(
+    value: ast.expr, takes: type, futures: dict[str, _Activity], known: dict[str, _Activity]
+) -> str:
+    """Say what a value is, if a class excludes it; "" otherwise."""
+    source = _source(value, futures, known)
+    if source is not None:
+        gives = source.gives
+        misfit = gives is not None and excludes(gives, takes)
+        return f"the result of {source.name}() -> {gives.__name__}" if gives and misfit else ""
+    if isinstance(value, ast.Constant) and value.value not in {None, ...}:
+        return f"{value.value!r:.40}" if excludes(type(value.value), takes) else ""
+    return ""
+
+
+def _inner(annotation: ast.expr | None) -> type | None:
+    """Give the class of what is in a list, by its annotation."""
+    return _plain(annotation.slice) if isinstance(annotation, ast.Subscript) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.util
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,21 @@ from nbflow.magics.source.slicing import Part
 
 _CODE: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _IMPORT: Final = (ast.Import, ast.ImportFrom)
+
+
+def file_of(module: str) -> Path | None:
+    """Give the file of a module of Python's, without running it; None if there is no such file.
+
+    Args:
+        module: As it is imported.
+    """
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return None
+    if found is None or not found.origin or not found.origin.endswith(".py"):
+        return None
+    return Path(found.origin)
 
 
 def as_cells(found: Sequence[Part], names: Sequence[str], *, path: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -106,6 +107,37 @@ def write(text: str, path: Path, *, force: bool) -> Path:
         message = f"{path} cannot be written: {error}"
         raise WriteError(message) from None
     return path
+
+
+def write_all(
+    done: Exported,
+    output: str | None,
+    *,
+    tests: str | None = None,
+    map_file: str | None = None,
+    force: bool = False,
+) -> list[Path]:
+    """Write the files that were asked for, and give which.
+
+    Args:
+        done: The module.
+        output: Where it is to be; None: nowhere.
+        tests: Where a skeleton of its tests is to be; None: nowhere.
+        map_file: Where the map of its lines is to be; None: nowhere.
+        force: Whether to write over files that are not nbflow's.
+
+    Raises:
+        WriteError: A file is there already, or cannot be written. Those before it are written.
+    """
+    beside = Path(output or "exported.py").absolute()
+    written = [write(done.made.text, Path(output), force=force)] if output else []
+    if tests:
+        text = skeleton(done.made, beside.stem, beside)
+        written.append(write(text, Path(tests), force=force))
+    if map_file:
+        written.append(write(line_map(done.made), Path(map_file), force=True))
+    importlib.invalidate_caches()  # the module may be imported in the next line of a cell
+    return written
 
 
 def line_map(made: Module) -> str:

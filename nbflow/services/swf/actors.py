@@ -18,7 +18,7 @@ import platform
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from nbflow.services.swf.batches import checked
 from nbflow.services.swf.decisions import Decision
@@ -40,6 +40,7 @@ from nbflow.services.swf.wire import read, seconds
 _PAGE: Final = 1000
 _WAITS: Final = (0.2, 1.0, 5.0, 15.0)
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Actor(ABC):
@@ -253,7 +254,11 @@ class ActivityWorker(Actor):
 
     def poll(self) -> ActivityTask | None:
         """Wait for a task, for as long as the service holds the poll."""
-        answer = self.api.call("PollForActivityTask", **self._where())
+        return self.given(self.api.call("PollForActivityTask", **self._where()))
+
+    @staticmethod
+    def given(answer: Data) -> ActivityTask | None:
+        """Give the task that the answer to a poll has; None if it has none."""
         if not answer.get("taskToken"):
             return None
         return ActivityTask(
@@ -310,7 +315,7 @@ class ActivityWorker(Actor):
             return False
         answer = self._performed(task)
         try:
-            _persisting(answer)
+            persisting(answer)
         except DoesNotExist as error:
             _log.warning("nobody waits for %s any longer: %s", task.id, error)
         return True
@@ -366,8 +371,8 @@ class ActivityWorker(Actor):
         return thread
 
 
-def _persisting(say: Callable[[], None]) -> None:
-    """Say something to the service, and again after a while where it cannot be reached.
+def persisting(do: Callable[[], T]) -> T:
+    """Do something, and again after a while where the service cannot be reached.
 
     Raises:
         SwfError: It cannot be reached for long, or refuses.
@@ -375,9 +380,8 @@ def _persisting(say: Callable[[], None]) -> None:
     wait: Any = threading.Event().wait
     for pause in _WAITS:
         try:
-            say()
-            return
+            return do()
         except (Throttled, Unreachable) as error:
             _log.warning("once more in %s s: %s", pause, error)
             wait(pause)
-    say()
+    return do()

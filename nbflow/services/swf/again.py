@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.errors import RunError
-from nbflow.services.swf.crew import Codes, store_of
+from nbflow.services.swf.crew import Codes
 from nbflow.services.swf.executions import WorkflowExecution
 from nbflow.services.swf.kinds import WorkflowType
 from nbflow.services.swf.notes import Notes
@@ -45,6 +45,8 @@ def restart(execution: WorkflowExecution) -> WorkflowExecution:
         execution_timeout=first.execution_start_to_close_timeout,
         decision_timeout=first.task_start_to_close_timeout,
         child_policy=first.child_policy,
+        task_priority=first.task_priority,
+        lambda_role=first.lambda_role,
     )
 
 
@@ -57,7 +59,14 @@ def copied(notes: Notes, old: str, new: str) -> bool:
     return note.crew is not None
 
 
-def rerun(service: SwfService, run: str, activity: str, given: tuple[Any, ...], named: Any) -> Any:
+def rerun(
+    service: SwfService,
+    run: str,
+    activity: str,
+    given: tuple[Any, ...],
+    named: Any,
+    names: tuple[str, ...] = (),
+) -> Any:
     """Call an activity of a run here, by the code that the run was started with; give its result.
 
     Args:
@@ -66,6 +75,7 @@ def rerun(service: SwfService, run: str, activity: str, given: tuple[Any, ...], 
         activity: Name of the activity.
         given: Positional arguments.
         named: Named arguments.
+        names: Workflows that may be imported, besides those noted of the run, ``module:name`` each.
 
     Raises:
         RunError: The run has no code with it, or its code reaches no such activity.
@@ -73,8 +83,8 @@ def rerun(service: SwfService, run: str, activity: str, given: tuple[Any, ...], 
         PickleRefused: Nothing shows that it is this user's own.
     """
     execution, note = service.execution(run), service.notes.get(run)
-    names = note.crew.names if note is not None and note.crew is not None else ()
-    codes = Codes(execution.domain, store_of(service.blobs()), names)
+    known = note.crew.names if note is not None and note.crew is not None else ()
+    codes = Codes(execution.domain, service.store(), (*known, *names))
     code = codes.of(ExecutionName(execution.workflow_id, execution.run_id))
     activities = code.activities.values() if code is not None else ()
     found = next((a for a in activities if a.name == activity), None)

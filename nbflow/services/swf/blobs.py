@@ -14,14 +14,16 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
 
-from nbflow.services.swf.errors import Invalid, SwfError
+from nbflow.services.swf.errors import Invalid, SwfError, Unreachable
 
 LIMIT: Final = 32_768
 """Characters of an input, result, control or details."""
 MARK: Final = "nbflow+blob:"
 _REFERENCE: Final = re.compile(re.escape(MARK) + r"([0-9a-f]{64}) (\d+)")
+_FAULTS: Final = 500
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -97,36 +99,75 @@ class Bucket:
     Args:
         name: Of the bucket. It has to be there.
         prefix: What the names of the objects begin with.
-        client: A boto3 client for S3; by default one of boto3's own configuration.
+        client: A boto3 client for S3; by default one of boto3's own configuration, which is made
+            when it is first needed.
+        region: For that client; by default the one of boto3's configuration.
+        profile: For that client; a profile of the shared configuration of AWS.
+
+    Example:
+        ``swf.Bucket("analytics", "nbflow/", profile="reports")``
+
+    Source:
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
     """
 
-    def __init__(self, name: str, prefix: str = "nbflow/", client: Any = None) -> None:
-        if client is None:
+    def __init__(
+        self,
+        name: str,
+        prefix: str = "nbflow/",
+        client: Any = None,
+        *,
+        region: str | None = None,
+        profile: str | None = None,
+    ) -> None:
+        self.name, self.prefix = name, prefix
+        self._client, self._session = client, {"region_name": region, "profile_name": profile}
+
+    @property
+    def client(self) -> Any:
+        """The boto3 client."""
+        if self._client is None:
             import boto3  # noqa: PLC0415 - making a client reads configuration
 
-            client = boto3.client("s3")
-        self.name, self.prefix, self.client = name, prefix, client
+            self._client = boto3.Session(**self._session).client("s3")
+        return self._client
 
     def put(self, data: bytes) -> str:
-        """Keep bytes and give their digest."""
+        """Keep bytes and give their digest.
+
+        Raises:
+            Unreachable: S3 gave no answer, or has a fault of its own; it may be tried again.
+            SwfError: S3 refuses.
+        """
         digest = digest_of(data)
         try:
             self.client.put_object(Bucket=self.name, Key=self.prefix + digest, Body=data)
         except (BotoCoreError, ClientError) as error:
-            raise SwfError(f"a text could not be kept in bucket {self.name}: {error}") from error
+            raise _of_s3(f"a text could not be kept in bucket {self.name}", error) from error
         return digest
 
     def get(self, digest: str) -> bytes:
-        """Give the bytes of a digest."""
+        """Give the bytes of a digest.
+
+        Raises:
+            BlobMissing: They are not there, or may not be had.
+            Unreachable: S3 gave no answer, or has a fault of its own; it may be tried again.
+        """
         try:
             answer = self.client.get_object(Bucket=self.name, Key=self.prefix + digest)
             data: bytes = answer["Body"].read()
-        except ClientError as error:
-            where = f"bucket {self.name}: {error}"
-            raise BlobMissing(f"text {digest} could not be had from {where}") from error
-        except BotoCoreError as error:
-            raise SwfError(f"text {digest} could not be read: {error}") from error
+        except (BotoCoreError, ClientError) as error:
+            said = f"text {digest} could not be had from bucket {self.name}"
+            raise _of_s3(said, error, BlobMissing) from error
         return data
+
+
+def _of_s3(said: str, error: Exception, kind: type[SwfError] = SwfError) -> SwfError:
+    """Make the error of one of S3's: whether it may be tried again, the kind says."""
+    answer = error.response if isinstance(error, ClientError) else {}
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    again = isinstance(error, HTTPClientError | NoConnection) or status >= _FAULTS
+    return (Unreachable if again else kind)(f"{said}: {error}")
 
 
 def stowed(text: str, blobs: Blobs | None, most: int = LIMIT) -> str:

@@ -22,6 +22,7 @@ from nbflow.core.definition import Definition
 from nbflow.core.errors import NbflowError, WorkerDied
 from nbflow.core.events import CallFailed
 from nbflow.core.failure import Failure
+from nbflow.engine.around import Middlewares
 from nbflow.services.swf.api import Api
 from nbflow.services.swf.blobs import Blobs, Bucket, Directory
 from nbflow.services.swf.codec.texts import Texts
@@ -31,7 +32,7 @@ from nbflow.services.swf.errors import Invalid, SwfError, Throttled, Unreachable
 from nbflow.services.swf.events import HistoryEvent, parse
 from nbflow.services.swf.flowdecider import WorkflowDecider
 from nbflow.services.swf.flows import defined
-from nbflow.services.swf.flowworker import WorkflowWorker
+from nbflow.services.swf.flowworker import Around, WorkflowWorker
 from nbflow.services.swf.sealing import KeySeal
 from nbflow.services.swf.shipping import Code, code_of, imported
 from nbflow.services.swf.tasks import ActivityTask, DecisionTask
@@ -70,6 +71,8 @@ class Crew:
             when they end.
         path: Where modules are imported from, before everything else.
         grace: Seconds that activities under way get to end when they are asked to.
+        before: Functions that are called before each attempt, by their dotted names.
+        after: Functions that are called after each attempt, likewise.
     """
 
     domain: str
@@ -86,6 +89,8 @@ class Crew:
     private: bool = False
     path: tuple[str, ...] = field(default=(), repr=False)
     grace: float = 70.0
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
     def write(self) -> str:
         """Give it as a line of JSON."""
@@ -95,9 +100,13 @@ class Crew:
     def read(cls, text: str) -> Self:
         """Read what `write` wrote."""
         made: dict[str, Any] = json.loads(text)
-        for name in ("names", "path"):
-            made[name] = tuple(made[name])
+        for name in ("names", "path", "before", "after"):
+            made[name] = tuple(made.get(name, ()))
         return cls(**made)
+
+    def store(self) -> Blobs | None:
+        """Give the store of what is too long for SWF."""
+        return store_of(self.blobs, self.region, self.profile)
 
     def api(self) -> Api:
         """Connect."""
@@ -106,8 +115,13 @@ class Crew:
         )
 
 
-def store_of(where: str) -> Blobs | None:
+def store_of(where: str, region: str | None = None, profile: str | None = None) -> Blobs | None:
     """Give the store that a text names: a directory or ``s3://bucket/prefix``.
+
+    Args:
+        where: The text; "" for none.
+        region: Of a bucket, see `Bucket`.
+        profile: For a bucket, see `Bucket`.
 
     Raises:
         Invalid: It names no bucket.
@@ -119,7 +133,8 @@ def store_of(where: str) -> Blobs | None:
     bucket, _, prefix = where.removeprefix(_BUCKET).partition("/")
     if not bucket:
         raise Invalid(f"{where!r} names no bucket: write s3://bucket/prefix")
-    return Bucket(bucket, f"{prefix.rstrip('/')}/" if prefix else "nbflow/")
+    inside = f"{prefix.rstrip('/')}/" if prefix else "nbflow/"
+    return Bucket(bucket, inside, region=region, profile=profile)
 
 
 class Codes:
@@ -199,16 +214,20 @@ class CrewDecider(WorkflowDecider):
             crew.task_list,
             (),
             activity_task_list=crew.activity_task_list,
-            blobs=store_of(crew.blobs),
+            blobs=crew.store(),
             lost_after=crew.lost_after,
         )
-        self._codes = Codes(domain, store_of(crew.blobs), crew.names)
-        self._tell = tell
+        self._codes = Codes(domain, crew.store(), crew.names)
+        self._tell, self._private = tell, crew.private
         self.busy = threading.Event()
 
     def definition(self, task: DecisionTask) -> Definition:
         """See `WorkflowDecider.definition`."""
         found = self._codes.workflow(task.execution, task.type)
+        if found is not None and self._private:
+            # A program may name task lists that only workers of this run could look at.
+            alone = getattr(found.cls, "__alone__", None)
+            found = found if alone is None else alone()
         return super().definition(task) if found is None else found
 
     def next_list(self) -> dict[str, Any]:
@@ -251,10 +270,11 @@ class CrewWorker(WorkflowWorker):
             domain,
             crew.activity_task_list,
             (),
-            blobs=store_of(crew.blobs),
+            blobs=crew.store(),
             heartbeat=crew.lost_after / _BEATS,
+            around=_around(crew),
         )
-        self._codes = Codes(domain, store_of(crew.blobs), crew.names)
+        self._codes = Codes(domain, crew.store(), crew.names)
         self._tell = tell
         self.busy = threading.Event()
         self._code: Code | None = None
@@ -280,6 +300,10 @@ class CrewWorker(WorkflowWorker):
         if self._code is None:
             return super()._activity(kind)
         found = self._code.activities.get(kind)
+        if found is None:
+            # One that the code makes itself has a name that only its library can tell anything by.
+            known = getattr(self._code.definition.cls, "__activity_named__", None)
+            found = None if known is None else known(kind.name)
         if found is None:
             there = ", ".join(" ".join(each) for each in sorted(self._code.activities)) or "none"
             raise Invalid(
@@ -314,6 +338,17 @@ class CrewWorker(WorkflowWorker):
         os._exit(1)  # the group is that of this process, so this is not reached
 
 
+def _around(crew: Crew) -> Around | None:
+    """Give what puts functions around each attempt; None if there are none.
+
+    Raises:
+        DefinitionError: One of them cannot be imported.
+    """
+    if not (crew.before or crew.after):
+        return None
+    return Middlewares.of({"before": list(crew.before), "after": list(crew.after)}).around
+
+
 def answer_for_the_dead(api: Api, crew: Crew, busy: dict[str, Any], run: str, how: str) -> None:
     """Say of an activity that its worker's process has ended under it.
 
@@ -324,7 +359,7 @@ def answer_for_the_dead(api: Api, crew: Crew, busy: dict[str, Any], run: str, ho
     died = WorkerDied(f"the process of {task} ended while it ran: {how}")
     # Which call and attempt it was, whoever reads it knows by the history.
     failed = CallFailed(0, 0.0, task, 1, Failure.of(died))
-    text = Texts(run, store_of(crew.blobs), KeySeal()).write(f"error 1 {task}", failed)
+    text = Texts(run, crew.store(), KeySeal()).write(f"error 1 {task}", failed)
     api.call(
         "RespondActivityTaskFailed",
         taskToken=token,

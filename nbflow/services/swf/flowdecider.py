@@ -6,6 +6,7 @@ import itertools
 import logging
 import threading
 import uuid
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -125,6 +126,8 @@ class WorkflowDecider(Decider):
         self.begun = self.applied = 0
         self._kept: OrderedDict[str, _State] = OrderedDict()
         self._lock = threading.Lock()
+        # One that nobody has any more leaves no threads; at the end of the process they end anyway.
+        weakref.finalize(self, _let_go, self._kept).atexit = False
         given = list(workflows)
         known = [defined(workflow) for workflow in given]
         self._known = {TypeName(d.name, d.version): d for d in known}
@@ -155,13 +158,13 @@ class WorkflowDecider(Decider):
                 self._former,
             )
             made = batch(decided(code, writer))
+            self._register(made.now)
         except Invalid as error:
             state.forget()
             return [_failing(reader.texts, error)]
         except BaseException:
             state.forget()
             raise
-        self._register(made.now)
         state.ended = writer.ended
         if code.over or any(decision.closing for decision in made.now):
             state.forget()
@@ -297,11 +300,38 @@ class WorkflowDecider(Decider):
         return task is not None
 
     def run(self) -> None:
-        """Take tasks of both lists until `stop`."""
-        own = threading.Thread(target=self.repeat, args=(self.step_own,), daemon=True)
-        own.start()
-        super().run()
-        own.join()
+        """Take tasks of both lists until `stop`.
+
+        Raises:
+            SwfError: The service refuses to hand out tasks.
+        """
+        errors: list[BaseException] = []
+
+        def own() -> None:
+            try:
+                self.repeat(self.step_own)
+            except BaseException as error:  # noqa: BLE001 - raised by the thread that waits for it
+                errors.append(error)
+                self.stop()
+
+        thread = threading.Thread(target=own, name=f"decider of {self.own_list}", daemon=True)
+        thread.start()
+        try:
+            super().run()
+        except BaseException:
+            self.stop()  # its poll may take a minute, which nobody waits for now
+            raise
+        thread.join()
+        self.close()
+        if errors:
+            raise errors[0]
+
+    def close(self) -> None:
+        """End the code that waits, and its threads; what comes later begins from its history."""
+        with self._lock:
+            gone = [code for state in self._kept.values() for code in state.give_up()]
+        for code in gone:
+            code.stop()
 
     def _register(self, decisions: Iterable[Decision]) -> None:
         """Register types before something of them is scheduled for the first time."""
@@ -319,6 +349,13 @@ class WorkflowDecider(Decider):
         except AlreadyExists:
             _log.debug("%s is registered already", kind)
         self._registered.add((operation, kind))
+
+
+def _let_go(kept: dict[str, _State]) -> None:
+    """End the code of a decider that is gone. Nothing is waited for: anybody's thread does this."""
+    for state in kept.values():
+        for code in state.give_up():
+            code.let_go()
 
 
 def _failing(texts: Texts, error: Invalid) -> Decision:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbflow.core.activity import Activity
 from nbflow.core.errors import NbflowError
@@ -12,13 +12,16 @@ from nbflow.core.events import (
     CallFailed,
     CallScheduled,
     CallSucceeded,
+    CallWrote,
     Event,
     Report,
 )
 from nbflow.core.failure import Failure
+from nbflow.core.redact import redact
 from nbflow.core.seals import Seal
+from nbflow.engine import streams
 from nbflow.engine.job import Answer, Code, Job, no_blobs, run_job
-from nbflow.services.swf.actors import ActivityWorker
+from nbflow.services.swf.actors import ActivityWorker, persisting
 from nbflow.services.swf.blobs import Blobs
 from nbflow.services.swf.codec.texts import Texts
 from nbflow.services.swf.domains import Domain
@@ -26,6 +29,9 @@ from nbflow.services.swf.errors import Invalid
 from nbflow.services.swf.sealing import KeySeal
 from nbflow.services.swf.tasks import ActivityTask, shortened
 from nbflow.services.swf.wire import TypeName
+
+if TYPE_CHECKING:
+    from nbflow.engine.output import Transcript
 
 Around = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Puts something around a function."""
@@ -71,7 +77,7 @@ class WorkflowWorker(ActivityWorker):
         """Run an attempt; give what says to the service how it ended."""
         texts = Texts(task.execution.workflow_id, self._blobs, self._seal)
         try:
-            note = texts.read(task.input)
+            note = persisting(lambda: texts.read(task.input))
             if note is None:
                 return super().outcome(task)
             if note.words[-1] != task.id:
@@ -81,7 +87,9 @@ class WorkflowWorker(ActivityWorker):
             job = self._job(task, asked, int(note.words[1]), inputs)
         except NbflowError as error:
             return self._failing(task, texts, CallFailed(0, 0.0, task.id, 1, Failure.of(error)))
-        return self._said(task, texts, job, run_job(job, self.identity, shared=False))
+        with streams.recording(job, streams.rules()) as recorder:
+            answer = run_job(job, self.identity, shared=False)
+        return self._said(task, texts, job, answer, _written(job, recorder.words))
 
     def _activity(self, kind: TypeName) -> Activity[..., Any]:
         found = self._known.get(kind.name)
@@ -114,29 +122,80 @@ class WorkflowWorker(ActivityWorker):
         )
 
     def _said(
-        self, task: ActivityTask, texts: Texts, job: Job, answer: Answer
+        self, task: ActivityTask, texts: Texts, job: Job, answer: Answer, wrote: list[CallWrote]
     ) -> Callable[[], None]:
         if answer.error is not None:
             failed = CallFailed(0, 0.0, job.call, job.attempt, answer.error, None, answer.report)
-            return self._failing(task, texts, failed)
+            return self._failing(task, texts, failed, wrote)
         report: Report = answer.report
         done = CallSucceeded(0, 0.0, job.call, job.attempt, answer.result, *report)
         try:
-            text = texts.write(f"result {job.attempt} {task.id}", done)
+            text = _fitting(texts, f"result {job.attempt} {task.id}", done, wrote)
         except NbflowError as error:
             error.add_note("The activity ran to its end, so its side effects have happened.")
             lost = Failure.of(error)
             failed = CallFailed(0, 0.0, job.call, job.attempt, lost, None, report)
-            return self._failing(task, texts, failed)
+            return self._failing(task, texts, failed, wrote)
         return lambda: self.complete(task, text)
 
-    def _failing(self, task: ActivityTask, texts: Texts, failed: CallFailed) -> Callable[[], None]:
+    def _failing(
+        self,
+        task: ActivityTask,
+        texts: Texts,
+        failed: CallFailed,
+        wrote: Sequence[CallWrote] = (),
+    ) -> Callable[[], None]:
         error = failed.error
         words = f"error {failed.attempt} {task.id}"
         try:
-            text = texts.write(words, failed)
+            text = _fitting(texts, words, failed, wrote)
         except NbflowError:
             # Nowhere to keep all of it: what it was, and what it said as far as there is room.
             short = replace(error, pickled=None, frames=(), message=shortened(error.message, 4000))
-            text = texts.write(words, failed._replace(error=short))
+            text = _fitting(texts, words, failed._replace(error=short), wrote)
         return lambda: self.fail(task, f"{error.kind}: {error.message}", text)
+
+
+def _written(job: Job, words: Transcript | None) -> list[CallWrote]:
+    """Give what an attempt has printed and logged, as events."""
+    pieces = words.end() if words is not None else []
+    return [
+        CallWrote(0, 0.0, job.call, job.attempt, channel, redact(text)) for channel, text in pieces
+    ]
+
+
+def _fitting(texts: Texts, words: str, end: Event, wrote: Sequence[CallWrote]) -> str:
+    """Write how an attempt ended, with as much of what it wrote as there is room for.
+
+    Raises:
+        NbflowError: Even the end alone is too long, and there is nowhere to keep it.
+    """
+    whole = sum(len(each.text) for each in wrote)
+    most = whole
+    while most:
+        try:
+            return _kept(texts, words, end, *_cut(wrote, most, whole))
+        except Invalid:
+            most //= 2
+    return _kept(texts, words, end)
+
+
+def _kept(texts: Texts, words: str, *events: Event) -> str:
+    """Write a text; a store that cannot be had for a moment costs none."""
+    return persisting(lambda: texts.write(words, *events))
+
+
+def _cut(wrote: Sequence[CallWrote], most: int, whole: int) -> Iterator[CallWrote]:
+    """Give what was written up to so many characters, and say what is not kept."""
+    left = most
+    for each in wrote:
+        if len(each.text) >= left and most < whole:
+            kept = each.text[:left]
+            text = f"{kept}\n" if kept and not kept.endswith("\n") else kept
+            note = (
+                f"… the rest is not kept: SWF has no room ({whole - most:,} characters dropped)\n"
+            )
+            yield each._replace(text=text + note)
+            return
+        left -= len(each.text)
+        yield each

@@ -93,6 +93,11 @@ class ExecutionLog:
         return self._reader.closed
 
     @property
+    def workflow(self) -> str:
+        """Name of the workflow; "" while nothing was read."""
+        return self._first.workflow_type.name if self._first is not None else ""
+
+    @property
     def onward(self) -> str:
         """The run id that the execution goes on in; "" if it does not."""
         return self._reader.onward

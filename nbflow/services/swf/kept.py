@@ -8,7 +8,6 @@ all of them.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -278,13 +277,17 @@ class KeptCode:
         kwargs = {k: interpreter.unpack(v) for k, v in started.kwargs.items()}
         return perform(interpreter, self._definition.fn, self._rules, args, kwargs)
 
+    def let_go(self) -> bool:
+        """Have the code end where it waits, without waiting for it; give whether it will."""
+        if self._thread is None or self._over:
+            return False
+        self._driver.stopped = self._driver.stopped or Suspended()
+        self._driver.go.release()
+        return True
+
     def stop(self) -> None:
         """Have the code end where it waits: it asks for nothing more."""
-        if self._thread is None or self._over:
-            return
-        with contextlib.suppress(RuntimeError):
-            self._driver.stopped = self._driver.stopped or Suspended()
-            self._driver.go.release()
+        if self.let_go():
             self._driver.waits.acquire(timeout=_PATIENCE)
 
 

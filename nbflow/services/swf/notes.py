@@ -93,11 +93,19 @@ class Notes:
         return sorted(found, key=lambda note: note.created, reverse=True)
 
     def find(self, text: str) -> list[RunNote]:
-        """Give those whose id, or workflow id, is or begins with a text."""
+        """Give those whose id, or workflow id, is or begins with a text.
+
+        Of several executions of one workflow id the latest is meant.
+        """
         exact = self.get(text)
         if exact is not None or not text:
             return [exact] if exact is not None else []
-        return [n for n in self.all() if n.run.startswith(text) or _name(n).startswith(text)]
+        found: dict[str, RunNote] = {}
+        for note in self.all():
+            if note.run.startswith(text) or _name(note).startswith(text):
+                found.setdefault(note.run.rpartition("/")[0], note)
+        same = [found[name] for name in found if text in {name, name.partition("/")[2]}]
+        return same or list(found.values())
 
     def hold(self, run: str) -> int | None:
         """Become the process that drives a run; give what `release` takes, None if one does."""

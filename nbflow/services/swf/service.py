@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 import threading
 import time
@@ -19,11 +18,10 @@ from typing import Any, ClassVar
 
 from nbflow.core.capture import Captured
 from nbflow.core.errors import NbflowError, RunError, RunNotFound
-from nbflow.core.events import Event, RunClosed, SignalReceived
-from nbflow.core.payload import pack
+from nbflow.core.events import Event, RunClosed
 from nbflow.services.swf.api import Api
 from nbflow.services.swf.attending import Attendance
-from nbflow.services.swf.codec.texts import Texts
+from nbflow.services.swf.blobs import Blobs
 from nbflow.services.swf.connection import connect
 from nbflow.services.swf.crew import Crew, store_of
 from nbflow.services.swf.domains import Domain
@@ -34,10 +32,10 @@ from nbflow.services.swf.following import ExecutionLog
 from nbflow.services.swf.listing import listed
 from nbflow.services.swf.logs import Logs, id_of
 from nbflow.services.swf.notes import Notes, RunNote
-from nbflow.services.swf.sealing import KeySeal
 from nbflow.services.swf.settings import Options
 from nbflow.services.swf.shipping import name_of
 from nbflow.services.swf.simulation import Simulation
+from nbflow.services.swf.telling import Telling, own_list
 from nbflow.store.base import RunRow
 from nbflow.store.ids import new_id
 
@@ -59,7 +57,7 @@ class Chain:
         return next(reversed(self.held))
 
 
-class SwfService:
+class SwfService(Telling):
     """Amazon SWF, or an emulator of it, in one domain. See `nbflow.services.base.Service`.
 
     Args:
@@ -83,7 +81,9 @@ class SwfService:
         self.simulation = Simulation(self.home / "emulator") if self.options.simulate else None
         self._domain: Domain | None = None
         pace = (0.1, 1.0) if self.options.simulate else (0.2, 5.0)
-        self.logs = Logs(self.domain, lambda: store_of(self.blobs()), pace)
+        self.logs = Logs(self.domain, self.store, pace)
+        self.attends = True
+        """Whether runs that are started, or go on, are driven from here at once."""
         self._attended: dict[str, Attendance] = {}
         self._noted: set[str] = set()
         self._unreached = ""
@@ -123,6 +123,10 @@ class SwfService:
             return str(self.options.blobs)
         return str((self.home / "blobs").absolute())
 
+    def store(self) -> Blobs | None:
+        """Give that store."""
+        return store_of(self.blobs(), self.options.region, self.options.profile)
+
     # ------------------------------------------------------------ starting
 
     def start(
@@ -149,7 +153,7 @@ class SwfService:
                 tags=tags,
                 execution_timeout=options.execution_timeout,
                 decision_timeout=options.decision_timeout,
-                blobs=store_of(self.blobs()),
+                blobs=self.store(),
             )
         except DoesNotExist as error:
             error.add_note(
@@ -168,13 +172,12 @@ class SwfService:
         self._attend(note)
         return whole
 
-    def _crew(self, frozen: Captured, workflow_id: str) -> Crew | None:
+    def _crew(self, frozen: Captured | None, workflow_id: str) -> Crew | None:
         options = self.options
         if not options.processes:
             return None
-        # What is of one run alone can be ended with it, and nobody else takes anything of it.
-        own = options.task_list or f"{workflow_id[:200]}-{new_id('crew')[-8:]}"
-        name = name_of(frozen.target)
+        own = options.task_list or own_list(workflow_id)
+        name = name_of(frozen.target) if frozen is not None else ""
         return Crew(
             domain=options.domain,
             task_list=own,
@@ -190,11 +193,13 @@ class SwfService:
             private=not options.task_list,
             path=tuple(entry or str(Path.cwd()) for entry in sys.path),
             grace=10.0 if not options.task_list else 70.0,
+            before=tuple((options.middleware or {}).get("before", ())),
+            after=tuple((options.middleware or {}).get("after", ())),
         )
 
     def _attend(self, note: RunNote) -> None:
         """Drive a run from here, unless another process does, or it is left to others."""
-        if note.crew is None:
+        if note.crew is None or not self.attends:
             return
         with self._lock:
             held = None if note.run in self._attended else self.notes.hold(note.run)
@@ -297,41 +302,6 @@ class SwfService:
     def get(self, digest: str) -> bytes:
         """See `Service.get`: values stand in the events, whatever their size."""
         raise RunError(f"a run on SWF keeps no value beside its log: {digest:.80}")
-
-    def cancel(self, run: str, reason: str = "") -> None:  # noqa: ARG002 - SWF takes none
-        """See `Service.cancel`."""
-        self._tell(run, lambda execution: execution.request_cancel())
-
-    def terminate(self, run: str, reason: str = "") -> None:
-        """See `Service.terminate`."""
-        self._tell(run, lambda execution: execution.terminate(reason[:256] or None))
-
-    def signal(self, run: str, name: str, value: object = None, *, id: str = "") -> None:  # noqa: A002
-        """See `Service.signal`."""
-        stored = pack(value, f"the value of signal {name}")
-        told = SignalReceived(0, time.time(), name, 0, stored, id or os.urandom(8).hex())
-        log = self.logs.of(run)
-        texts = Texts(log.execution.workflow_id, store_of(self.blobs()), KeySeal())
-        text = texts.write(f"signal {told.id}", told)
-        if not self._tell(run, lambda execution: execution.signal(name, text)):
-            raise RunError(f"signal {name} cannot be sent: run {run} is over, and hears no more")
-
-    def _tell(self, run: str, tell: Any) -> bool:
-        """Tell an execution something; give whether it was open."""
-        log = self.logs.of(run)
-        try:
-            tell(log.execution)
-        except DoesNotExist:
-            log.soon()
-            list(log.events())
-            if not log.closed:
-                raise
-            return False
-        except Unreachable:
-            self._reconnect()
-            raise
-        log.soon()
-        return True
 
     def trouble(self, run: str) -> str:
         """See `Service.trouble`."""

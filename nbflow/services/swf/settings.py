@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Final, Self
 
@@ -39,6 +39,8 @@ class Options:
         decision_timeout: Seconds that a decision may take.
         lost_after: Seconds without a sign of life after which a worker is taken for lost, and its
             activity is run by another one.
+        middleware: Functions around each attempt, by their dotted names, which workers import:
+            ``{"before": ["package.module.function"], "after": [...]}``.
     """
 
     NAMES: ClassVar[tuple[str, ...]]
@@ -57,6 +59,7 @@ class Options:
     execution_timeout: float = EXECUTION_SECONDS
     decision_timeout: float = DECISION_SECONDS
     lost_after: float = LOST_AFTER
+    middleware: Any = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -69,6 +72,7 @@ class Options:
         workers = wanted.pop("max_workers", None)
         if workers is not None:
             wanted.setdefault("processes", workers)
+        wanted["middleware"] = _names(wanted.get("middleware"))
         wanted["blobs"] = _place(wanted.get("blobs") or "")
         simulated = wanted.get("simulate", False)
         wanted["domain"] = wanted.get("domain") or (SIMULATED if simulated else "")
@@ -117,6 +121,30 @@ def _place(blobs: Any) -> str:
     except (TypeError, OSError) as error:
         message = f"blobs is a directory, 's3://bucket/prefix' or a store, not {blobs!r:.60}"
         raise DefinitionError(f"on='swf': {message}: {error}") from None
+
+
+_AROUND: Final = ("before", "after")
+
+
+def _all_text(lists: Iterable[Any]) -> bool:
+    return all(isinstance(name, str) for names in lists for name in names)
+
+
+def _names(middleware: Any) -> dict[str, list[str]] | None:
+    """Read what is around each attempt: names alone, since other processes call it."""
+    if not middleware:
+        return None
+    wanted = middleware if isinstance(middleware, dict) else {"": middleware}
+    whole: dict[str, Any] = {"before": [], "after": [], **wanted}
+    found = {k: [v] if isinstance(v, str) else v for k, v in whole.items()}
+    lists = all(isinstance(v, list | tuple) for v in found.values())
+    if len(found) > len(_AROUND) or not lists or not _all_text(found.values()):
+        raise DefinitionError(
+            "on='swf': middleware is {'before': [...], 'after': [...]} of dotted names, since "
+            f"other processes import the functions, not {middleware!r:.60}"
+        )
+    found = {name: list(names) for name, names in found.items()}
+    return found if any(found.values()) else None
 
 
 def _count(value: object, least: int) -> bool:

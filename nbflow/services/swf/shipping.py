@@ -20,14 +20,14 @@ from typing import Any, Final
 from nbflow.core import payload
 from nbflow.core.activity import Activity
 from nbflow.core.capture import Captured, from_notebook
-from nbflow.core.definition import Definition, definition
+from nbflow.core.definition import Definition, definition, is_workflow_class
 from nbflow.core.errors import NbflowError, PickleRefused, Unserialisable
 from nbflow.core.events import Event, RunStarted
 from nbflow.core.fingerprint import global_chains
 from nbflow.core.payload import Packed, Stored
 from nbflow.core.recorded import python
 from nbflow.core.redact import holds_secret, redact
-from nbflow.core.workflow import Workflow, WorkflowFunction
+from nbflow.core.workflow import WorkflowFunction
 from nbflow.services.swf.codec.texts import Note
 from nbflow.services.swf.errors import Invalid
 from nbflow.services.swf.wire import TypeName
@@ -239,8 +239,8 @@ def _package(target: Any) -> str:
     return str(getattr(code, "__module__", "") or "").partition(".")[0]
 
 
-def _is_class(thing: Any) -> bool:
-    return isinstance(thing, type) and issubclass(thing, Workflow) and thing is not Workflow
+def _itself(thing: Any) -> Any:
+    return thing
 
 
 class _Search:
@@ -258,7 +258,9 @@ class _Search:
             if id(thing) in self._seen:
                 continue
             self._seen.add(id(thing))
-            if isinstance(thing, Activity | WorkflowFunction) or _is_class(thing):
+            # What stands for an activity, as programs for other libraries have it, says which.
+            thing = getattr(type(thing), "__activity__", _itself)(thing)
+            if isinstance(thing, Activity | WorkflowFunction) or is_workflow_class(thing):
                 yield thing
             self._todo += self._next(thing)
 
@@ -270,7 +272,7 @@ class _Search:
                 return ()
             case FunctionType() if self._is_own(thing):
                 return self._reached(thing)
-            case type() if _is_class(thing):
+            case type() if is_workflow_class(thing):
                 own = vars(thing).values()
                 return (*thing.__bases__, *(getattr(v, "__func__", v) for v in own))
             case list() | tuple() | set() | frozenset():

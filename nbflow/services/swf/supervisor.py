@@ -15,13 +15,16 @@ import select
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from nbflow.core.errors import NbflowError
+from nbflow.services.metrics import Listener, exposition
 from nbflow.services.swf.api import Api
 from nbflow.services.swf.crew import Crew, answer_for_the_dead
+from nbflow.services.swf.figures import Figures
 from nbflow.services.swf.member import Role, be
 
 _log = logging.getLogger(__name__)
@@ -60,6 +63,7 @@ class Supervisor:
         crew: Which processes there are to be.
         until_eof: A file descriptor at whose end everything ends at once; None: there is none.
         report: Is told of what whoever started it wants to know: trouble, that all are ready.
+        listener: Where others ask for figures; None: nowhere.
     """
 
     def __init__(
@@ -67,8 +71,10 @@ class Supervisor:
         crew: Crew,
         until_eof: int | None = None,
         report: Callable[[dict[str, Any]], None] = lambda _: None,
+        listener: Listener | None = None,
     ) -> None:
         self.crew = crew
+        self._listener, self._figures = listener, Figures(crew.task_list)
         self._eof, self._report = until_eof, report
         self._members: dict[int, Member] = {}
         self._due: list[tuple[float, Role]] = []
@@ -154,6 +160,8 @@ class Supervisor:
             mine = {self._alive, self._wake, tells, *(m.pipe for m in self._members.values())}
             for number in mine - kept:
                 os.close(number)
+            if self._listener is not None:
+                self._listener.close()
             be(role, self.crew, self._spare, told, self._lifeline)
         os.close(told)
         os.set_blocking(tells, False)
@@ -162,7 +170,9 @@ class Supervisor:
     def _listen(self) -> None:
         """Wait for something to happen, and take what the processes tell."""
         pipes = {member.pipe: member for member in self._members.values()}
-        watched = [*pipes, self._wake, *([] if self._eof is None else [self._eof])]
+        asks = -1 if self._listener is None else self._listener.fileno()
+        others = [self._eof, asks if asks >= 0 else None]
+        watched = [*pipes, self._wake, *(each for each in others if each is not None)]
         due = min((at for at, _ in self._due), default=time.monotonic() + _LOOK)
         pause = max(0.0, min(_LOOK, due - time.monotonic()))
         ready, _, _ = select.select(watched, [], [], pause)
@@ -171,6 +181,9 @@ class Supervisor:
         for number in ready:
             if number in pipes:
                 self._hear(pipes[number])
+        if asks in ready and self._listener is not None:
+            at_work = Counter(str(m.role) for m in self._members.values() if m.ready)
+            self._listener.answer(exposition(self._figures.metrics(at_work)))
 
     def _eof_seen(self) -> bool:
         if self._eof is None or not select.select([self._eof], [], [], 0)[0]:
@@ -190,9 +203,13 @@ class Supervisor:
                 member.ready, self._failures = True, 0
             elif "busy" in said:
                 member.busy = said
+                self._figures.busy(member.pid)
             elif "idle" in said:
                 member.busy = {}
+                self._figures.idle(member.pid)
             else:
+                if "trouble" in said:
+                    self._figures.trouble()
                 self._report(said)
         there = {str(m.pid): m.role for m in self._members.values() if m.ready}
         if there != self._told and len(there) == self.crew.deciders + self.crew.workers:
@@ -215,6 +232,7 @@ class Supervisor:
         _kill(-member.pid, signal.SIGKILL)  # what its activity has started
         if self._asked:
             return
+        self._figures.died(member.pid, member.role)
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         _log.warning("a %s of %s has ended: %s", member.role, self.crew.task_list, how)
         self._failures = 0 if member.ready else self._failures + 1

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 from nbflow.core.errors import NbflowError
 from nbflow.services.cloudflow.emulator.limits import Limits
 from nbflow.services.cloudflow.emulator.server import Server
-from nbflow.services.loopback import listen
+from nbflow.services.loopback import serve
 
 EPILOG: Final = """\
 The address is the first line of the output: clients take it as endpoint, or from
@@ -75,27 +74,6 @@ def limits_of(given: dict[str, str]) -> Limits:
         changed: dict[str, Any] = {name: bool(value) if name == "rates" else value}
         limits = replace(limits, **changed)
     return limits
-
-
-async def serve(server: Server, host: str, port: int, ends: TextIO | None = None) -> None:
-    """Listen, print the address, and serve until a signal comes or `ends` is at its end."""
-    loop, over = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, over.set)
-    if ends is not None:
-        loop.add_reader(ends, _ended, ends, over)
-    server.begin()
-    listener = await listen(server, host, port)
-    sys.stdout.write(f"{listener.url}\n")
-    sys.stdout.flush()
-    await over.wait()
-    listener.close()
-    server.stop()
-
-
-def _ended(ends: TextIO, over: asyncio.Event) -> None:
-    if not ends.readline():
-        over.set()
 
 
 def main(argv: list[str] | None = None) -> int:

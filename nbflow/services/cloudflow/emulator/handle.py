@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 from nbflow.core.errors import NbflowError
@@ -17,9 +16,7 @@ from nbflow.services.cloudflow.client.client import CloudFlow
 from nbflow.services.cloudflow.emulator.actions import Function
 from nbflow.services.cloudflow.emulator.limits import Limits
 from nbflow.services.cloudflow.emulator.server import CONTROL, MARK, Server
-from nbflow.services.loopback import in_process, in_thread
-
-_PATIENCE: Final = 60.0
+from nbflow.services.loopback import ask, in_process, in_thread
 
 
 class Endpoint:
@@ -64,8 +61,7 @@ class Endpoint:
             kind: ``throttle``, ``unavailable``, ``lost``, ``duplicate``, ``delay`` or
                 ``redeliver``.
             operation: Which requests it befalls, "" for all; of ``redeliver`` the queue.
-            how: ``times``, ``skip`` and ``seconds``, see
-                `nbflow.services.cloudflow.emulator.injection.Injection`.
+            how: ``times``, ``skip`` and ``seconds``, see `nbflow.services.injection.Injection`.
 
         Raises:
             NbflowError: There is no such kind or operation.
@@ -111,17 +107,8 @@ class Endpoint:
         self._ask("queue/remove", queue=queue, receipt=receipt)
 
     def _ask(self, name: str, /, **given: Any) -> dict[str, Any]:
-        parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_PATIENCE)
-        try:
-            connection.request("POST", CONTROL + name, json.dumps(given), {MARK: "1"})
-            answer = connection.getresponse()
-            said: dict[str, Any] = json.loads(answer.read())
-        except OSError as error:
-            raise NbflowError(f"no emulator answers at {self.url}: {error}") from error
-        finally:
-            connection.close()
-        if answer.status != http.client.OK:
+        status, said = ask(self.url, CONTROL + name, {MARK: "1"}, given)
+        if status != HTTPStatus.OK:
             raise NbflowError(f"the emulator refused {name}: {said.get('Message')}")
         return said
 

@@ -12,13 +12,15 @@ from typing import Final
 
 from nbflow.services.cloudflow.client.checks import name as checked_name
 from nbflow.services.cloudflow.emulator.faults import Fault, wrong
-from nbflow.services.cloudflow.emulator.injection import Injections
 from nbflow.services.cloudflow.emulator.store import Data
 from nbflow.services.cloudflow.emulator.world import World
+from nbflow.services.injection import Injections
 from nbflow.services.loopback import Answered
 
 LONGEST: Final = 30.0
 """Seconds that a request for a message is held at most."""
+REDELIVER: Final = ("redeliver",)
+"""What can befall a message: it is handed out a second time while the first still has it."""
 _VISIBILITY: Final = 30.0
 _DAY: Final = 86_400.0
 
@@ -70,9 +72,14 @@ class Queues:
         self._waiters.append(waiter)
         self._world.changed()
 
+    def forget(self, waiter: Waiter) -> None:
+        """Give nothing to a request whose client is gone."""
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+
     def _take(self, queue: str, visibility: float) -> Data | None:
         now, store = self._world.now, self._world.store
-        again = self._injections.befalls(queue, queue=True)
+        again = self._injections.befalls(queue, REDELIVER)
         until = now if again else now + visibility
         return store.receive(queue, now, until, str(uuid.uuid4()))
 

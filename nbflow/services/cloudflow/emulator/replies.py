@@ -1,15 +1,14 @@
-"""Answers on their way out, and what can become of them there."""
+"""Answers on their way out."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
 from typing import Any, Final
 
 from nbflow.services.cloudflow.emulator.faults import Fault, wrong
 from nbflow.services.cloudflow.emulator.store import Data
-from nbflow.services.loopback import Answered, Reply
+from nbflow.services.loopback import Reply
 
 
 def internal(error: Exception) -> Fault:
@@ -22,24 +21,6 @@ def internal(error: Exception) -> Fault:
 def new_number() -> str:
     """Make the number of a request."""
     return str(uuid.uuid4()).upper()
-
-
-def later(loop: asyncio.AbstractEventLoop, seconds: float, answered: Answered) -> Answered:
-    """Have an answer given after some seconds."""
-
-    def later(reply: Reply) -> None:
-        loop.call_later(seconds, answered, reply)
-
-    return later
-
-
-def losing(answered: Answered) -> Answered:
-    """Have an answer lost on its way."""
-
-    def lost(reply: Reply) -> None:
-        answered(Reply(reply.status, None))
-
-    return lost
 
 
 def read(body: bytes) -> Data:

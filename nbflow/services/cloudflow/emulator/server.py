@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,14 +21,11 @@ from nbflow.services.cloudflow.emulator.actions import Actions, Function
 from nbflow.services.cloudflow.emulator.calling import Caller
 from nbflow.services.cloudflow.emulator.faults import Fault, wrong
 from nbflow.services.cloudflow.emulator.hosting import Host
-from nbflow.services.cloudflow.emulator.injection import Injection, Injections
 from nbflow.services.cloudflow.emulator.limits import Buckets, Limits
-from nbflow.services.cloudflow.emulator.queues import Queues
+from nbflow.services.cloudflow.emulator.queues import REDELIVER, Queues
 from nbflow.services.cloudflow.emulator.replies import (
     internal,
     json_reply,
-    later,
-    losing,
     new_number,
     read,
     refused,
@@ -36,7 +34,8 @@ from nbflow.services.cloudflow.emulator.replies import (
 from nbflow.services.cloudflow.emulator.store import Data, Store
 from nbflow.services.cloudflow.emulator.world import World
 from nbflow.services.cloudflow.interpret.machine import Machine
-from nbflow.services.loopback import Answered, Clock, Reply, Request
+from nbflow.services.injection import Injections, injection_of, on_its_way
+from nbflow.services.loopback import Answered, Clock, Forget, Reply, Request
 
 CONTROL: Final = "/nbflow/"
 """What the paths of requests to the emulator itself begin with."""
@@ -156,12 +155,12 @@ class Server:
         fault = Fault("EntityTooLarge", self.limits.request) if status == 413 else wrong(message)  # noqa: PLR2004
         return refused(fault, new_number())
 
-    def handle(self, request: Request, answered: Answered) -> None:
-        """Answer a request, now or later."""
-        number = new_number()
+    def handle(self, request: Request, answered: Answered) -> Forget | None:
+        """Answer a request, now or later; give what has one for a message take none."""
+        number, forget = new_number(), None
         try:
             if request.target.startswith(CONTROL):
-                self._control(request, answered)
+                forget = self._control(request, answered)
             else:
                 self._serve(request, number, answered)
         except Fault as fault:
@@ -169,6 +168,7 @@ class Server:
         except Exception as error:  # noqa: BLE001 - a fault of ours is an answer, not a hang
             answered(refused(internal(error), number))
         self._settle()
+        return forget
 
     def _serve(self, request: Request, number: str, answered: Answered) -> None:
         method, target, headers, body = request
@@ -204,10 +204,7 @@ class Server:
             raise Fault("ResourceThrottled", action, after=10)
         if kind == "unavailable":
             raise Fault("InternalServerError")
-        if befallen and kind == "delay":
-            answered = later(asyncio.get_running_loop(), befallen.seconds, answered)
-        elif kind == "lost":
-            answered = losing(answered)
+        answered = on_its_way(answered, befallen)
         try:
             given = parsed(OPERATIONS[action], params)
         except MissingParameter as error:
@@ -304,7 +301,7 @@ class Server:
 
     # What is asked of the emulator itself
 
-    def _control(self, request: Request, answered: Answered) -> None:
+    def _control(self, request: Request, answered: Answered) -> Forget | None:
         if MARK not in request.headers:
             raise Fault("MissingRequiredHeader", MARK)
         name, given = request.target.removeprefix(CONTROL), read(request.body)
@@ -318,10 +315,12 @@ class Server:
             else:
                 waiter.answered = answered
                 self._queues.hold(waiter)
+                return partial(self._queues.forget, waiter)
         else:
             with self._world.store.transaction():
                 answer = self._own(name, given)
             answered(json_reply(answer))
+        return None
 
     def _own(self, name: str, given: Data) -> Data:
         if name == "clock":
@@ -336,12 +335,18 @@ class Server:
         if name == "queue/remove":
             return self._queues.remove(given)
         if name == "inject":
-            self.injections.add(Injection.of(given))
+            self._inject(given)
         elif name == "calm":
             self.injections.clear()
         else:
             raise Fault("ActionNotSupported", name)
         return {}
+
+    def _inject(self, given: Data) -> None:
+        try:
+            self.injections.add(injection_of(given, OPERATIONS, REDELIVER))
+        except ValueError as error:
+            raise wrong(str(error)) from None
 
     def _advance(self, given: Data, answered: Answered) -> None:
         seconds = given.get("seconds")

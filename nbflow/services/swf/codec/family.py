@@ -13,6 +13,7 @@ from nbflow.core.definition import definition
 from nbflow.core.errors import InternalError
 from nbflow.core.events import (
     CallStarted,
+    CallWrote,
     ChildStarted,
     Event,
     RunContinued,
@@ -25,13 +26,17 @@ from nbflow.engine.family import child_id, onward_id
 from nbflow.engine.job import Code, Job, arguments, keywords, no_blobs
 from nbflow.services.swf.codec.records import CLOSE, flag
 from nbflow.services.swf.codec.texts import Texts, execution_id
+from nbflow.services.swf.codec.told import ACTIVITY, TIMER
 from nbflow.services.swf.decisions import (
+    CancelTimer,
     ContinueAsNewWorkflowExecution,
     Decision,
+    RequestCancelActivityTask,
     RequestCancelExternalWorkflowExecution,
     SignalExternalWorkflowExecution,
     StartChildWorkflowExecution,
 )
+from nbflow.services.swf.errors import Invalid
 from nbflow.services.swf.wire import TypeName
 
 if TYPE_CHECKING:
@@ -73,7 +78,8 @@ class Family:
         found, run = definition(child.target), self._run_of(state)
         workflow_id = execution_id(run)
         texts = Texts(workflow_id, self.texts.blobs, self.texts.seal)
-        log = self.former(workflow_id) if number > 1 or state.id in self.history.children else []
+        known = state.id in self.history.children and state.id not in self.history.renewed
+        log = self.former(workflow_id) if number > 1 or known else []
         if log:
             log = [e for e in log if not isinstance(e, CallStarted)]
             log.append(RunResumed(0, self.reader.now, "its parent tries again"))
@@ -149,6 +155,18 @@ class Family:
         yield RequestCancelExternalWorkflowExecution(workflow_id=attempt.task)
         if policy == "terminate":
             self.ended.append(attempt.task)
+
+    def _dropped(self) -> Iterator[Decision]:
+        """Tell what is under way for calls that somebody settled by hand that nobody waits."""
+        for name, kind in list(self.reader.dropping.items()):
+            if kind == ACTIVITY:
+                yield RequestCancelActivityTask(activity_id=name)
+            elif kind == TIMER:
+                yield CancelTimer(timer_id=name)
+            else:
+                yield RequestCancelExternalWorkflowExecution(workflow_id=name)
+                if kind.endswith("terminate"):
+                    self.ended.append(name)
 
     # Signals
 
@@ -226,7 +244,11 @@ class Family:
         Raises:
             Invalid: The log is too long, and there is nowhere to keep it.
         """
-        return self._anew(*(e for e in log if not isinstance(e, CallStarted)))
+        kept = [e for e in log if not isinstance(e, CallStarted)]
+        try:
+            return self._anew(*kept)
+        except Invalid:  # what was printed is in this history, and can be read there
+            return self._anew(*(e for e in kept if not isinstance(e, CallWrote)))
 
     def _anew(self, *events: Event) -> Decision:
         given = self.reader.given

@@ -24,6 +24,7 @@ from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.services.swf.codec.records import Attempt
 from nbflow.services.swf.codec.texts import Note, Texts
+from nbflow.services.swf.codec.told import HEARD, Told
 from nbflow.services.swf.codec.values import plain_value
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ CLOSINGS: Final = {
 _SAID: Final = {"WorkflowExecutionTimedOut": "the execution took longer than it may"}
 
 
-class Others:
+class Others(Told):
     """What a reader knows of other executions and of functions.
 
     Attributes:
@@ -54,6 +55,7 @@ class Others:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.children: dict[str, Attempt] = {}
         self.runs: dict[str, str] = {}
         self.functions: dict[str, Attempt] = {}
@@ -104,6 +106,7 @@ class Others:
         if attempt is None:
             return
         self.children.pop(attempt.call, None)
+        self.dropping.pop(attempt.task, None)
         call, number, run = attempt.call, attempt.number, self.runs.get(attempt.call, "")
         closed = self._closed(event)
         if event.kind == "ChildWorkflowExecutionCompleted":
@@ -255,5 +258,6 @@ OTHERS: Final[dict[str, Callable[[Any, HistoryEvent], None]]] = {
     "LambdaFunctionTimedOut": Others._function_ended,  # noqa: SLF001
     "StartLambdaFunctionFailed": Others._function_ended,  # noqa: SLF001
     "ScheduleLambdaFunctionFailed": Others._function_refused,  # noqa: SLF001
+    **HEARD,
 }
 """What is done with each kind of event."""

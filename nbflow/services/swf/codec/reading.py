@@ -14,14 +14,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from nbflow.core.errors import ActivityTimeout
+from nbflow.core.errors import ActivityTimeout, NbflowError
 from nbflow.core.events import (
     CallCancelled,
     CallFailed,
     CallScheduled,
     CallStarted,
     CallSucceeded,
-    CancelRequested,
+    CallWrote,
     Event,
     RunContinued,
     SignalReceived,
@@ -44,7 +44,7 @@ from nbflow.services.swf.codec.records import (
     is_of,
 )
 from nbflow.services.swf.codec.rules import Rule
-from nbflow.services.swf.codec.texts import Note, Texts
+from nbflow.services.swf.codec.texts import BROKEN, Note, Texts
 from nbflow.services.swf.errors import HistoryBroken
 from nbflow.services.swf.events import HistoryEvent
 
@@ -84,7 +84,7 @@ class Reader(Others):
         self.due: dict[str, int] = {}
         self.timers: set[str] = set()
         self.refused: dict[str, tuple[int, float]] = {}
-        self.closed, self._why = False, ""
+        self.closed = False
         self.now = 0.0
         self.last = self.started = self._through = 0
         self._attempts: dict[int, Attempt] = {}
@@ -95,23 +95,26 @@ class Reader(Others):
         self.carried = Open(set(), {})
         self.words, self.stays = "run", False
         self.given: dict[str, Any] = {}
-        self._given_up: set[str] = set()
         self._news: deque[News] = deque()
         self._made: list[tuple[float, Event]] = []
-        self._signals: dict[str, int] = {}
-        self._told: set[str] = set()
 
     def feed(self, events: Iterable[HistoryEvent]) -> None:
         """Take in the next events of the history.
 
         Raises:
-            HistoryBroken: One of them is not the next.
+            HistoryBroken: One of them is not the next, or holds what is none of ours.
         """
         for event in events:
             if event.id != self.last + 1:
                 raise HistoryBroken(f"event {event.id} follows event {self.last}")
             self.last = event.id
-            self._take(event)
+            try:
+                self._take(event)
+            except NbflowError:
+                raise
+            except BROKEN as error:
+                said = f"what stands in event {event.id}, {event.kind}, is broken: {error!r:.200}"
+                raise HistoryBroken(said) from error
 
     def _take(self, event: HistoryEvent) -> None:
         if event.kind == "DecisionTaskStarted":
@@ -157,9 +160,11 @@ class Reader(Others):
 
     def _see(self, through: int) -> None:
         while self._news and self._news[0].id <= through:
-            event = self._news.popleft().event
+            number, event = self._news.popleft()
             call = getattr(event, "call", "")
             if call in self._given_up and not isinstance(event, CallStarted):
+                continue
+            if not self._taken_over(number, call):
                 continue
             if isinstance(event, CallFailed):
                 if JUDGED in self.flags.get(call, ()) and not event.abandoned:
@@ -247,6 +252,7 @@ class Reader(Others):
         if attempt is None:
             return
         self.open.pop(attempt.call, None)
+        self.dropping.pop(attempt.task, None)
         if event.kind == "ActivityTaskCompleted":
             self._tell(event, self._success(event, attempt))
         elif event.kind == "ActivityTaskCanceled":
@@ -270,6 +276,7 @@ class Reader(Others):
     def _success(self, event: HistoryEvent, attempt: Attempt) -> CallSucceeded:
         note = self.texts.read(event.result)
         if is_of(note, attempt) and isinstance(note.events[0], CallSucceeded):
+            self._wrote(event, attempt, note)
             # Whose result it is, the history says: not who sent it.
             return note.events[0]._replace(call=attempt.call, attempt=attempt.number)
         return CallSucceeded(0, 0.0, attempt.call, attempt.number, event.result, "worker", event.at)
@@ -286,12 +293,19 @@ class Reader(Others):
             return CallFailed(0, 0.0, call, number, error, timeout=kind)
         note = self.texts.read(event.details)
         if is_of(note, attempt) and isinstance(note.events[0], CallFailed):
+            self._wrote(event, attempt, note)
             return note.events[0]._replace(call=call, attempt=number)
         said = f"{event.reason or 'it failed'}: {event.details}" if event.details else event.reason
         error = Failure(kind="ActivityTaskFailed", bases=_FOREIGN, message=said or "it failed")
         return CallFailed(0, 0.0, call, number, error)
 
-    # Timers, markers and what is told
+    def _wrote(self, event: HistoryEvent, attempt: Attempt, note: Note) -> None:
+        """Take in what an attempt has printed and logged: it came with its end."""
+        for wrote in note.events[1:]:
+            if isinstance(wrote, CallWrote):
+                self._tell(event, wrote._replace(call=attempt.call, attempt=attempt.number))
+
+    # Timers and markers
 
     def _timer_started(self, event: HistoryEvent) -> None:
         note = self.texts.read(event.control)
@@ -308,6 +322,7 @@ class Reader(Others):
 
     def _timer_fired(self, event: HistoryEvent) -> None:
         call = self.waiting.pop(event.timer_id, None)
+        self.dropping.pop(event.timer_id, None)
         if call is not None:
             self.due[call] = self._next[call]
         elif event.timer_id in self.timers:
@@ -317,6 +332,7 @@ class Reader(Others):
     def _timer_cancelled(self, event: HistoryEvent) -> None:
         # What came of it for the run stands in a marker of the same decision.
         self.waiting.pop(event.timer_id, None)
+        self.dropping.pop(event.timer_id, None)
         self.timers.discard(event.timer_id)
 
     def _marked(self, event: HistoryEvent) -> None:
@@ -333,23 +349,6 @@ class Reader(Others):
                     self.want(made)
             self._make(event, made)
 
-    def _signalled(self, event: HistoryEvent) -> None:
-        note = self.texts.read(event.input)
-        told: Any = note.events[0] if note is not None and note.events else None
-        if note is not None and note.words[0] == "cancel":
-            self._why = str(told.result)
-            return
-        if not isinstance(told, SignalReceived):
-            told = SignalReceived(0, 0.0, event.signal_name, 0, event.input)
-        if told.id and told.id in self._told:
-            return
-        self._tell(event, self._numbered(told))
-
-    def _asked_to_cancel(self, event: HistoryEvent) -> None:
-        who = event.external_workflow_execution
-        why = f"asked by {who.workflow_id}" if who else self._why
-        self._tell(event, CancelRequested(0, 0.0, why))
-
     def _began(self, event: HistoryEvent) -> None:
         note = self.texts.read(event.input)
         if note is None or not note.events:
@@ -365,12 +364,6 @@ class Reader(Others):
         if len(note.events) > 1:
             self.carried = Open.of(self.log)
 
-    def _numbered(self, told: SignalReceived) -> SignalReceived:
-        """Give a signal the number that it has among those of its name."""
-        self._told.add(told.id)
-        number = self._signals[told.name] = self._signals.get(told.name, 0) + 1
-        return told._replace(number=number)
-
     def _not_scheduled(self, event: HistoryEvent) -> None:
         self._refused(event, event.activity_id)
 
@@ -382,8 +375,6 @@ class Reader(Others):
 _FOREIGN: Final = ("ActivityTaskFailed", "Exception", "BaseException")
 _HANDLERS: Final[dict[str, Callable[[Reader, HistoryEvent], None]]] = {
     "WorkflowExecutionStarted": Reader._began,  # noqa: SLF001 - of this module, as all of these
-    "WorkflowExecutionSignaled": Reader._signalled,  # noqa: SLF001
-    "WorkflowExecutionCancelRequested": Reader._asked_to_cancel,  # noqa: SLF001
     "ActivityTaskScheduled": Reader._scheduled,  # noqa: SLF001
     "ActivityTaskStarted": Reader._begun,  # noqa: SLF001
     "ActivityTaskCompleted": Reader._ended,  # noqa: SLF001

@@ -21,6 +21,8 @@ _MARK: Final = "nbflow"
 _FORBIDDEN: Final = re.compile(r"[^\w.@+-]")
 _SEQUEL: Final = re.compile(r"\+\d+$")
 _LONGEST: Final = 200
+BROKEN: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What comes of texts that somebody else wrote."""
 
 
 class Note(NamedTuple):
@@ -81,7 +83,7 @@ class Texts:
         try:
             scope = self._scope(" ".join(words))
             events = tuple(decode(body, scope, self.seal)) if body else ()
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except BROKEN as error:
             raise NbflowError(f"a text of run {self.run} is broken: {head!r}: {error}") from error
         return Note(tuple(words), events)
 
@@ -121,4 +123,4 @@ def execution_id(run: str) -> str:
     return f"{made}~{digest_of(first.encode())[:12]}"
 
 
-__all__ = ["BlobMissing", "Note", "Texts", "execution_id", "task_id"]
+__all__ = ["BROKEN", "BlobMissing", "Note", "Texts", "execution_id", "task_id"]

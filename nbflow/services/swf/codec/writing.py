@@ -12,6 +12,7 @@ from nbflow.core.child import CHILD, Child, WorkflowOptions
 from nbflow.core.errors import InternalError
 from nbflow.core.events import (
     CallCancelled,
+    CallFailed,
     CancelRefused,
     Event,
     RunClosed,
@@ -20,6 +21,7 @@ from nbflow.core.events import (
 )
 from nbflow.core.failure import Failure
 from nbflow.core.history import History
+from nbflow.engine.attempts import verdict
 from nbflow.services.swf.batches import DECISIONS
 from nbflow.services.swf.codec.family import Family, Former
 from nbflow.services.swf.codec.members import FUNCTION, KEPT, LIMITS, given_to, timer_of, type_of
@@ -102,7 +104,7 @@ class Writer(Family):
         if closes:
             # What is due is of no use to a run that ends now; what it has said is.
             sent = [d for c in given if isinstance(c, core.SendSignal) for d in self._signal(c)]
-            return [*sent, *self._ending(closes[0])]
+            return [*sent, *self._passed_on(), *self._dropped(), *self._ending(closes[0])]
         made: list[Decision] = []
         for decision in self._all(given):
             made.append(decision)
@@ -113,6 +115,7 @@ class Writer(Family):
         return made
 
     def _all(self, given: list[core.Command]) -> Iterator[Decision]:
+        yield from self._dropped()
         yield from self._retries()
         yield from self._passed_on()
         yield from self._adopted()
@@ -217,6 +220,12 @@ class Writer(Family):
     def _scheduled(self, state: CallState) -> Iterator[Decision]:
         activity = state.activity
         assert activity is not None  # noqa: S101 - the code has just asked for it
+        error = verdict(state.id, self.history, once=activity.settings.once)
+        if error is not None:
+            failed = CallFailed(0, 0.0, state.id, state.attempt + 1, Failure.of(error))
+            self._held = 0.0  # a marker alone is nothing that a decision is asked for
+            yield self._recorded(state.id, failed)
+            return
         child = activity.settings.executor == CHILD
         number = state.attempt + 1
         task = execution_id(self._run_of(state)) if child else task_id(state.id, number)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from nbflow.core.errors import NbflowError
-from nbflow.services.swf.emulator.http import listen
+from nbflow.services.loopback import serve
 from nbflow.services.swf.emulator.limits import Limits
 from nbflow.services.swf.emulator.recording import Recorded
 from nbflow.services.swf.emulator.server import Server
@@ -60,25 +59,6 @@ def _limits(given: list[str]) -> Limits:
             names = ", ".join(f.name for f in fields(Limits))
             raise NbflowError(f"--limit {text}: write NAME=NUMBER, with one of {names}") from None
     return limits
-
-
-async def serve(server: Server, host: str, port: int, ends: TextIO | None = None) -> None:
-    """Listen, print the address, and serve until a signal comes or `ends` is at its end."""
-    loop, over = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, over.set)
-    if ends is not None:
-        loop.add_reader(ends, _ended, ends, over)
-    listener = await listen(server, host, port)
-    sys.stdout.write(f"{listener.url}\n")
-    sys.stdout.flush()
-    await over.wait()
-    listener.close()
-
-
-def _ended(ends: TextIO, over: asyncio.Event) -> None:
-    if not ends.readline():
-        over.set()
 
 
 def main(argv: list[str] | None = None) -> int:

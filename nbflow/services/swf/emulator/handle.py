@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import http.client
-import json
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
-from typing import Any, Final
-from urllib.parse import urlsplit
+from http import HTTPStatus
+from typing import Any
 
 from nbflow.core.errors import NbflowError
+from nbflow.services.loopback import ask, in_process, in_thread
 from nbflow.services.swf.connection import connect
-from nbflow.services.swf.emulator.http import Listener, listen
 from nbflow.services.swf.emulator.limits import Limits
-from nbflow.services.swf.emulator.server import CONTROL, Server
+from nbflow.services.swf.emulator.server import CONTROL, TARGET, Server
 from nbflow.services.swf.shapes import Data
-
-_GRACE: Final = 5.0
-_PATIENCE: Final = 30.0
 
 
 class Endpoint:
@@ -60,7 +52,7 @@ class Endpoint:
         return self._ask("Stats")
 
     def inject(self, kind: str, operation: str = "", **how: float) -> None:
-        """Have something go wrong, see `nbflow.services.swf.emulator.injection.Injection`.
+        """Have something go wrong, see `nbflow.services.injection.Injection`.
 
         Raises:
             NbflowError: There is no such kind or operation.
@@ -89,18 +81,8 @@ class Endpoint:
         self._ask("Function", name=name, **answer)
 
     def _ask(self, name: str, /, **given: Any) -> Data:
-        parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_PATIENCE)
-        try:
-            headers = {"X-Amz-Target": CONTROL + name}
-            connection.request("POST", "/", json.dumps(given), headers)
-            answer = connection.getresponse()
-            said: Data = json.loads(answer.read())
-        except OSError as error:
-            raise NbflowError(f"no emulator answers at {self.url}: {error}") from error
-        finally:
-            connection.close()
-        if answer.status != http.client.OK:
+        status, said = ask(self.url, "/", {TARGET: CONTROL + name}, given)
+        if status != HTTPStatus.OK:
             raise NbflowError(f"the emulator refused {name}: {said.get('message')}")
         return said
 
@@ -130,63 +112,17 @@ def running(
     """
     limits = limits or Limits()
     if process:
-        arguments = [*_arguments(limits, frozen=frozen, seed=seed), "--port", str(port)]
-        with _in_process(arguments) as url:
+        with in_process([*_command(limits, frozen=frozen, seed=seed), "--port", str(port)]) as url:
             yield Endpoint(url)
         return
-    with _in_thread(Server(limits, seed=seed, frozen=frozen), port) as url:
+    server = Server(limits, seed=seed, frozen=frozen)
+    with in_thread(server, port, "nbflow-swf-emulator") as url:
         yield Endpoint(url)
 
 
-def _arguments(limits: Limits, *, frozen: bool, seed: str) -> list[str]:
+def _command(limits: Limits, *, frozen: bool, seed: str) -> list[str]:
     usual = asdict(Limits())
     changed = [f for f in fields(limits) if getattr(limits, f.name) != usual[f.name]]
     given = [text for f in changed for text in ("--limit", f"{f.name}={getattr(limits, f.name)}")]
-    return [*given, *(["--frozen"] if frozen else []), "--seed", seed]
-
-
-@contextmanager
-def _in_process(arguments: list[str]) -> Iterator[str]:
-    command = [sys.executable, "-m", "nbflow.services.swf.emulator", "--until-eof", *arguments]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as child:  # noqa: S603 - ours
-        assert child.stdin is not None  # noqa: S101 - both are pipes
-        assert child.stdout is not None  # noqa: S101 - both are pipes
-        url = child.stdout.readline().strip()
-        if not url:
-            raise NbflowError(f"the emulator did not start: it ended with code {child.wait()}")
-        try:
-            yield url
-        finally:
-            child.stdin.close()
-            try:
-                child.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                child.kill()
-
-
-@contextmanager
-def _in_thread(server: Server, port: int) -> Iterator[str]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="nbflow-swf-emulator", daemon=True)
-    thread.start()
-
-    def run(what: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(what, loop).result(_PATIENCE)
-
-    async def end(listener: Listener) -> None:
-        listener.close()
-        server.stop()
-        # Once more around, so that the connections have ended before the loop does.
-        await asyncio.sleep(0)
-
-    try:
-        listener: Listener = run(listen(server, port=port))
-        try:
-            yield listener.url
-        finally:
-            run(end(listener))
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(_GRACE)
-        loop.close()
+    command = [sys.executable, "-m", "nbflow.services.swf.emulator", "--until-eof"]
+    return [*command, *given, *(["--frozen"] if frozen else []), "--seed", seed]

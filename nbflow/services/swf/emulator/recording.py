@@ -57,6 +57,12 @@ class Recorded(Machine):
             file.flush()
         self._file = file
 
+    def close(self) -> None:
+        """Let go of the file: another emulator may have it."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def call(self, operation: str, given: Data, now: float) -> Data | None:
         """See `Machine.call`."""
         answer = super().call(operation, given, now)

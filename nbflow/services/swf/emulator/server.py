@@ -10,34 +10,30 @@ import asyncio
 import heapq
 import itertools
 import json
-import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final
 
+from nbflow.services.injection import Injections, injection_of, on_its_way
+from nbflow.services.loopback import Answered, Clock, Forget, Reply, Request
 from nbflow.services.swf.emulator import injection, tasks
 from nbflow.services.swf.emulator.execution import Event
 from nbflow.services.swf.emulator.faults import Fault, invalid
-from nbflow.services.swf.emulator.injection import Injection, Injections
 from nbflow.services.swf.emulator.limits import Limits
 from nbflow.services.swf.emulator.machine import POLLS, Machine
 from nbflow.services.swf.emulator.world import Answer, Queue
-from nbflow.services.swf.shapes import Data
+from nbflow.services.swf.shapes import Data, operations
 
 SERVICE: Final = "SimpleWorkflowService."
 CONTROL: Final = "NbflowEmulator."
 """What the targets of requests begin with: the service's own, and those to the emulator."""
 
 
-class Reply(NamedTuple):
-    """An answer on its way out; `body` None: the connection is ended without one."""
-
-    status: int
-    body: bytes | None
-
-
-Answered: TypeAlias = Callable[[Reply], None]
+TARGET: Final = "x-amz-target"
+"""The header that says what is asked for; no page in a browser can send one to loopback."""
+_TYPE: Final = ("Content-Type", "application/x-amz-json-1.0")
+_TOO_LARGE: Final = 413
+_NUMBERS: Final = itertools.count(1)
 
 
 @dataclass(eq=False, slots=True)
@@ -48,34 +44,17 @@ class Waiter:
     given: Data
     answered: Answered | None
 
-
-class Clock:
-    """The emulator's time: real, moved on by request, or standing still but for that.
-
-    Args:
-        frozen: Whether it stands still.
-    """
-
-    def __init__(self, *, frozen: bool = False) -> None:
-        self._frozen = time.time() if frozen else None
-        self._moved = 0.0
-
-    @property
-    def frozen(self) -> bool:
-        """Whether time passes only by request."""
-        return self._frozen is not None
-
-    def now(self) -> float:
-        """Give the time in seconds since the epoch."""
-        return self._moved + (time.time() if self._frozen is None else self._frozen)
-
-    def advance(self, seconds: float) -> None:
-        """Let so many seconds have passed."""
-        self._moved += seconds
+    def forget(self) -> None:
+        """Take nothing any more: its client is gone."""
+        self.answered = None
 
 
 class Server:
-    """A machine with a clock, polls that wait, and faults on purpose."""
+    """A machine with a clock, polls that wait, and faults on purpose.
+
+    Attributes:
+        most: Bytes of a request.
+    """
 
     def __init__(
         self,
@@ -86,6 +65,7 @@ class Server:
         machine: Machine | None = None,
     ) -> None:
         self.limits = limits or Limits()
+        self.most = self.limits.request
         self.machine = machine or Machine(self.limits, seed=seed)
         self.clock = Clock(frozen=frozen)
         self.injections = Injections()
@@ -95,14 +75,19 @@ class Server:
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
-    def handle(self, target: str, body: bytes, answered: Answered) -> Waiter | None:
-        """Answer a request, now or later; give the poll if it waits."""
+    def begin(self) -> None:
+        """Let happen what became due since the machine was last asked."""
+        self.tick()
+
+    def refusal(self, status: int, message: str) -> Reply:
+        """Say no to what is no request at all."""
+        large = status == _TOO_LARGE
+        return _refused(Fault("RequestEntityTooLarge", message) if large else invalid(message))
+
+    def handle(self, request: Request, answered: Answered) -> Forget | None:
+        """Answer a request, now or later; give what has a poll that waits take nothing."""
         try:
-            given = _read(body)
-            if target.startswith(CONTROL):
-                answered(_written(self._control(target.removeprefix(CONTROL), given)))
-                return None
-            return self._request(_operation(target), given, answered)
+            return self._answer(request, answered)
         except Fault as fault:
             answered(_refused(fault))
         except Exception as error:  # noqa: BLE001 - a fault of ours is an answer, not a hang
@@ -111,6 +96,16 @@ class Server:
             self._serve()
         return None
 
+    def _answer(self, request: Request, answered: Answered) -> Forget | None:
+        if request.method != "POST":
+            raise invalid("Requests are sent by POST")
+        given, target = _read(request.body), request.headers.get(TARGET, "")
+        if target.startswith(CONTROL):
+            answered(_written(self._control(target.removeprefix(CONTROL), given)))
+            return None
+        waiter = self._request(_operation(target), given, answered)
+        return None if waiter is None else waiter.forget
+
     def _request(self, operation: str, given: Data, answered: Answered) -> Waiter | None:
         befallen = self.injections.befalls(operation)
         kind = befallen.kind if befallen else ""
@@ -118,11 +113,7 @@ class Server:
             raise Fault("ThrottlingException", "Rate exceeded")
         if kind == "unavailable":
             raise Fault("InternalFailure", "The service is not available")
-        if befallen and kind == "delay":
-            loop = asyncio.get_running_loop()
-            answered = _later(loop, befallen.seconds, answered)
-        elif kind == "lost":
-            answered = _losing(answered)
+        answered = on_its_way(answered, befallen)
         if operation in POLLS:
             return self._poll(operation, given, answered, again=kind == "duplicate")
         if kind == "duplicate":
@@ -215,7 +206,7 @@ class Server:
         if name == "Advance":
             self._advance(given)
         elif name == "Inject":
-            self.injections.add(Injection.of(given))
+            self._inject(given)
         elif name == "Refuse":
             decision, causes = injection.causes(given)
             self.machine.world.causes.setdefault(decision, []).extend(causes)
@@ -228,6 +219,12 @@ class Server:
         else:
             raise Fault("UnknownOperationException", f"The emulator has no operation {name!r}")
         return {}
+
+    def _inject(self, given: Data) -> None:
+        try:
+            self.injections.add(injection_of(given, operations()))
+        except ValueError as error:
+            raise invalid(str(error)) from None
 
     def _advance(self, given: Data) -> None:
         seconds = given.get("seconds")
@@ -260,20 +257,6 @@ def _finish(waiter: Waiter, answer: Data) -> None:
         answered(_written(answer))
 
 
-def _later(loop: asyncio.AbstractEventLoop, seconds: float, answered: Answered) -> Answered:
-    def later(reply: Reply) -> None:
-        loop.call_later(seconds, answered, reply)
-
-    return later
-
-
-def _losing(answered: Answered) -> Answered:
-    def lost(reply: Reply) -> None:
-        answered(Reply(reply.status, None))
-
-    return lost
-
-
 def _read(body: bytes) -> Data:
     try:
         given: Any = json.loads(body or b"{}")
@@ -287,13 +270,18 @@ def _read(body: bytes) -> Data:
 def _written(answer: Data) -> Reply:
     events = answer.get("events")
     if events is None:
-        return Reply(200, json.dumps(answer, separators=(",", ":")).encode())
+        return _reply(200, json.dumps(answer, separators=(",", ":")))
     rest = {name: value for name, value in answer.items() if name != "events"}
     head = json.dumps(rest, separators=(",", ":"))[:-1]
     listed = ",".join(event.text for event in events if isinstance(event, Event))
     comma = "," if rest else ""
-    return Reply(200, f'{head}{comma}"events":[{listed}]}}'.encode())
+    return _reply(200, f'{head}{comma}"events":[{listed}]}}')
 
 
 def _refused(fault: Fault) -> Reply:
-    return Reply(fault.status, json.dumps(fault.body).encode())
+    return _reply(fault.status, json.dumps(fault.body))
+
+
+def _reply(status: int, text: str) -> Reply:
+    number = ("x-amzn-RequestId", f"emulated-{next(_NUMBERS)}")
+    return Reply(status, text.encode(), (_TYPE, number))

@@ -1,0 +1,101 @@
+"""Commands that act, ask and write, on runs that have completed, failed, and are under way.
+
+What they print is kept in tests/cli/golden, one file a command; NBFLOW_UPDATE_GOLDEN=1 renews it.
+What lists and draws runs is in test_commands.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Said
+from tests.cli.test_commands import GOLDEN, UPDATE, Do, masked, runs
+
+__all__ = ["runs"]
+
+FORMS = ["table", "csv", "tsv", "json", "jsonl"]
+ASKING: dict[str, list[list[str]]] = {
+    "result": [["{completed}"], ["{failed}"], ["{running}"]],
+    "wait": [["{completed}"], ["{failed}"], ["{running}", "--timeout", "0"]],
+    "attach": [["{completed}"], ["{failed}"]],
+    "replay": [
+        ["{completed}", "--target", "flow.py:revenue"],
+        ["{completed}", "--target", "flow.py:holding"],
+        ["{failed}", "--target", "flow.py"],
+    ],
+    "compare": [["{completed}", "no-such-run"]],
+    "plan": [["flow.py:revenue", "-i", '[["eu", "usa"]]'], ["flow.py:revenue", "-i", "{"]],
+    "report": [["{completed}.html", "{completed}"], ["page.txt", "{failed}"]],
+    "export": [["flow.py:revenue", "-o", "made-{form}.py"], ["flow.py:revenu"]],
+    "load": [["flow.py:revenue", "-o", "made-{form}.ipynb"]] * 2,
+    "cache list": [[]],
+    "cache size": [[]],
+    "cache clear": [[], ["--older-than", "7d"]],
+    "store check": [["now"]],
+    "store compact": [[]],
+    "store trust": [[], ["no-such-run"]],
+    "info": [["settings"], ["no-such-section"]],
+}
+"""Words that follow each command; these change no run."""
+ACTING: dict[str, list[list[str]]] = {
+    "signal": [[f"{{{status}}}", "go", "1"] for status in ("completed", "failed", "running")],
+    "cancel": [["{completed}"], ["{failed}"], ["{running}"]],
+    "resume": [["{completed}"], ["{failed}", "--target", "flow.py:revenue"]],
+    "rerun": [["{completed}", "fetch-1", "--target", "flow.py:revenue"], ["{completed}", "f-9"]],
+    "run": [["flow.py:revenue", "-i", '[["eu"]]'], ["flow.py:revenue", "-i", '[["xx"]]']],
+}
+"""Those that do, in the order in which they are carried out; then the one worker is free."""
+
+
+def shown(said: Said, form: str) -> str:
+    """Write down what a command said; what programs are to read is read."""
+    if said.out and form == "json":
+        json.loads(said.out)
+    if said.out and form == "jsonl":
+        for line in said.out.splitlines():
+            json.loads(line)
+    err = re.sub(r"(?m)^(fetching|took|nbflow: [\d.]+ s).*\n", "", said.err)
+    head = "--- stderr\n" if err else ""
+    return f"{said.out}{head}{err}--- exit {said.code}\n"
+
+
+def quiet(text: str, place: Path, known: dict[str, str]) -> str:
+    """Put signs in the place of what differs from time to time."""
+    for status, run in known.items():
+        text = text.replace(run, f"<{status}>")
+    text = re.sub(r"process \d+", "process <pid>", text)
+    text = re.sub(r"\b\d[\d,.]* ?(bytes|[kKM]i?B|B)\b", "<size>", masked(text, place))
+    text = re.sub(r'"(bytes|size|before|after|freed|wall|work)": [\d.]+', r'"\1": <n>', text)
+    return re.sub(r"\b(revenue|holding)-#{8}\b", "<another>", text)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("words", [ASKING, ACTING], ids=["asking", "acting"])
+def test_a_command_says_what_was_agreed(
+    do: Do, place: Path, runs: dict[str, str], form: str, words: dict[str, list[list[str]]]
+) -> None:
+    """Output, messages and exit code, in each format, change only on purpose."""
+    failures = []
+    for command, calls in words.items():
+        told = []
+        for given in calls:
+            filled = [_filled(word, runs, form) for word in given]
+            said = do(*command.split(), *filled, "--format", form)
+            told.append(f"$ nbflow {command} {' '.join(given)}\n{shown(said, form)}")
+        found = quiet("\n".join(told), place, runs)
+        golden = GOLDEN / f"{command.replace(' ', '-')}.{form}.txt"
+        if UPDATE:
+            golden.write_text(found)
+        if found != golden.read_text():
+            failures.append(f"{golden.name}:\n{found}")
+    assert not failures, "\n".join(failures)
+
+
+def _filled(word: str, known: dict[str, str], form: str) -> str:
+    for name, value in {**known, "form": form}.items():
+        word = word.replace(f"{{{name}}}", value)
+    return word
