@@ -94,6 +94,8 @@ class Graph:
         self.edges: list[Edge] = []
         self.changed: set[str] = set()
         """Ids of nodes that are new or differ since somebody last emptied this set."""
+        self.halted = False
+        """Whether nobody drives the run any more, of which its log says nothing."""
         self._joins: dict[str, tuple[str, ...]] = {}
         self._settled = 0
         self._targets: dict[str, list[str]] = {}
@@ -115,8 +117,9 @@ class Graph:
 
     @property
     def status(self) -> str:
-        """The run's status: ``running completed failed cancelled continued``."""
-        return self.history.status
+        """The run's status: ``running stopped completed failed cancelled continued``."""
+        status = self.history.status
+        return "stopped" if self.halted and status == "running" else status
 
     @property
     def nodes(self) -> list[Node]:

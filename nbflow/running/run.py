@@ -97,7 +97,9 @@ class Run(Waitable[T], Resumable[T]):
         """The dependency graph, as it stands now."""
         from nbflow.viz.views import GraphView  # noqa: PLC0415 - pictures only when asked for
 
-        return GraphView.of(self.events())
+        found = GraphView.of(self.events())
+        found.halted = self._forsaken()
+        return found
 
     @property
     def profile(self) -> ProfileView:

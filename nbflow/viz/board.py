@@ -66,7 +66,6 @@ class Board:
         lines: What its attempts wrote.
         stage: The graph as it is drawn.
         details: Gives the details of a call.
-        halted: Why nobody drives the run any more though it is not closed, or "".
         behind: Whether the log is known to go on after what this has been told.
         outline: How the calls of a long log stand in all, while their fold is behind.
     """
@@ -78,7 +77,7 @@ class Board:
         self.rows = Rows(self.graph, self.profile)
         self.lines = Lines()
         self.stage = Stage(self.graph, self.rows, self.since)
-        self.halted = ""
+        self._halted = ""
         self.behind = False
         self.outline: Outline | None = None
         tries = self._tries = Tries()
@@ -89,6 +88,15 @@ class Board:
         self._parts_at: tuple[Any, ...] = ()
         self._told: State = {}
         self._told_lines = 0
+
+    @property
+    def halted(self) -> str:
+        """Why nobody drives the run any more though it is not closed, or ""."""
+        return self._halted
+
+    @halted.setter
+    def halted(self, why: str) -> None:
+        self._halted, self.graph.halted = why, bool(why)
 
     @property
     def closed(self) -> bool:

@@ -36,6 +36,7 @@ ANSI: Final = {
     "failed": "31",
     "skipped": "90",
     "cancelled": "90",
+    "stopped": "33",
     "cached": "36",
     "completed": "32",
 }
@@ -50,6 +51,7 @@ MARKS: Final = {
     "failed": "✗",
     "skipped": "»",
     "cancelled": "■",
+    "stopped": "□",
     "cached": "=",
     "completed": "✓",
 }

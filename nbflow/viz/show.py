@@ -60,7 +60,7 @@ def show(
 
     kernel = getattr(get_ipython(), "kernel", None)
     if kernel is None:
-        sys.stdout.write(describe(log, run) + "\n")
+        sys.stdout.write(describe(log, run, halted=bool(halted())) + "\n")
     elif unattended(kernel):
         still = Still(run)
         follower = Follower(log, run, picture=still.update, halted=halted)
@@ -70,9 +70,16 @@ def show(
         _live(log, run, actions, halted, about)
 
 
-def describe(log: Log, run: str) -> str:
-    """Write a run as text, for terminals and files."""
+def describe(log: Log, run: str, *, halted: bool = False) -> str:
+    """Write a run as text, for terminals and files.
+
+    Args:
+        log: Where its events are.
+        run: Its id.
+        halted: Whether nobody drives it any more, though it may not be over.
+    """
     graph, profile = Graph(), Profile()
+    graph.halted = halted
     for event in log.events(run):
         graph.apply(event)
         profile.apply(event)

@@ -48,6 +48,8 @@ def test_it_is_stopped_wherever_one_looks(store: Store) -> None:
     assert (run.status, run.done()) == ("stopped", False)
     assert nbflow.runs()[0].status == "stopped"
     assert "stopped" in repr(run)
+    assert run.graph.status == "stopped"
+    assert run.graph.text().startswith("twice  □ stopped")
 
 
 def test_nobody_waits_for_it(store: Store) -> None:

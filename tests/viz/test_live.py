@@ -35,6 +35,7 @@ from nbflow.viz.board import Board, State
 from nbflow.viz.live import HEARTBEAT, Follower
 from nbflow.viz.preview import value_of
 from nbflow.viz.stills import PICTURE
+from nbflow.viz.text import graph_text
 from nbflow.viz.told import Told
 from nbflow.viz.wording import TIMES
 from tests.viz.page import Page
@@ -811,6 +812,20 @@ def test_a_run_that_nobody_drives_is_shown_as_stopped():
     until_quiet(follower, 1000.0)
     assert page.state["head"]["status"] == "stopped"
     assert page.state["head"]["error"] == "NondeterminismError: fetch-1 differs"
+
+
+def test_the_picture_of_a_run_that_nobody_drives_says_so_too():
+    """What is kept in the file does not call a run running that is not."""
+    texts: list[str] = []
+
+    def picture(graph: Graph, profile: Profile) -> None:
+        texts.append(graph_text(graph, profile=profile))
+
+    store = stored(simulate(revenue(2))[:4])
+    follower = Follower(store, RUN, picture=picture, halted=lambda: "its process is gone")
+    follower.start()
+    assert follower.finished.wait(SECONDS)
+    assert "□ stopped" in texts[-1].splitlines()[0]
 
 
 @pytest.mark.case("W9")
