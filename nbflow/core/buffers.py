@@ -33,8 +33,7 @@ class Writer(io.BytesIO):
     Example:
         >>> writer = Writer()
         >>> pickle.Pickler(writer, 5).dump([1])
-        >>> pickle.loads(writer.finished())
-        [1]
+        >>> data = writer.finished()
     """
 
     def __init__(self) -> None:

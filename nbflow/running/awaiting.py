@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import contextlib
 import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from nbflow.core.errors import NbflowError, RunError
-from nbflow.engine.timekeeper import timekeeper
+from nbflow.running.bell import Bell
 from nbflow.running.waking import waking
 from nbflow.running.watching import PACE, Tick, left, waiting
 
@@ -76,14 +74,10 @@ class Waitable(Generic[T]):
             paces.append(max(0.0, end - time.monotonic()))
         session = self._session
         if session is not None:
-            with contextlib.suppress(concurrent.futures.TimeoutError):
-                session.done.result(min(paces, default=_HEARS))
-            return session.done.done()
+            return session.bell.wait(min(paces, default=_HEARS))
         if self._over_elsewhere():
             return True
-        pause = concurrent.futures.Future[None]()
-        timekeeper.after(min([_POLL, *paces]), lambda: pause.set_result(None))
-        pause.result()
+        Bell().wait(min([_POLL, *paces]))
         return False
 
     def _over_elsewhere(self) -> bool:

@@ -77,7 +77,7 @@ class Run(Waitable[T], Resumable[T]):
     def done(self) -> bool:
         """Whether it is over, or at least no longer driven in this process."""
         if self._session is not None:
-            return self._session.done.done()
+            return self._session.bell.rung
         return self._history().closed is not None
 
     def counts(self) -> dict[str, int]:

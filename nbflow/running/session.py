@@ -31,6 +31,7 @@ from nbflow.engine import streams
 from nbflow.engine.around import Middlewares
 from nbflow.engine.live import Live
 from nbflow.running import logs
+from nbflow.running.bell import Bell
 from nbflow.running.children import Children
 from nbflow.running.config import MEMORY, settings
 from nbflow.running.leases import Held
@@ -82,6 +83,7 @@ class Session:
         run: The run's id.
         target: The workflow as the user defined it.
         done: Done when the run is closed, or no longer driven here.
+        bell: Rings then, for whoever waits in a thread that interrupts come to.
         error: Why it is no longer driven here though it is not closed, or None.
     """
 
@@ -100,6 +102,8 @@ class Session:
         self.store = store
         self.frozen = frozen
         self.done: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self.bell = Bell()
+        self.done.add_done_callback(self.bell.ring)
         self.error: BaseException | None = None
         self.successor: Session | None = None
         """The run that it goes on in, for whoever drives it on."""

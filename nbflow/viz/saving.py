@@ -71,9 +71,9 @@ def write(file: Path, data: bytes, what: str) -> None:
 def _check(file: Path, what: str) -> None:
     """Find out what is bound to fail before anything is drawn."""
     if file.is_dir():
-        raise _told(OSError(errno.EISDIR, ""), file, what)
+        raise _told(OSError(errno.EISDIR, ""), file, what) from None
     if not file.parent.exists():
-        raise _told(OSError(errno.ENOENT, ""), file, what)
+        raise _told(OSError(errno.ENOENT, ""), file, what) from None
 
 
 def _replace(file: Path, data: bytes) -> None:

@@ -112,9 +112,6 @@ def line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-# Once in some thousand interrupts, on a busy machine, an answer did not come in time; why is not
-# known. What fails a second time is a failure, and the summary tells of both.
-@pytest.mark.flaky(reruns=1)
 @pytest.mark.parametrize("on", ["threads", "processes"])
 def test_u28_u29_an_interrupt_at_any_time_stops_the_waiting_and_nothing_else(on, tmp_path):
     """Twenty times: the cell is back within a second, no call is lost or tried again."""

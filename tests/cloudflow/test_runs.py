@@ -295,6 +295,7 @@ def test_of_two_who_write_to_a_log_one_is_refused(shared: Site) -> None:
     """Whoever is thought to be gone, and is not, cannot write; a lost answer is no harm."""
     crew = shared.crew
     one, two = (ServiceSide(crew.client(), crew.flows(), crew.store()) for _ in range(2))
+    crew.flows().ensure(crew.client())
     run = new_id("written")
     one.create(run, RunStarted(1, 0.0, "written", (), {}))
     with pytest.raises(StoreConflict):

@@ -113,7 +113,7 @@ def test_u30_an_interrupt_is_felt_while_a_run_is_awaited(front: Front, on: str) 
 
 
 NO_LOOKING = """
-from nbflow.running import run as running
+from nbflow.running import awaiting as running
 kept = running._POLL, running._HEARS, running.PACE
 running._POLL = running._HEARS = running.PACE = 3600
 """

@@ -139,6 +139,7 @@ def do(
 
 
 _END = r"""\\*["']|, [a-zA-Z]+=|$|\n"""
+_REST = rf"[^\n]*…|.*?\]\](?={_END})"
 
 
 def masked(text: str) -> str:
@@ -149,7 +150,7 @@ def masked(text: str) -> str:
     text = re.sub(r"default-[0-9a-f]{32}", "default-<own>", text)
     # What nbflow writes into texts of SWF is its own business, but for the words in front.
     text = re.sub(r"cpython-3\d+ cloudpickle-[\d.]+", "<version>", text)
-    text = re.sub(rf"(?s)(nbflow [\w~<> =+/.-]+?)(\\+n|\n)\[\[.*?\]\](?={_END})", r"\1 ...", text)
+    text = re.sub(rf"(?s)(nbflow [\w~<> =+/.-]+?)(\\+n|\n)\[\[({_REST})", r"\1 ...", text)
     return re.sub(r" +", " ", text)
 
 
