@@ -16,7 +16,7 @@ from tests import kernels
 from tests.magics import test_kernel
 from tests.magics.conftest import Kernel, _environment, plain
 
-pytestmark = [pytest.mark.kernels, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kernels, pytest.mark.slow, pytest.mark.timeout(300)]
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SETUP = """

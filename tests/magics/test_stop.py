@@ -11,7 +11,7 @@ import pytest
 
 from tests.magics.test_kernels import Front, fresh, front, session_front
 
-pytestmark = [pytest.mark.kernels, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kernels, pytest.mark.slow, pytest.mark.timeout(300)]
 fixtures = (front, session_front)
 
 WAITING = "print('waiting', flush=True)\n"
