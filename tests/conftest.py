@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,18 @@ def own_key() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as directory:
         os.environ["NBFLOW_DATA_DIR"] = directory
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_error_left() -> Iterator[None]:
+    """Find the test after which every later error of this process has one more cause.
+
+    An interrupt within an ``except`` can leave the thread handling that error for ever (CPython
+    3.11): all that is raised later is then "during handling of" it.
+    """
+    before = sys.exc_info()[1]
+    yield
+    assert sys.exc_info()[1] is before, "the main thread is left handling an error"
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,7 @@ def do_export(shell: InteractiveShell, names: str, flags: argparse.Namespace) ->
         done, flags.output, tests=flags.tests, map_file=flags.map_file, force=flags.force
     )
     if written:
+        importlib.invalidate_caches()  # the next cell may import it
         say(f"wrote {', '.join(map(str, written))}")
 
 

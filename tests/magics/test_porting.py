@@ -33,8 +33,8 @@ def test_the_cells_of_this_kernel_are_exported_as_they_are_now(shell, tmp_path):
     text = (tmp_path / "pricing_flow.py").read_text()
     assert "RATE = 3" in text
     assert "RATE = 2" not in text
-    shell.cell("import pricing_flow", "given = pricing_flow.pricing.start().result()")
-    assert shell["given"] == 15
+    said = shell.cell("import pricing_flow", "pricing_flow.pricing.start().result()")
+    assert said.strip().endswith("]: 15")
 
 
 def test_without_a_file_the_module_is_printed(shell):

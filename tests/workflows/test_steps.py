@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -204,6 +206,7 @@ def test_a_step_tells_that_it_is_over():
 
 def test_what_is_composed_goes_on_while_the_code_waits_for_something_else():
     """The next item of a chain is asked for meanwhile: what is waited for may depend on it."""
+    named = threading.Event()
 
     @nbflow.activity
     def work(name):
@@ -211,6 +214,7 @@ def test_what_is_composed_goes_on_while_the_code_waits_for_something_else():
 
     @nbflow.activity
     def tell():
+        assert named.wait(30)
         run.signal("told", "by the chain")
 
     @nbflow.workflow
@@ -220,6 +224,7 @@ def test_what_is_composed_goes_on_while_the_code_waits_for_something_else():
         return [told, chain.result()[0]]
 
     run = flow.start()
+    named.set()
     assert run.result() == ["by the chain", 1]
     assert nbflow.replay(run, workflow=flow).check().same_result
 
