@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures as cf
-import contextlib
 import hashlib
 import os
 import signal
@@ -11,16 +10,13 @@ import subprocess
 import sys
 import textwrap
 import threading
-import uuid
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
 
 import nbflow
 from nbflow import execute
-from nbflow.execute import process
 from nbflow.execute.process import Command, run
 from nbflow.testing.checks import eventually
 from tests.contracts.test_runs import WAIT
@@ -354,57 +350,16 @@ def test_a_binary_that_makes_no_sense_is_refused(
         execute.binaries({name: url}, sha256=pinned)
 
 
-def left(mark: str) -> list[int]:
-    """Give the processes whose environment has this mark."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if mark.encode() in (place / "environ").read_bytes():
-                found.append(int(place.name))
-    return found
-
-
-def interrupted_at(number: int, command: Command) -> bool:
-    """Run a program, press Ctrl-C before the nth line that runs it; whether it came to that."""
-    lines, before = 0, sys.gettrace()
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal lines
-        if frame.f_code.co_filename != process.__file__:
-            return None
-        lines += event == "line"
-        if event == "line" and lines == number:
-            signal.raise_signal(signal.SIGINT)
-        return trace
-
-    sys.settrace(trace)
-    try:
-        process.run(command)
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
-
-
-def open_files() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # the collector closes what an exit did not
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at the processes of Linux")
 def test_an_interrupt_at_any_line_leaves_no_program_behind() -> None:
     """Before each line in turn, until a program runs to its end: no process, no open file."""
-    mark = f"nbflow-test-{uuid.uuid4()}"
-    files = open_files()
-    command = Command(("sleep", "0.05"), env={"NBFLOW_TEST_MARK": mark})
-    times = 0
-    for number in range(1, 200):
-        if not interrupted_at(number, command):
-            break
-        times += 1
-        eventually(lambda: not left(mark), "no process is left")
-        eventually(lambda: open_files() <= files, "no file is left open")
-    assert times >= 25
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    done = subprocess.run(
+        [PYTHON, "-W", "ignore::ResourceWarning", "-m", "tests.contracts.interrupted_program"],
+        cwd=Path(__file__).parent.parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 25

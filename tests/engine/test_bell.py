@@ -12,7 +12,7 @@ import pytest
 from nbflow.running.bell import Bell
 
 SECONDS = 30.0
-INTERRUPTED = Path(__file__).parent / "interrupted.py"
+ROOT = Path(__file__).parent.parent.parent
 
 
 def test_it_rings_for_all_who_wait_and_who_come_later() -> None:
@@ -48,13 +48,14 @@ def test_a_wait_may_end_before_it_rings() -> None:
 
 @pytest.mark.timeout(120)
 def test_an_interrupt_at_any_line_of_the_wait_is_felt_as_one() -> None:
-    """Whichever line of the wait it meets, it is a KeyboardInterrupt, and the run goes on.
-
-    In a process of its own: an interrupt in the middle of an ``except`` leaves the main thread of
-    CPython 3.11 handling that error for ever, which is of no harm but to what is said of others.
-    """
+    """Whichever line of the wait it meets, it is a KeyboardInterrupt, and the run goes on."""
     done = subprocess.run(
-        [sys.executable, str(INTERRUPTED)], capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, "-m", "tests.engine.interrupted_wait"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     felt, lines = map(int, done.stdout.split())
