@@ -69,10 +69,10 @@ class RunActions:
         self._run.resume(reason="resumed in its panel")
 
     def halted(self) -> str:
-        """Say why nobody drives the run any more though it is not over; "" if somebody may."""
+        """Say why nobody drives the run any more, be it over or not; "" if somebody may."""
         session = _session.known(self._run.id, self._store)
         if session is None:
-            gone = self._run.status == "stopped"
+            gone = self._run._let_go()  # noqa: SLF001 - the handle's own actions
             return "the process that drove it is gone; what succeeded is kept" if gone else ""
         error = session.error
         return f"{type(error).__name__}: {error}" if error is not None else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Generator
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from nbflow.core.errors import NbflowError, RunError
@@ -97,19 +98,20 @@ class Waitable(Generic[T]):
 
     def _forsaken(self) -> bool:
         """Whether it is not over, though no process drives it."""
-        if self._session is not None or self.done():
-            return False
-        history = self._history()
-        if history.started is None or (
-            history.last == 1 and time.time() - history.started.at < _BIRTH
-        ):
+        # In this order: who ends a run lets go of it afterwards.
+        return self._let_go() and not self.done()
+
+    def _let_go(self) -> bool:
+        """Whether no process drives it, be it over or not; a long log is not read for that."""
+        if self._session is not None:
             return False
         try:
-            driven = self._store.holder(self.id) is not None
+            if self._store.holder(self.id) is not None:
+                return False
+            first = list(islice(self._store.events(self.id), 2))
         except NbflowError:
             return False  # nobody knows
-        # Who has just ended it has let go of it, too: hence the second look.
-        return not driven and not self.done()
+        return len(first) > 1 or (bool(first) and time.time() - first[0].at >= _BIRTH)
 
     def _late(self, timeout: float | None) -> None:
         counts = ", ".join(f"{n} {status}" for status, n in self.counts().items())

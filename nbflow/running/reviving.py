@@ -245,6 +245,6 @@ class Revivable(Run[T]):
         self.id, self._store, self._viewed = new, store, None
         return self
 
-    def _forsaken(self) -> bool:
+    def _let_go(self) -> bool:
         """Never: who decides and works there is not known here."""
         return False

@@ -97,8 +97,9 @@ class Run(Waitable[T], Resumable[T]):
         """The dependency graph, as it stands now."""
         from nbflow.viz.views import GraphView  # noqa: PLC0415 - pictures only when asked for
 
+        halted = self._let_go()  # asked before the log is read: who ends a run lets go of it then
         found = GraphView.of(self.events())
-        found.halted = self._forsaken()
+        found.halted = halted
         return found
 
     @property

@@ -283,9 +283,7 @@ class Follower:
     def step(self, now: float) -> bool:
         """Read what is new and send one message at most; give whether there is no more to tell."""
         began, clock = time.thread_time(), time.monotonic()
-        halted = self._halted()
-        news = (not self._stills.busy and self._reader.read()) or halted != self.board.halted
-        self.board.halted = halted
+        news = not self._stills.busy and self._look()
         self.board.behind = self._reader.behind
         self._stills.stale = self._stills.stale or news
         closed, asked = self.board.closed, bool(self._requests)
@@ -301,6 +299,17 @@ class Follower:
         self._stills.look(now, closed=closed, watched=self._watched)
         over = closed and quiet and not self._stills.owed
         return over or (self._sink is None and not self._stills)
+
+    def _look(self) -> bool:
+        """Read what is new, and whether the run goes on; give whether there was anything."""
+        board = self.board
+        # Asked before the log is read: who ends a run lets go of it afterwards.
+        halted = "" if board.graph.history.closed is not None else self._halted()
+        news = self._reader.read()
+        if self._reader.behind or board.graph.history.closed is not None:
+            halted = ""
+        before, board.halted = board.halted, halted
+        return news or halted != before
 
     def _serve(self) -> None:
         """Take what was asked."""

@@ -9,11 +9,20 @@ from pathlib import Path
 import pytest
 
 import nbflow
-from nbflow.core.events import CallScheduled, CallSucceeded, CallWrote, Event, RunStarted
+from nbflow.core.events import (
+    CallScheduled,
+    CallSucceeded,
+    CallWrote,
+    Event,
+    RunClosed,
+    RunStarted,
+)
 from nbflow.core.history import History
 from nbflow.store.sqlite import SqliteStore
+from nbflow.viz.live import Follower
 
 WAIT = 60
+BEGINNINGS = 20
 ran: list[int] = []
 
 
@@ -69,6 +78,28 @@ def test_the_log_is_read_once(tmp_path: Path, calls: int, lines: int) -> None:
     assert sorted(ran) == list(range(calls - 3, calls))
     assert store.read == events
     store.close()
+
+
+@pytest.mark.parametrize("open_", [0, 3])
+def test_a_panel_reads_the_log_once(tmp_path: Path, open_: int) -> None:
+    """Whoever shows a run of another process waits for one reading of its log, not for two."""
+    store = Counting(tmp_path)
+    nbflow.configure(store=store)
+    events = written(store, 10, 500, open_=open_)
+    if not open_:
+        store.append("long", [RunClosed(events + 1, 2.0, "completed", 45)])
+        events += 1
+    run = nbflow.attach("long")
+    actions = run._actions()
+    store.read = 0
+    follower = Follower(store, run.id, picture=lambda *_: None, halted=actions.halted)
+    while not follower.step(3.0):
+        pass
+    assert follower.board.status == ("stopped" if open_ else "completed")
+    assert events <= store.read <= events + BEGINNINGS
+    store.read = 0
+    assert run.graph.status == follower.board.status
+    assert store.read <= events + BEGINNINGS
 
 
 def peak(store: SqliteStore) -> int:
