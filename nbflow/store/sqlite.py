@@ -323,9 +323,10 @@ class SqliteStore:
             if not page:
                 return
             for _, text, found in page:
-                for event in decoded(run, text, found, self._seal, self._file):
-                    if event.seq > after:
-                        yield event
+                events = decoded(run, text, found, self._seal, self._file)
+                if events and events[0].seq <= after:
+                    events = [event for event in events if event.seq > after]
+                yield from events
             after = page[-1][0]
 
     def runs(self, limit: int | None = None) -> list[RunRow]:

@@ -211,7 +211,9 @@ class Outline:
             self.sure = self.sure and len(self._settled) <= _GROUPS
         if event.after:
             self._groups[event.turn] = event.after
-        if deps:
+        if len(deps) == 1:  # by far the most frequent
+            self._count((self._activity[deps[0]], name, "data"))
+        elif deps:
             self._link({self._activity[dep]: None for dep in deps}, name, "data")
         if self._groups and (group := self._groups.get(event.turn)):
             self._control(event, group)
@@ -225,9 +227,13 @@ class Outline:
 
     def _link(self, sources: Iterable[str], target: str, kind: Any) -> None:
         for source in sources:
-            link = source, target, kind
-            self._links[link] = self._links.get(link, 0) + 1
-        self.sure = self.sure and len(self._links) <= _LINKS
+            self._count((source, target, kind))
+
+    def _count(self, link: Link) -> None:
+        known = self._links.get(link, 0)
+        self._links[link] = known + 1
+        if not known:
+            self.sure = self.sure and len(self._links) <= _LINKS
 
     def _started(self, event: CallStarted) -> None:
         self._retrying.discard(event.call)

@@ -97,6 +97,8 @@ class Stills:
         """
         if self._picture is None or not self.stale or self.busy:
             return
+        if self._board.outline is not None:  # a long log is being opened: soon there is more
+            return
         self._drawn = self._drawn or now
         if not closed and now - self._drawn < max(PICTURE, self._cost * _SHARE):
             return

@@ -109,6 +109,21 @@ def test_nothing_is_learnt_while_a_picture_is_drawn():
     assert drawn.statuses[-1] == "completed"
 
 
+def test_no_picture_is_drawn_of_a_log_that_is_being_opened(monkeypatch):
+    """Reading it would wait for the picture, and the picture would not be of the whole run."""
+    monkeypatch.setattr(reading, "_FIRST", 0.0)
+    monkeypatch.setattr(reading, "_LOOK", 0.0)
+    monkeypatch.setattr(reading, "_MOST", 48)
+    monkeypatch.setattr(stills, "PICTURE", 0.0)
+    monkeypatch.setattr(stills, "CALM", 0.0)
+    drawn = Drawn()
+    drawn.go.set()
+    follower = Follower(stored(simulate(revenue(200))), RUN, sink=Told(), picture=drawn)
+    follower.start()
+    assert follower.finished.wait(SECONDS)
+    assert drawn.statuses == ["completed"]
+
+
 def test_while_a_picture_is_drawn_the_follower_rests(monkeypatch):
     """With more to be read it goes on without a pause, but not while it may not read anything."""
     monkeypatch.setattr(reading, "_FIRST", 0.0)
@@ -116,8 +131,9 @@ def test_while_a_picture_is_drawn_the_follower_rests(monkeypatch):
     monkeypatch.setattr(reading, "_MOST", 48)
     monkeypatch.setattr(stills, "PICTURE", 0.0)
     monkeypatch.setattr(stills, "CALM", 0.0)
-    page, drawn, steps = Told(), Drawn(), queue.Queue[float]()
-    follower = Follower(stored(simulate(revenue(200))), RUN, sink=page, picture=drawn)
+    events = simulate(revenue(200))
+    store, page, drawn, steps = stored(events[:6]), Told(), Drawn(), queue.Queue[float]()
+    follower = Follower(store, RUN, sink=page, picture=drawn)
     step = follower.step
 
     def counted(now: float) -> bool:
@@ -126,7 +142,15 @@ def test_while_a_picture_is_drawn_the_follower_rests(monkeypatch):
         return step(now)
 
     monkeypatch.setattr(follower, "step", counted)
+    drawn.go.set()
     follower.start()
+    assert page.wait_for(lambda: drawn.statuses == ["running"])
+    drawn.go.clear()
+    drawn.begun.clear()
+    store.append(RUN, events[6:])
+    assert drawn.begun.wait(SECONDS)
+    while not steps.empty():
+        steps.get()
     times = [steps.get(timeout=SECONDS) for _ in range(4)]
     assert follower.board.behind
     assert times[-1] - times[0] >= 3 * live.PACE * 0.99
