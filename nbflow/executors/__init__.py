@@ -7,6 +7,7 @@ somebody asks for it.
 from __future__ import annotations
 
 import concurrent.futures
+import inspect
 import re
 from importlib import import_module
 from typing import Any, Final
@@ -78,6 +79,12 @@ def _named(name: str, options: dict[str, Any]) -> Executor:
 
 
 def _built(kind: Any, *args: Any, **options: Any) -> Executor:
+    takes = list(inspect.signature(kind).parameters)[len(args) :]
+    unknown = [name for name in options if name not in takes]
+    if unknown:
+        listed = ", ".join(takes) or "none at all"
+        message = f"{kind.__name__} takes no option {', '.join(unknown)}. Its options: {listed}"
+        raise DefinitionError(message)
     try:
         return kind(*args, **options)  # type: ignore[no-any-return]
     except TypeError as error:

@@ -452,6 +452,15 @@ def test_an_executor_that_there_is_not_fails_the_call(place: Any, behind: bool) 
         start(flow, place).result(WAIT)
 
 
+def test_an_option_that_a_place_does_not_take_is_told_with_those_it_takes() -> None:
+    """One sentence names the option, and all that there are."""
+    message = r"Processes takes no option workers. Its options: max_workers, chunk"
+    with pytest.raises(nbflow.DefinitionError, match=message):
+        nbflow.configure(on="processes", workers=3)
+    with pytest.raises(nbflow.DefinitionError, match="Inline takes no option max_workers"):
+        nbflow.configure(on="inline", max_workers=3)
+
+
 # -------------------------------------------------------------------- data
 
 
