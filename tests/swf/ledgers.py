@@ -79,6 +79,25 @@ def dying(ledger: str) -> None:
 
 
 @nbflow.activity
+def speaks(ledger: str, gate: str) -> str:
+    """Say something, wait for a file, and say something more; or end with the process."""
+    print("so far")
+    nbflow.context().progress(1, 2, "half")
+    note(ledger, "speaks")
+    while not Path(gate).exists():
+        time.sleep(0.02)
+    print("and so on", flush=True)
+    if Path(gate).read_text() == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "said"
+
+
+@nbflow.workflow
+def speaking(ledger: str, gate: str) -> str:
+    return speaks(ledger, gate).result()
+
+
+@nbflow.activity
 def gated(ledger: str, gate: str) -> str:
     """Run until there is a file."""
     note(ledger, f"gated{os.getpid()}")

@@ -18,10 +18,10 @@ import nbflow
 from nbflow.cli.app import main
 from nbflow.core.capture import capture
 from nbflow.core.errors import RunCancelled, WorkerDied
-from nbflow.core.events import CallScheduled, ChildStarted, RunClosed
+from nbflow.core.events import CallScheduled, CallWrote, ChildStarted, RunClosed
 from nbflow.running.config import settings
 from nbflow.running.remote import ServiceRun
-from nbflow.services.swf import Api, Domain, emulator, start_workflow
+from nbflow.services.swf import Api, Domain, emulator, run_events, start_workflow
 from nbflow.services.swf.blobs import Directory
 from nbflow.services.swf.crew import Crew, store_of
 from nbflow.services.swf.errors import Invalid
@@ -60,6 +60,34 @@ def test_a_worker_that_dies_fails_its_call_as_on_this_machine(service, tmp_path)
         run.result(60)
     assert [call.id for call in run.failed] == ["dies-1"]
     assert len(ledgers.lines(tmp_path / "ledger")) == 1
+
+
+def test_what_an_activity_says_is_heard_while_it_runs(service, tmp_path):
+    """Words and progress are there before its end, and nothing is left of the files after it."""
+    gate = tmp_path / "gate"
+    run = begun(service, ledgers.speaking, str(tmp_path / "ledger"), str(gate))
+    until(lambda: run.output() == "speaks-1 | so far\n", 90)
+    (box,) = until(lambda: [node for node in run.graph.nodes if node.total])
+    assert (box.done, box.total, box.details) == (1, 2, "half")
+    assert run.status == "running"
+    gate.write_text("go")
+    assert run.result(60) == "said"
+    assert run.output("speaks-1") == "so far\nand so on\n"
+    until(lambda: not list(service.aloud.glob("*")), 30)
+
+
+def test_what_was_said_by_a_process_that_died_is_kept(service, tmp_path):
+    """Who reads the history from elsewhere finds it with the failure."""
+    gate = tmp_path / "gate"
+    run = begun(service, ledgers.speaking, str(tmp_path / "ledger"), str(gate))
+    until(lambda: run.output() == "speaks-1 | so far\n", 90)
+    gate.write_text("die")
+    with pytest.raises(WorkerDied, match="SIGKILL"):
+        run.result(60)
+    assert run.output("speaks-1").startswith("so far\n")
+    words = [e.text for e in run_events(service.execution(run.id), blobs=service.store())
+             if isinstance(e, CallWrote)]  # fmt: skip
+    assert "".join(words).startswith("so far\n")
 
 
 def test_an_activity_is_ended_with_the_run_that_is_cancelled(service, tmp_path):

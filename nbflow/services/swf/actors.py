@@ -353,13 +353,16 @@ class ActivityWorker(Actor):
             reason = f"the result is no text, but a {type(result).__name__}"
         return lambda: self.fail(task, f"Invalid: {reason}")
 
-    def _beating(self, task: ActivityTask, over: threading.Event) -> threading.Thread | None:
+    def _beating(
+        self, task: ActivityTask, over: threading.Event, every: float | None = None
+    ) -> threading.Thread | None:
         """Give signs of life from a thread of its own until `over`."""
-        if self.heartbeat is None:
+        pause = self.heartbeat if every is None else every
+        if pause is None:
             return None
 
         def beats() -> None:
-            while not over.wait(self.heartbeat) and not task.gone.is_set():
+            while not over.wait(pause) and not task.gone.is_set():
                 try:
                     self.beat(task)
                 except SwfError as error:

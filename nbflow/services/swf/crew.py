@@ -32,7 +32,8 @@ from nbflow.services.swf.errors import Invalid, SwfError, Throttled, Unreachable
 from nbflow.services.swf.events import HistoryEvent, parse
 from nbflow.services.swf.flowdecider import WorkflowDecider
 from nbflow.services.swf.flows import defined
-from nbflow.services.swf.flowworker import Around, WorkflowWorker
+from nbflow.services.swf.flowworker import Around, WorkflowWorker, fitting
+from nbflow.services.swf.meanwhile import left, place_of, remove
 from nbflow.services.swf.sealing import KeySeal
 from nbflow.services.swf.shipping import Code, code_of, imported
 from nbflow.services.swf.tasks import ActivityTask, DecisionTask
@@ -73,6 +74,8 @@ class Crew:
         grace: Seconds that activities under way get to end when they are asked to.
         before: Functions that are called before each attempt, by their dotted names.
         after: Functions that are called after each attempt, likewise.
+        aloud: The directory where those who look on from this machine find what activities say
+            while they run; "" for none.
     """
 
     domain: str
@@ -91,6 +94,7 @@ class Crew:
     grace: float = 70.0
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    aloud: str = ""
 
     def write(self) -> str:
         """Give it as a line of JSON."""
@@ -273,6 +277,7 @@ class CrewWorker(WorkflowWorker):
             blobs=crew.store(),
             heartbeat=crew.lost_after / _BEATS,
             around=_around(crew),
+            aloud=crew.aloud,
         )
         self._codes = Codes(domain, crew.store(), crew.names)
         self._tell = tell
@@ -291,7 +296,8 @@ class CrewWorker(WorkflowWorker):
             raise  # it may well be had the next time: the activity is given out again
         except NbflowError as error:
             self._trouble = error
-        self._tell({"run": name, "busy": {"token": token, "id": task.id}})
+        run_id = task.execution.run_id
+        self._tell({"run": name, "busy": {"token": token, "id": task.id, "run_id": run_id}})
         return super().outcome(task)
 
     def _activity(self, kind: TypeName) -> Any:
@@ -359,10 +365,14 @@ def answer_for_the_dead(api: Api, crew: Crew, busy: dict[str, Any], run: str, ho
     died = WorkerDied(f"the process of {task} ended while it ran: {how}")
     # Which call and attempt it was, whoever reads it knows by the history.
     failed = CallFailed(0, 0.0, task, 1, Failure.of(died))
-    text = Texts(run, crew.store(), KeySeal()).write(f"error 1 {task}", failed)
+    run_id = str(busy.get("run_id", ""))
+    wrote = left(crew.aloud, run_id, task) if crew.aloud else []
+    text = fitting(Texts(run, crew.store(), KeySeal()), f"error 1 {task}", failed, wrote)
     api.call(
         "RespondActivityTaskFailed",
         taskToken=token,
         reason=f"WorkerDied: {how}"[:256],
         details=text,
     )
+    if crew.aloud:
+        remove(place_of(crew.aloud, run_id, task))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nbflow.core.activity import Activity
-from nbflow.core.errors import NbflowError
+from nbflow.core.errors import ActivityCancelled, NbflowError
 from nbflow.core.events import (
     CallFailed,
     CallScheduled,
@@ -17,22 +20,26 @@ from nbflow.core.events import (
     Report,
 )
 from nbflow.core.failure import Failure
-from nbflow.core.redact import redact
 from nbflow.core.seals import Seal
 from nbflow.engine import streams
 from nbflow.engine.job import Answer, Code, Job, no_blobs, run_job
 from nbflow.services.swf.actors import ActivityWorker, persisting
 from nbflow.services.swf.blobs import Blobs
+from nbflow.services.swf.codec.records import LIVELY, flag
 from nbflow.services.swf.codec.texts import Texts
 from nbflow.services.swf.domains import Domain
-from nbflow.services.swf.errors import Invalid
+from nbflow.services.swf.errors import Invalid, SwfError
+from nbflow.services.swf.meanwhile import Speaker, place_of
 from nbflow.services.swf.sealing import KeySeal
 from nbflow.services.swf.tasks import ActivityTask, shortened
 from nbflow.services.swf.wire import TypeName
 
 if TYPE_CHECKING:
-    from nbflow.engine.output import Transcript
+    from nbflow.engine.output import Piece
 
+_log = logging.getLogger(__name__)
+_BEATS: Final = 3
+_PACE: Final = 10.0
 Around = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Puts something around a function."""
 
@@ -47,7 +54,10 @@ class WorkflowWorker(ActivityWorker):
             not run: the attempt fails and says so.
         blobs: Where texts go that are too long for SWF.
         identity: What histories say of it.
-        heartbeat: Seconds between two signs of life.
+        heartbeat: Seconds between two signs of life that the worker gives by itself; None: there
+            are those alone that the code of the activity gives.
+        aloud: The directory where those who look on find what activities write and how far they
+            say they are, while they run; "" for nowhere.
         around: Puts functions around each attempt, see `nbflow.engine.around`.
     """
 
@@ -61,11 +71,31 @@ class WorkflowWorker(ActivityWorker):
         identity: str | None = None,
         heartbeat: float | None = None,
         around: Around | None = None,
+        aloud: str = "",
     ) -> None:
         super().__init__(domain, task_list, identity=identity, heartbeat=heartbeat)
         self._known = {activity.name: activity for activity in activities}
         self._blobs, self._around = blobs, around
         self._seal: Seal = KeySeal()
+        self._aloud = aloud
+        self._running: Job | None = None
+        self._speaker: Speaker | None = None
+
+    def step(self) -> bool:
+        """See `ActivityWorker.step`."""
+        try:
+            return super().step()
+        finally:
+            speaker, self._speaker, self._running = self._speaker, None, None
+            if speaker is not None:
+                speaker.drop()
+
+    def beat(self, task: ActivityTask, details: str | None = None) -> bool:
+        """See `ActivityWorker.beat`; the code of the activity can tell that it is to give up."""
+        asked = super().beat(task, details)
+        if (asked or task.gone.is_set()) and self._running is not None:
+            self._running.dropped = True
+        return asked
 
     def perform(self, task: ActivityTask) -> str | None:
         """Run an activity that is not of a workflow of nbflow: with its input as it is."""
@@ -87,9 +117,42 @@ class WorkflowWorker(ActivityWorker):
             job = self._job(task, asked, int(note.words[1]), inputs)
         except NbflowError as error:
             return self._failing(task, texts, CallFailed(0, 0.0, task.id, 1, Failure.of(error)))
-        with streams.recording(job, streams.rules()) as recorder:
+        limit = float(flag(frozenset(note.words), LIVELY) or 0)
+        with self._lively(task, limit), streams.recording(job, streams.rules()) as recorder:
+            self._running, speaker = job, self._speaking(task, recorder, limit)
             answer = run_job(job, self.identity, shared=False)
-        return self._said(task, texts, job, answer, _written(job, recorder.words))
+        wrote = _written(job, speaker.end())
+        if task.cancel_requested.is_set() and _gave_up(answer):
+            return lambda: self.cancel(task, "it gave up")
+        return self._said(task, texts, job, answer, wrote)
+
+    @contextmanager
+    def _lively(self, task: ActivityTask, limit: float) -> Iterator[None]:
+        """Give signs of life more often, where the activity's own limit asks for that."""
+        every, over = limit / _BEATS, threading.Event()
+        wanted = limit and self.heartbeat is not None and every < self.heartbeat
+        thread = self._beating(task, over, every) if wanted else None
+        try:
+            yield
+        finally:
+            over.set()
+            if thread is not None:
+                thread.join()
+
+    def _speaking(self, task: ActivityTask, recorder: streams.Recorder, limit: float) -> Speaker:
+        """Have what an attempt says heard while it runs."""
+
+        def sign(details: str) -> None:
+            try:
+                self.beat(task, details)
+            except SwfError as error:
+                _log.warning("no sign of life for %s: %s", task.id, error)
+
+        path = place_of(self._aloud, task.execution.run_id, task.id) if self._aloud else None
+        pace = limit / _BEATS if limit else self.heartbeat or _PACE
+        speaker = self._speaker = Speaker(recorder, path, sign, pace)
+        vars(recorder)["beat"] = speaker.beat  # where an attempt's signs of life go
+        return speaker
 
     def _activity(self, kind: TypeName) -> Activity[..., Any]:
         found = self._known.get(kind.name)
@@ -130,7 +193,7 @@ class WorkflowWorker(ActivityWorker):
         report: Report = answer.report
         done = CallSucceeded(0, 0.0, job.call, job.attempt, answer.result, *report)
         try:
-            text = _fitting(texts, f"result {job.attempt} {task.id}", done, wrote)
+            text = fitting(texts, f"result {job.attempt} {task.id}", done, wrote)
         except NbflowError as error:
             error.add_note("The activity ran to its end, so its side effects have happened.")
             lost = Failure.of(error)
@@ -148,23 +211,24 @@ class WorkflowWorker(ActivityWorker):
         error = failed.error
         words = f"error {failed.attempt} {task.id}"
         try:
-            text = _fitting(texts, words, failed, wrote)
+            text = fitting(texts, words, failed, wrote)
         except NbflowError:
             # Nowhere to keep all of it: what it was, and what it said as far as there is room.
             short = replace(error, pickled=None, frames=(), message=shortened(error.message, 4000))
-            text = _fitting(texts, words, failed._replace(error=short), wrote)
+            text = fitting(texts, words, failed._replace(error=short), wrote)
         return lambda: self.fail(task, f"{error.kind}: {error.message}", text)
 
 
-def _written(job: Job, words: Transcript | None) -> list[CallWrote]:
+def _gave_up(answer: Answer) -> bool:
+    return answer.error is not None and answer.error.matches(ActivityCancelled)
+
+
+def _written(job: Job, pieces: Iterable[Piece]) -> list[CallWrote]:
     """Give what an attempt has printed and logged, as events."""
-    pieces = words.end() if words is not None else []
-    return [
-        CallWrote(0, 0.0, job.call, job.attempt, channel, redact(text)) for channel, text in pieces
-    ]
+    return [CallWrote(0, 0.0, job.call, job.attempt, *piece) for piece in pieces]
 
 
-def _fitting(texts: Texts, words: str, end: Event, wrote: Sequence[CallWrote]) -> str:
+def fitting(texts: Texts, words: str, end: Event, wrote: Sequence[CallWrote]) -> str:
     """Write how an attempt ended, with as much of what it wrote as there is room for.
 
     Raises:

@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from nbflow.core.errors import RunNotFound
-from nbflow.core.events import Event
+from nbflow.core.events import CallStarted, CallWrote, Event
 from nbflow.services.swf.codec.reading import Reader
+from nbflow.services.swf.codec.records import Attempt
 from nbflow.services.swf.codec.texts import Note, Texts
 from nbflow.services.swf.errors import DoesNotExist
 from nbflow.services.swf.events import HistoryEvent, parsed
 from nbflow.services.swf.executions import WorkflowExecution
+from nbflow.services.swf.meanwhile import Heard, beyond
 from nbflow.store.unbroken import Unbroken
 
 SOONEST: Final = 0.2
@@ -28,18 +30,26 @@ LATEST: Final = 5.0
 """...and at one in which nothing happens."""
 _GROWTH: Final = 1.5
 _PAGE: Final = 50
+_ENDS: Final = frozenset(
+    f"ActivityTask{how}" for how in ("Completed", "Failed", "TimedOut", "Canceled")
+)
 
 
 class Watched(Reader):
     """Reads a history for somebody who looks on."""
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, heard: Heard | None = None) -> None:
         super().__init__(texts)
+        self._heard = heard
+        self._begun_here: set[tuple[str, int]] = set()
+        self._looked = 0
         self._deciding = False
         self.onward = ""
         self.born: dict[str, str] = {}
 
     def _take(self, event: HistoryEvent) -> None:
+        if event.kind in _ENDS:
+            self._hear_out(event)
         super()._take(event)
         if event.kind == "WorkflowExecutionContinuedAsNew":
             self.onward = event.new_execution_run_id
@@ -57,6 +67,34 @@ class Watched(Reader):
         self._see(self.started if self._deciding else self.last)
         return self.log
 
+    def listen(self) -> None:
+        """Take in what attempts that are under way have said since the last time."""
+        if self._heard is None or self.closed:
+            return
+        for event in self.log[self._looked :]:
+            if isinstance(event, CallStarted):
+                self._begun_here.add((event.call, event.attempt))
+        self._looked = len(self.log)
+        for attempt in self.open.values():
+            if (attempt.call, attempt.number) in self._begun_here:
+                for said in self._heard.news(attempt.task, attempt.call, attempt.number):
+                    self._add(said.at, said)
+
+    def _hear_out(self, event: HistoryEvent) -> None:
+        """Take in what an attempt has said until its end, as far as that is found here."""
+        attempt = self._attempts.get(event.scheduled_event_id)
+        if self._heard is None or attempt is None:
+            return
+        self._begun_here.discard((attempt.call, attempt.number))
+        for said in self._heard.news(attempt.task, attempt.call, attempt.number):
+            self._tell(event, said)
+
+    def _wrote(self, event: HistoryEvent, attempt: Attempt, note: Note) -> None:
+        """See `Reader`; what was heard while the attempt ran is in the log already."""
+        told = 0 if self._heard is None else self._heard.told.pop(attempt.task, 0)
+        wrote = [each for each in note.events[1:] if isinstance(each, CallWrote)]
+        super()._wrote(event, attempt, note._replace(events=(note.events[0], *beyond(wrote, told))))
+
 
 class ExecutionLog:
     """The log of one execution, of however many who read it.
@@ -66,6 +104,7 @@ class ExecutionLog:
         texts: Reads what is in its texts.
         pace: Seconds between two looks at a history that changes, and at one that does not.
         clock: Gives seconds.
+        heard: Has what attempts say while they run; None: that is known at their ends.
 
     Attributes:
         polls: How often the service was asked.
@@ -78,9 +117,10 @@ class ExecutionLog:
         *,
         pace: tuple[float, float] = (SOONEST, LATEST),
         clock: Callable[[], float] = time.monotonic,
+        heard: Heard | None = None,
     ) -> None:
         self.execution, self.polls = execution, 0
-        self._reader = Watched(texts)
+        self._reader = Watched(texts, heard)
         self._clock = clock
         self._soonest, self._latest = pace
         self._pause, self._due = self._soonest, 0.0
@@ -136,7 +176,10 @@ class ExecutionLog:
         with self._lock:
             if not self._reader.closed and self._clock() >= self._due:
                 self._refresh()
-            known = self._reader.settled()[after:]
+            self._reader.settled()
+            with Unbroken():
+                self._reader.listen()
+            known = self._reader.log[after:]
         return iter(known)
 
     def whole(self) -> Iterator[Event]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from nbflow.core.errors import RunNotFound
@@ -12,6 +13,7 @@ from nbflow.services.swf.codec.texts import Texts, execution_id
 from nbflow.services.swf.domains import Domain
 from nbflow.services.swf.executions import WorkflowExecution
 from nbflow.services.swf.following import ExecutionLog
+from nbflow.services.swf.meanwhile import Heard
 from nbflow.services.swf.sealing import KeySeal
 
 _PARTS: Final = 3
@@ -29,6 +31,7 @@ class Logs:
         domain: Gives a domain, by which the service is reached.
         blobs: Gives the store of what is too long for SWF.
         pace: See `ExecutionLog`.
+        aloud: The directory of what activities say while they run; None: there is none.
     """
 
     def __init__(
@@ -36,7 +39,9 @@ class Logs:
         domain: Callable[[], Domain],
         blobs: Callable[[], Blobs | None],
         pace: tuple[float, float],
+        aloud: Path | None = None,
     ) -> None:
+        self._aloud = aloud
         self._domain, self._blobs, self._pace = domain, blobs, pace
         self._logs: dict[str, ExecutionLog] = {}
         self._lock = threading.Lock()
@@ -64,7 +69,13 @@ class Logs:
             api=domain.api, domain=domain, workflow_id=parts[1], run_id=parts[2]
         )
         texts = Texts(parts[1], self._blobs(), KeySeal())
-        return ExecutionLog(execution, texts, pace=self._pace)
+        heard = None if self._aloud is None else Heard(self._aloud, parts[2])
+        return ExecutionLog(execution, texts, pace=self._pace, heard=heard)
+
+    def forget(self, run: str) -> None:
+        """Remove what the activities of a run said while they ran: it is over."""
+        if self._aloud is not None:
+            Heard(self._aloud, run.split("/", _PARTS - 1)[-1]).forget()
 
     def all(self) -> list[ExecutionLog]:
         """Give those that were asked for so far."""

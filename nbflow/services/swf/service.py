@@ -81,7 +81,9 @@ class SwfService(Telling):
         self.simulation = Simulation(self.home / "emulator") if self.options.simulate else None
         self._domain: Domain | None = None
         pace = (0.1, 1.0) if self.options.simulate else (0.2, 5.0)
-        self.logs = Logs(self.domain, self.store, pace)
+        self.aloud = (self.home / "aloud").absolute()
+        """Where what activities say while they run is, for those who look on from this machine."""
+        self.logs = Logs(self.domain, self.store, pace, self.aloud)
         self.attends = True
         """Whether runs that are started, or go on, are driven from here at once."""
         self._attended: dict[str, Attendance] = {}
@@ -195,6 +197,7 @@ class SwfService(Telling):
             grace=10.0 if not options.task_list else 70.0,
             before=tuple((options.middleware or {}).get("before", ())),
             after=tuple((options.middleware or {}).get("after", ())),
+            aloud=str(self.aloud),
         )
 
     def _attend(self, note: RunNote) -> None:
@@ -270,6 +273,7 @@ class SwfService(Telling):
             (closed,) = log.known(log.length - 1)
             status = closed.status if isinstance(closed, RunClosed) else "continued"
             self.notes.close(run, status, closed.at)
+            self.logs.forget(run)
 
     def _over(self, chain: Chain) -> bool:
         """Whether a run that is driven from here is over, and what it goes on in as well."""

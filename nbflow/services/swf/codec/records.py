@@ -25,6 +25,8 @@ CLOSE: Final = "close="
 """Says of a child what becomes of it when its parent ends."""
 WATCHED: Final = "watched"
 """Says of a call that its heartbeat time-out is the decider's, and so means a lost worker."""
+LIVELY: Final = "heartbeat="
+"""Says of an attempt how many seconds may pass without a sign of life, where its activity does."""
 LOST: Final = 20
 """A call that has lost so many workers is not given to another one unasked."""
 

@@ -26,7 +26,7 @@ from nbflow.services.swf.batches import DECISIONS
 from nbflow.services.swf.codec.family import Family, Former
 from nbflow.services.swf.codec.members import FUNCTION, KEPT, LIMITS, given_to, timer_of, type_of
 from nbflow.services.swf.codec.reading import Reader
-from nbflow.services.swf.codec.records import AT, CLOSE, JUDGED, KNOWN, WATCHED, flag
+from nbflow.services.swf.codec.records import AT, CLOSE, JUDGED, KNOWN, LIVELY, WATCHED, flag
 from nbflow.services.swf.codec.rules import Rule
 from nbflow.services.swf.codec.texts import execution_id, task_id
 from nbflow.services.swf.codec.values import as_json
@@ -246,7 +246,7 @@ class Writer(Family):
             activity_type=type_of(activity),
             activity_id=task,
             control=control,
-            input=self.texts.write(f"work {number} {task}", asked, *inputs),
+            input=self.texts.write(_work(number, task, activity), asked, *inputs),
             **self._options(activity),
         )
 
@@ -345,7 +345,9 @@ class Writer(Family):
         again: dict[str, Any] = {
             "activity_id": task,
             "control": control,
-            "input": self.texts.write(f"work {number} {task}", *note.events),
+            "input": self.texts.write(
+                " ".join(("work", str(number), *note.words[2:-1], task)), *note.events
+            ),
         }
         same = {name: read(attributes[m]) for name, m in KEPT.items() if m in attributes}
         yield ScheduleActivityTask(**same, **again)
@@ -383,3 +385,9 @@ class Writer(Family):
         error = command.error
         reason = f"{error.kind}: {error.message}" if error is not None else "failed"
         return FailWorkflowExecution(reason=shortened(reason, REASON), details=text)
+
+
+def _work(number: int, task: str, activity: Activity[..., Any]) -> str:
+    """Give the words of an attempt's input."""
+    limit = activity.settings.heartbeat_timeout
+    return f"work {number} {task}" if limit is None else f"work {number} {LIVELY}{limit:g} {task}"
