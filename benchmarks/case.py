@@ -46,6 +46,14 @@ class Measured:
         return min(self.seconds)
 
     @property
+    def quartiles(self) -> tuple[float, float]:
+        """Between which the middle half of the repeats lies."""
+        if len(self.seconds) < 2:
+            return self.median, self.median
+        low, _, high = statistics.quantiles(self.seconds, n=4, method="inclusive")
+        return low, high
+
+    @property
     def busy(self) -> float:
         """The median of the processor time."""
         return statistics.median(self.cpu)

@@ -4,7 +4,8 @@
     python benchmarks/overhead.py --quick         nbflow and the floor only, writes nothing
 
 Every case runs in a process of its own, one after the other. The floor is measured again before
-and after every other case, so that a machine that becomes slower meanwhile does both harm alike.
+and after every other case, so that a machine that becomes slower meanwhile does both harm alike;
+and so is the smallest N around every case of the largest, for what a call costs among many.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ HERE = Path(__file__).resolve().parent
 SIZES = (1_000, 10_000, 100_000)
 QUICK_SIZES = (1_000, 10_000)
 QUICK_SYSTEMS = (FLOOR, "submit", "nbflow-memory", "nbflow-sqlite")
+SMALL = 10
+"""So many times more often is a case of less than 10,000 calls repeated: it lasts milliseconds."""
 GRACE = 30.0
 """Seconds beside the limit for imports, warming up, checks and the end of a case's process."""
 
@@ -72,17 +75,29 @@ class Bench:
 
     def _group(self, shape: str, n: int) -> None:
         """Measure all systems at one shape and N, and the floor around each of them."""
-        floors = [self._spawn(FLOOR, shape, n)]
+        floors = [self._paired(FLOOR, shape, n)]
         for name in (s for s in self.systems if shape in SYSTEMS[s].shapes):
             key = Key(name, shape, n)
             problem = self._why_not(name, shape, n)
             if problem:
                 self.results.times[key] = Measured(problem=problem)
                 continue
-            self.results.times[key] = self._spawn(name, shape, n)
-            floors.append(self._spawn(FLOOR, shape, n))
+            self.results.times[key] = self._paired(name, shape, n)
+            floors.append(self._paired(FLOOR, shape, n))
             self.results.around[key] = _merged(floors[-2:])
         self.results.times[Key(FLOOR, shape, n)] = _merged(floors)
+
+    def _paired(self, name: str, shape: str, n: int) -> Measured:
+        """Measure a case; if it is of the largest N, the smallest just before and after it, too."""
+        small = self.sizes[0]
+        if n != self.sizes[-1] or n == small:
+            return self._spawn(name, shape, n)
+        before = self._spawn(name, shape, small)
+        found = self._spawn(name, shape, n)
+        known = self.results.smallest.get(Key(name, shape, n), Measured())
+        parts = [known, before, self._spawn(name, shape, small)]
+        self.results.smallest[Key(name, shape, n)] = _merged(parts)
+        return found
 
     def _memory(self, name: str, shape: str) -> None:
         """Measure memory at the largest N that the system could do."""
@@ -105,7 +120,7 @@ class Bench:
 
     def _spawn(self, name: str, shape: str, n: int, *, memory: bool = False) -> Measured:
         """Measure a case in a fresh process."""
-        repeats = 3 * self.repeats if n < SIZES[1] else self.repeats
+        repeats = SMALL * self.repeats if n < SIZES[1] else self.repeats
         case = [name, shape, str(n), str(repeats), str(self.limit), "memory" if memory else "time"]
         command = [sys.executable, str(HERE / "overhead.py"), "--case", *case]
         found = _run(command, self.limit + GRACE)
@@ -161,7 +176,7 @@ def _options() -> argparse.Namespace:
     add("--systems", nargs="+", choices=list(SYSTEMS), metavar="SYSTEM", help=f"some of {names}")
     add("--shapes", nargs="+", choices=list(SHAPES), default=list(SHAPES), help="which graphs")
     add("--sizes", nargs="+", type=int, metavar="N", help="numbers of calls")
-    add("--repeats", type=int, default=3, help="of a case; three times as many below 10,000 calls")
+    add("--repeats", type=int, default=3, help="of a case; ten times as many below 10,000 calls")
     add("--limit", type=float, default=120.0, help="seconds that a case may take")
     add("--output", type=Path, help="file to write; RESULTS.md unless --quick")
     add("--quick", action="store_true", help="nbflow and the floor, up to 10,000 calls")
@@ -176,7 +191,7 @@ def _bench(options: argparse.Namespace) -> Bench:
     before = report.load()
 
     def text(results: Results) -> str:
-        return report.markdown(results, options.repeats, options.limit, before)
+        return report.markdown(results, (options.repeats, SMALL), options.limit, before)
 
     return Bench(
         systems=[name for name in asked if name != FLOOR and _installed(name)],

@@ -39,12 +39,14 @@ class Results:
     Attributes:
         times: The time of each case; for the floor, of all its runs.
         around: The floor just before and just after each case of another system.
+        smallest: The smallest N just before and just after each case of the largest.
         memory: The memory of each system and shape, at the largest N that it could do.
         missing: Systems that are not installed.
     """
 
     times: dict[Key, Measured] = field(default_factory=dict)
     around: dict[Key, Measured] = field(default_factory=dict)
+    smallest: dict[Key, Measured] = field(default_factory=dict)
     memory: dict[Key, Measured] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
@@ -64,9 +66,15 @@ class Results:
         sizes = [k.n for k in self.times if k[:2] == (system, shape) and self.ok(k)]
         if len(sizes) < 2:
             return None
-        small, large = min(sizes), max(sizes)
-        cost = [getattr(self.times[system, shape, n], what) / n for n in (small, large)]
-        return cost[1] / cost[0]
+        small, large = Key(system, shape, min(sizes)), Key(system, shape, max(sizes))
+        beside = self.smallest.get(large)
+        few = beside if beside is not None and beside.seconds else self.times[small]
+        return getattr(self.times[large], what) / large.n / (getattr(few, what) / small.n)
+
+    def beside(self, system: str, shape: str) -> float | None:
+        """Give the growth of a system over that of the floor, or None."""
+        own, floor = self.growth(system, shape), self.growth(FLOOR, shape)
+        return None if own is None or floor is None else own / floor
 
     def a_call(self, system: str, shape: str) -> tuple[int, float] | None:
         """Give N and the kilobytes a call that memory grew by, or None."""
@@ -185,18 +193,21 @@ def _number(value: float | None, digits: int = 2) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
 
 
-_COLUMNS = ("median", "best", "CPU", "GC", "x floor", "x best", "x CPU", "repeats")
+_COLUMNS = ("median", "quartiles", "best", "CPU", "GC", "x floor", "x best", "x CPU", "repeats")
 
 
 def _row(results: Results, key: Key) -> list[str]:
     found, title = results.times[key], SYSTEMS[key.system].title
     if not found.seconds:
         return [title, found.problem.partition(":")[0], *[""] * (len(_COLUMNS) - 1)]
-    costs = (found.median, found.best, found.busy, median(found.garbage))
+    costs = (found.best, found.busy, median(found.garbage))
+    spread = [_number(micros(seconds, key.n), 1) for seconds in found.quartiles]
     ratios = [results.ratio(key, what) for what in ("median", "best", "busy")]
     return [
         title,
-        *[_number(cost / key.n * 1e6, 1) for cost in costs],
+        _number(micros(found.median, key.n), 1),
+        " to ".join(spread),
+        *[_number(micros(cost, key.n), 1) for cost in costs],
         *["1" if key.system == FLOOR else _number(ratio) for ratio in ratios],
         str(len(found.seconds)),
     ]
@@ -208,15 +219,19 @@ def _shape(results: Results, shape: str) -> list[str]:
         keys = [Key(name, shape, n) for name in results.systems()]
         rows = [_row(results, key) for key in keys if key in results.times]
         lines += [*_table([f"{shape}, {n:,} calls", *_COLUMNS], rows), ""]
-    head = [f"{shape}, as N grows", "growth", "without GC", "KB a call", "measured at"]
+    head = [f"{shape}, as N grows", *_SCALE]
     systems = [name for name in results.systems() if shape in SYSTEMS[name].shapes]
     return [*lines, *_table(head, [_scale(results, name, shape) for name in systems]), ""]
+
+
+_SCALE = ("growth", "x floor's", "CPU growth", "without GC", "KB a call", "measured at")
 
 
 def _scale(results: Results, system: str, shape: str) -> list[str]:
     memory = results.a_call(system, shape)
     n, kilobytes = memory or (None, None)
-    growth = [_number(results.growth(system, shape, what)) for what in ("median", "own")]
+    wall, cpu, own = (results.growth(system, shape, what) for what in ("median", "busy", "own"))
+    growth = [_number(value) for value in (wall, results.beside(system, shape), cpu, own)]
     return [SYSTEMS[system].title, *growth, _number(kilobytes), f"{n:,}" if n else ""]
 
 
@@ -256,7 +271,7 @@ one after the other: it warms up with a small graph, collects garbage, then meas
 call that is asked for to the last result, several times. nbflow's log must then hold the whole
 graph, and a bar of the profile for every call.
 
-- *median*, *best*: microseconds a call.
+- *median*, *best*: microseconds a call; half of the repeats lie between the *quartiles*.
 - *CPU*: processor time of the case's own process, likewise, median.
 - *GC*: what Python's cyclic garbage collector took, likewise. It looks again and again at all that
   is kept, so it is why a call costs more among many, on the bare pool, too.
@@ -264,7 +279,9 @@ graph, and a bar of the profile for every call.
   floor's own line shows all its runs of this table).
 - *x best*, *x CPU*: the same of the best times and of the processor times, which suffer less from
   what else the machine does.
-- *growth*: the median for a call at the largest N over that at the smallest.
+- *growth*: the median for a call at the largest N over that at the smallest, measured just before
+  and just after it; *x floor's* is that over the growth of the floor, and *CPU growth* the same of
+  the processor times.
 - *without GC*: the same, less the collector's part.
 - *KB a call*: what the process's peak of resident memory grew by, in one more process that runs
   the graph once."""
@@ -285,8 +302,9 @@ def _unmeasured(results: Results) -> list[str]:
     ]
 
 
-def markdown(results: Results, repeats: int, limit: float, before: float) -> str:
-    """Give the whole report."""
+def markdown(results: Results, repeats: tuple[int, int], limit: float, before: float) -> str:
+    """Give the whole report; `repeats` of a case, and how many times more of a small one."""
+    usual, small = repeats
     lines = [
         "# What a call costs",
         "",
@@ -294,7 +312,7 @@ def markdown(results: Results, repeats: int, limit: float, before: float) -> str
         "",
         *_machine(before),
         f"- versions: {_versions(results.systems()) or 'none'}{_revision()}",
-        f"- repeats: {repeats} ({3 * repeats} below 10,000 calls); a case may take {limit:g} s",
+        f"- repeats: {usual} ({small * usual} below 10,000 calls); a case may take {limit:g} s",
         "",
         "## How it was measured",
         "",

@@ -34,8 +34,10 @@ def dag(out: Screen, run: str | None, output: str | None, lines: int) -> None:
     graph = run_of(run).graph
     if output:
         out.show(_saved(graph, output))
-    elif out.form in {"json", "jsonl"}:
+    elif out.form == "json":
         click.echo(graph.to_json())
+    elif out.form == "jsonl":
+        click.echo(json.dumps(json.loads(graph.to_json())))  # on one line
     elif out.form in {"csv", "tsv"}:
         rows = [tuple(edge[name] for name in EDGE_COLUMNS) for edge in edge_dicts(graph)]
         out.show(Table(tuple(Column(name) for name in EDGE_COLUMNS), rows))
@@ -155,8 +157,11 @@ def compare(out: Screen, first: str, second: str, output: str | None) -> None:
     found = nbflow.compare(run_of(first), run_of(second))
     if output:
         out.show(_saved(found, output))
-    elif out.form in {"json", "jsonl"}:
+    elif out.form == "json":
         click.echo(json.dumps(plain(found.to_dict()), indent=2))
+    elif out.form == "jsonl":
+        for call in found.to_dict()["calls"]:
+            click.echo(json.dumps(plain(call)))
     elif out.form in {"csv", "tsv"}:
         click.echo(
             found.to_pandas().to_csv(index=False, sep="," if out.form == "csv" else "\t"), nl=False

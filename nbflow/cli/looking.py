@@ -22,6 +22,7 @@ from nbflow.cli.output import (
 )
 from nbflow.running.config import settings
 from nbflow.running.run import Run
+from nbflow.running.selecting import none_fits, selected
 
 _STATUSES = ("running", "stopped", "completed", "failed", "cancelled", "continued")
 _RUN_COLUMNS = (
@@ -47,18 +48,13 @@ def runs(last: int, every: bool, status: tuple[str, ...], workflow: str | None) 
     One that is not over, and that no process drives, is "stopped": it waits for nbflow resume.
     """
     found = nbflow.runs(None)
-    kept = [
-        row
-        for row in found
-        if (not status or row.status in status) and (workflow is None or row.workflow == workflow)
-    ]
+    kept = selected(found, status=status, workflow=workflow, last=None if every else last)
     rows = [
         (r.run, r.workflow, r.status, r.on, r.created, r.closed and r.closed - r.created)
-        for r in (kept if every else kept[:last])
+        for r in kept
     ]
     where = getattr(settings.open_store(), "path", "the store")
-    empty = f"no runs in {where} yet" if not found else f"none of the {len(found)} runs in {where}"
-    return Table(_RUN_COLUMNS, rows, empty)
+    return Table(_RUN_COLUMNS, rows, none_fits(found, where))
 
 
 def record(run: Run[Any]) -> Record:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Self
 
 from nbflow.core.fingerprint import digest
@@ -56,22 +56,24 @@ class Key:
         code: What its code is: all parts that it reaches.
         inputs: What it is given: arguments, and what it declares besides.
         notes: What was not quite as it should be.
+        coded: The digest of the code's parts, where it is known already.
     """
 
     activity: str
     code: dict[str, Part]
     inputs: dict[str, Part]
     notes: tuple[str, ...] = ()
+    coded: str = field(default="", compare=False)
 
     @property
     def code_digest(self) -> str:
         """Of the code."""
-        return _digest(self.code)
+        return self.coded or digest_of_parts(self.code)
 
     @property
     def inputs_digest(self) -> str:
         """Of the inputs."""
-        return _digest(self.inputs)
+        return digest_of_parts(self.inputs)
 
     @property
     def text(self) -> str:
@@ -97,7 +99,8 @@ def _parts(found: dict[str, list[str]]) -> dict[str, Part]:
     return {name: Part(*part) for name, part in found.items()}
 
 
-def _digest(parts: dict[str, Part]) -> str:
+def digest_of_parts(parts: dict[str, Part]) -> str:
+    """Give the digest of named parts, whatever their order."""
     return digest(*[text for name in sorted(parts) for text in (name, parts[name].digest)])
 
 

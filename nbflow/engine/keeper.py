@@ -35,9 +35,10 @@ from nbflow.engine.family import Family
 from nbflow.engine.job import Answer, Job
 from nbflow.engine.journal import Journal
 from nbflow.engine.limits import START_TO_CLOSE
+from nbflow.engine.lookup import Found
 from nbflow.engine.output import Scribe
 from nbflow.engine.repeating import Repeating
-from nbflow.engine.reuse import Found, Reuse
+from nbflow.engine.reuse import Reuse
 from nbflow.engine.sizes import NO_LIMIT, check_size
 from nbflow.engine.streams import rules
 from nbflow.engine.timekeeper import timekeeper
@@ -233,8 +234,9 @@ class Keeper(Family, Repeating, Watched):
         calls = self.history.giving
         return self._reuse.ask(state, {dep: calls[dep].outcome.result for dep in state.deps})  # type: ignore[union-attr]
 
-    def _told(self, state: CallState, found: Found) -> None:
-        self.post(partial(self._looked_up, state, found))
+    def _told(self, found: list[tuple[CallState, Found]]) -> None:
+        self._inbox.extend([partial(self._looked_up, *one) for one in found])
+        self._drain()
 
     def _looked_up(self, state: CallState, found: Found) -> None:
         """Settle a call by the result that was found for it, or let it run."""

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
 import nbflow
 from nbflow.core.errors import NbflowError
+from nbflow.magics import commands
 from nbflow.magics.notices import one_line, say
-from nbflow.running.quantities import age, size
 
 if TYPE_CHECKING:
-    from IPython.core.magic_arguments import MagicArgumentParser
+    import argparse
 
+flags = commands.flags_of(
+    "cache clear", "activity", "older_than", "larger_than", "down_to", "every", "blobs"
+)
+"""Adds what says which results: in the words of the command, whose bodies are as short as these.
 
-def flags(made: MagicArgumentParser) -> None:
-    """Add what says which results."""
-    add = made.add_argument
-    add("--activity", metavar="NAME", help="those of this activity")
-    add("--older-than", metavar="AGE", type=_age, help="clear those older than 90s, 30m, 12h, 7d")
-    add("--larger-than", metavar="SIZE", type=_size, help="clear those of more than 500k, 10M, 1G")
-    add("--down-to", metavar="SIZE", type=_size, help="clear the oldest until so much is left")
-    add("--all", action="store_true", help="clear all of them")
-    add("--blobs", action="store_true", help="clear files that nothing refers to any more, too")
+What differs is what is given: here the results themselves, to be displayed and asked.
+"""
 
 
 def do(what: str, given: argparse.Namespace) -> Any:
@@ -37,7 +33,7 @@ def do(what: str, given: argparse.Namespace) -> Any:
         "older_than": given.older_than,
         "larger_than": given.larger_than,
         "down_to": given.down_to,
-        "all": given.all,
+        "all": given.every,
         "blobs": given.blobs,
     }
     if what in {"", "list"}:
@@ -58,17 +54,3 @@ def _usage(what: Any) -> Any:
         return what()
     except (NbflowError, ValueError) as error:
         raise UsageError(one_line(error)) from None
-
-
-def _age(text: str) -> float:
-    try:
-        return age(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _size(text: str) -> int:
-    try:
-        return size(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

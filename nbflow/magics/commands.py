@@ -19,40 +19,56 @@ if TYPE_CHECKING:
 _PROCESSES: Final = frozenset({"decider", "emulator", "standalone", "worker"})
 """What runs until it is ended, and so is for a terminal."""
 _APP = "nbflow.cli.app"
-"""Asked for by name: the command stands above the magics, and uses them."""
+"""Asked for by name: the command stands above the magics, and uses them.
+
+It is the one place where a layer asks for what is above it, and import-linter does not see it:
+docs/design.md says so.
+"""
 
 
 def others(known: Container[str]) -> list[str]:
     """Give the verbs of the command but for these."""
-    found = _app().app.commands
-    return [name for name in found if name not in known and name not in _PROCESSES]
+    there = _app().app.commands
+    return [name for name in there if name not in known and name not in _PROCESSES]
 
 
-def flags_of(command: str, *names: str) -> Callable[[MagicArgumentParser], None]:
+def flags_of(command: str, *names: str, of: str = "") -> Callable[[MagicArgumentParser], None]:
     """Give what adds options of a command to a verb: they are defined there, and once.
 
     Args:
-        command: The command.
+        command: The command; one of a group by both names, as in ``cache clear``.
         names: Its parameters that the verb has, too; the others are for a terminal.
+        of: What of the verb they are for, if not all of it; the help begins with it.
     """
 
     def add(made: MagicArgumentParser) -> None:
-        there = {each.name: each for each in _app().app.commands[command].params}
+        there = {each.name: each for each in found(command).params}
         for name in names:
-            _add(made, there[name])
+            _add(made, there[name], of)
 
     return add
 
 
-def _add(made: MagicArgumentParser, option: Any) -> None:
-    text = f"{option.help[0].lower()}{option.help[1:]}".rstrip(".")
-    given: dict[str, Any] = {"dest": option.name, "help": text}
+def found(command: str) -> Any:
+    """Give a command by its name; one of a group by both, with a blank between them."""
+    here = _app().app
+    for name in command.split():
+        here = here.commands[name]
+    return here
+
+
+def _add(made: MagicArgumentParser, option: Any, of: str) -> None:
+    said = option.help.rstrip(".")
+    text = said if said.startswith("I ") else f"{said[0].lower()}{said[1:]}"
+    given: dict[str, Any] = {"dest": option.name, "help": f"{of}: {text}" if of else text}
     if option.is_flag:
         given["action"] = "store_true"
     else:
+        if option.multiple:
+            given |= {"action": "append"}
         # Some versions of click have a sign of their own for "no default".
         plain = option.default if isinstance(option.default, str | int | float) else None
-        given |= {"default": plain, "type": _reading(option.type)}
+        given |= {"default": [] if option.multiple else plain, "type": _reading(option.type)}
         given["metavar"] = option.metavar
         choices = getattr(option.type, "choices", None)
         if choices is not None:
@@ -92,8 +108,8 @@ def carry_out(shell: InteractiveShell, line: str) -> None:
 
 
 def _word(shell: InteractiveShell, word: str) -> str:
-    found = shell.user_ns.get(word)
-    return found.id if isinstance(found, Run) else word
+    held = shell.user_ns.get(word)
+    return held.id if isinstance(held, Run) else word
 
 
 def _app() -> Any:

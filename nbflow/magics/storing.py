@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from IPython.core.error import UsageError
 
 from nbflow.core.errors import NbflowError
+from nbflow.magics import commands
 from nbflow.magics.notices import one_line
 from nbflow.running.caring import store_directory
 
@@ -28,16 +29,17 @@ TRUST: Final = (
     "code it holds, with your rights. Do so only if nobody but you has written to it: an older "
     "nbflow, or another machine of yours. If so: %nbflow store trust {1} --yes"
 )
+_SHARED: Final = {"compact": ("blobs",), "export": ("run", "pickles"), "trust": ("yes",)}
+"""Options that the command defines, by its own verbs. What a verb does is defined in
+`nbflow.store.care`; here it is given as an account to be displayed, there it is printed."""
 
 
 def flags(made: MagicArgumentParser) -> None:
     """Add the flags of all of them."""
+    for verb, names in _SHARED.items():
+        commands.flags_of(f"store {verb}", *names, of=verb)(made)
     add = made.add_argument
-    add("--blobs", action="store_true", help="compact: delete blobs that nothing refers to, too")
-    add("--run", metavar="ID", help="export: this run only")
-    add("--pickles", action="store_true", help="export: pickled values as well")
     add("--store", metavar="DIR", help="export, import, recover: the store, if not the configured")
-    add("--yes", action="store_true", help="trust: I know where it comes from")
 
 
 def do(text: str, given: argparse.Namespace) -> Account:

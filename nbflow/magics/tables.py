@@ -53,11 +53,11 @@ def _cells(tag: str, texts: tuple[str, ...]) -> str:
     return "".join(f"<{tag}{style}>{markup(cut(clean(t), _CELL))}</{tag}>" for t in texts)
 
 
-def of_runs(rows: Sequence[RunRow], store: str) -> Table:
+def of_runs(rows: Sequence[RunRow], empty: str) -> Table:
     """Make the table of runs."""
     shown = [(r.run, r.workflow, r.status, r.on, _clock(r.created), _took(r)) for r in rows]
     head = ("run", "workflow", "status", "on", "started", "took")
-    return Table(head, shown, f"no runs in {store} yet")
+    return Table(head, shown, empty)
 
 
 def _clock(at: float) -> str:

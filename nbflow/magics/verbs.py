@@ -26,6 +26,7 @@ from nbflow.running.config import DEFAULT_STORE, settings
 from nbflow.running.planning import Plan, plan
 from nbflow.running.replaying import Replay, replay
 from nbflow.running.run import Run
+from nbflow.running.selecting import none_fits, selected
 from nbflow.running.why import Why
 from nbflow.viz.views import GraphView, ProfileView
 
@@ -132,8 +133,14 @@ def _attach(here: Here, text: str, flags: argparse.Namespace) -> Run[Any]:
 
 
 def _runs(_: Here, __: str, flags: argparse.Namespace) -> Table:
-    found = _usage(lambda: nbflow.runs(flags.last))
-    return tables.of_runs(found, settings.open_store().path)
+    found = _usage(lambda: nbflow.runs(None))
+    kept = selected(
+        found,
+        status=flags.status,
+        workflow=flags.workflow,
+        last=None if flags.every else flags.last,
+    )
+    return tables.of_runs(kept, none_fits(found, settings.open_store().path))
 
 
 def _dag(here: Here, text: str, _: argparse.Namespace) -> GraphView:
@@ -291,7 +298,13 @@ VERBS: Final[dict[str, Verb]] = {
     "cache": Verb(
         _cache, "[list|size|clear]", "show or clear what is kept for later runs", caching.flags, ""
     ),
-    "runs": Verb(_runs, "", "list the runs that are kept", _of("runs", "last"), ""),
+    "runs": Verb(
+        _runs,
+        "",
+        "list the runs that are kept",
+        _of("runs", "last", "every", "status", "workflow"),
+        "",
+    ),
     "store": Verb(
         _store,
         "VERB [WHERE]",

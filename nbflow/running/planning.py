@@ -19,7 +19,7 @@ from nbflow.core.markers import Marker
 from nbflow.core.payload import pack
 from nbflow.core.reasons import GROUPS
 from nbflow.core.workflow import Definition, Target
-from nbflow.engine.reuse import Found, Lookup
+from nbflow.engine.lookup import Found, Lookup, Wanted
 from nbflow.running.config import settings
 from nbflow.running.why import Line, of_reasons, reused_from, written
 from nbflow.viz.wording import TIMES, clean, many
@@ -236,7 +236,7 @@ class _Trace:
             self._lookup = Lookup("", settings.open_store())
         calls = self.history.calls
         results = {dep: calls[dep].outcome.result for dep in state.deps}  # type: ignore[union-attr]
-        found = self._found[state.id] = self._lookup.look(state, results)
+        found = self._found[state.id] = self._lookup.look([Wanted(state, results)])[0]
         if found.row is not None:
             event = found.event(len(self.events) + 1, time.time(), state.id)
             self.events.append(event)

@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -69,6 +69,9 @@ class ResultCache(Protocol):
     def get(self, key: str) -> CacheRow | None:
         """Give what is kept under a key."""
 
+    def find(self, keys: Sequence[str]) -> dict[str, CacheRow]:
+        """Give what is kept under any of these keys, in one reading."""
+
     def add(self, row: CacheRow, *, replace: bool = False) -> bool:
         """Keep a result; unless `replace`, the one that is there already stays.
 
@@ -76,14 +79,23 @@ class ResultCache(Protocol):
             Whether this one is the one that is kept.
         """
 
-    def near(self, activity: str, inputs: str, besides: str, limit: int) -> list[Earlier]:
-        """Give earlier calls of an activity, to compare with.
+    def extend(self, rows: Sequence[CacheRow]) -> None:
+        """Keep results in one writing; those that are there already stay."""
+
+    def alike(self, activity: str, inputs: str, besides: str, limit: int) -> list[Earlier]:
+        """Give the latest calls of an activity with these inputs, to compare with.
 
         Args:
             activity: Its name.
-            inputs: Those with these inputs come first; then the latest ones.
+            inputs: The digest of the inputs.
             besides: The run to leave out.
             limit: How many at most.
+        """
+
+    def latest(self, activity: str, besides: str, limit: int) -> list[Earlier]:
+        """Give the latest calls of an activity whatever their inputs; see `alike`.
+
+        What the run itself has kept is gone through, so this is asked before it has kept much.
         """
 
     def rows(self, activity: str | None = None) -> list[CacheRow]:
@@ -110,12 +122,23 @@ def write_stored(stored: Stored) -> str:
 
 def read_stored(text: str) -> Any:
     """Read what `write_stored` wrote."""
-    return json.loads(text, object_hook=from_json)
+    return _DECODER.decode(text)
+
+
+_DECODER: Final = json.JSONDecoder(object_hook=from_json)
 
 
 def blobs_in(text: str) -> Iterator[str]:
     """Give the digests of all blobs that a text of events or of a stored value refers to."""
     return (found.group(1) for found in _BLOB.finditer(text))
+
+
+def _earlier(rows: Iterable[CacheRow], besides: str, limit: int) -> list[Earlier]:
+    """Give the latest of these, of those that came at one time the last one first."""
+    found = [row for row in rows if row.run != besides]
+    found.reverse()
+    found.sort(key=lambda row: -row.at)
+    return [Earlier(r.run, r.call, r.at, r.inputs, r.parts) for r in found[:limit]]
 
 
 class MemoryCache:
@@ -134,6 +157,7 @@ class MemoryCache:
         logs: Callable[[], Iterable[Iterable[Event]]],
     ) -> None:
         self._rows: dict[str, CacheRow] = {}
+        self._alike: dict[tuple[str, str], dict[str, CacheRow]] = {}
         self._blobs = blobs
         self._put_at = put_at
         self._logs = logs
@@ -143,20 +167,44 @@ class MemoryCache:
         """See `ResultCache.get`."""
         return self._rows.get(key)
 
+    def find(self, keys: Sequence[str]) -> dict[str, CacheRow]:
+        """See `ResultCache.find`."""
+        found = ((key, self._rows.get(key)) for key in keys)
+        return {key: row for key, row in found if row is not None}
+
     def add(self, row: CacheRow, *, replace: bool = False) -> bool:
         """See `ResultCache.add`."""
         with self._lock:
             if row.key in self._rows and not replace:
                 return False
-            self._rows.pop(row.key, None)  # the latest comes last
+            self._forget(row.key)  # the latest comes last
             self._rows[row.key] = row
+            self._alike.setdefault((row.activity, row.inputs), {})[row.key] = row
             return True
 
-    def near(self, activity: str, inputs: str, besides: str, limit: int) -> list[Earlier]:
-        """See `ResultCache.near`."""
-        found = [row for row in self.rows(activity) if row.run != besides]
-        found.sort(key=lambda row: row.inputs != inputs)
-        return [Earlier(r.run, r.call, r.at, r.inputs, r.parts) for r in found[:limit]]
+    def extend(self, rows: Sequence[CacheRow]) -> None:
+        """See `ResultCache.extend`."""
+        for row in rows:
+            self.add(row)
+
+    def alike(self, activity: str, inputs: str, besides: str, limit: int) -> list[Earlier]:
+        """See `ResultCache.alike`."""
+        with self._lock:
+            rows = list(self._alike.get((activity, inputs), {}).values())
+        return _earlier(rows, besides, limit)
+
+    def latest(self, activity: str, besides: str, limit: int) -> list[Earlier]:
+        """See `ResultCache.latest`."""
+        with self._lock:
+            rows = [row for row in self._rows.values() if row.activity == activity]
+        return _earlier(rows, besides, limit)
+
+    def _forget(self, key: str) -> bool:
+        row = self._rows.pop(key, None)
+        if row is None:
+            return False
+        self._alike[row.activity, row.inputs].pop(key)
+        return True
 
     def rows(self, activity: str | None = None) -> list[CacheRow]:
         """See `ResultCache.rows`."""
@@ -168,7 +216,7 @@ class MemoryCache:
     def remove(self, keys: Iterable[str]) -> int:
         """See `ResultCache.remove`."""
         with self._lock:
-            return sum(self._rows.pop(key, None) is not None for key in keys)
+            return sum(map(self._forget, keys))
 
     def sweep(self, grace: float = GRACE) -> tuple[int, int]:
         """See `ResultCache.sweep`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
@@ -17,9 +17,9 @@ from nbflow.store.schema import transaction
 
 _COLUMNS: Final = "key, activity, code, inputs, run, call, at, run_ns, size, result, parts"
 _INTO: Final = f"INTO cache({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
-_NEAR: Final = (
+_EARLIER: Final = (
     "SELECT run, call, at, inputs, parts FROM cache "
-    "WHERE activity = ? AND inputs {} ? AND run <> ? ORDER BY at DESC LIMIT ?"
+    "WHERE activity = ?{} AND run <> ? ORDER BY at DESC LIMIT ?"
 )
 _MANY: Final = 500
 
@@ -54,24 +54,44 @@ class SqliteCache:
         found = self._select("WHERE key = ?", (key,))
         return found[0] if found else None
 
+    def find(self, keys: Sequence[str]) -> dict[str, CacheRow]:
+        """See `ResultCache.find`."""
+        found: list[CacheRow] = []
+        for first in range(0, len(keys), _MANY):
+            some = tuple(keys[first : first + _MANY])
+            found += self._select(f"WHERE key IN ({','.join('?' * len(some))})", some)
+        return {row.key: row for row in found}
+
     def add(self, row: CacheRow, *, replace: bool = False) -> bool:
         """See `ResultCache.add`."""
-        how = "REPLACE" if replace else "IGNORE"
-        result = sealed(place_of(row.key), row.result, self._seal)
-        values = (
-            *(row.key, row.activity, row.code, row.inputs, row.run, row.call, row.at),
-            *(row.run_ns, row.size, write_stored(result), row.parts),
-        )
+        how, values = "REPLACE" if replace else "IGNORE", self._values(row)
         with self._writing("the cache"):
             return self._db.execute(f"INSERT OR {how} {_INTO}", values).rowcount == 1
 
-    def near(self, activity: str, inputs: str, besides: str, limit: int) -> list[Earlier]:
-        """See `ResultCache.near`."""
+    def extend(self, rows: Sequence[CacheRow]) -> None:
+        """See `ResultCache.extend`."""
+        values = [self._values(row) for row in rows]
+        with self._writing("the cache"), transaction(self._db):
+            self._db.executemany(f"INSERT OR IGNORE {_INTO}", values)
+
+    def _values(self, row: CacheRow) -> tuple[Any, ...]:
+        result = sealed(place_of(row.key), row.result, self._seal)
+        return (
+            *(row.key, row.activity, row.code, row.inputs, row.run, row.call, row.at),
+            *(row.run_ns, row.size, write_stored(result), row.parts),
+        )
+
+    def alike(self, activity: str, inputs: str, besides: str, limit: int) -> list[Earlier]:
+        """See `ResultCache.alike`."""
+        return self._earlier(" AND inputs = ?", (activity, inputs, besides, limit))
+
+    def latest(self, activity: str, besides: str, limit: int) -> list[Earlier]:
+        """See `ResultCache.latest`."""
+        return self._earlier("", (activity, besides, limit))
+
+    def _earlier(self, which: str, values: tuple[Any, ...]) -> list[Earlier]:
         with self._reading():
-            found = self._db.execute(_NEAR.format("="), (activity, inputs, besides, limit))
-            rows = found.fetchall()
-            others = (activity, inputs, besides, limit - len(rows))
-            rows += self._db.execute(_NEAR.format("<>"), others).fetchall()
+            rows = self._db.execute(_EARLIER.format(which), values).fetchall()
         return [Earlier(*row) for row in rows]
 
     def rows(self, activity: str | None = None) -> list[CacheRow]:

@@ -91,18 +91,41 @@ class CacheContract(ABC):
         equal([row.key for row in cache.rows("a")], ["a3", "a2", "a1"], "those of a")
         equal(cache.rows("c"), [], "those of an activity without any")
 
-    def test_earlier_calls_of_the_same_inputs_come_first(self) -> None:
-        """`near` gives those, then the latest others; none of the run itself; so many at most."""
+    def test_many_are_kept_and_found_at_once(self) -> None:
+        """`extend` leaves what is there already; `find` gives those that there are."""
+        cache = self.store.cache
+        cache.add(kept("k1", "first"))
+        cache.extend([kept(f"k{n}", result) for n, result in enumerate(RESULTS)])
+        cache.extend([])
+        for _ in range(2):
+            found = cache.find(["k0", "nothing", "k1", *(f"k{n}" for n in range(2, 2000))])
+            wanted = [*RESULTS[:1], "first", *RESULTS[2:]]
+            equal([found[f"k{n}"].result for n in range(len(RESULTS))], wanted, "what is kept")
+            equal(len(found), len(RESULTS), "the number of those that were found")
+            equal(cache.find([]), {}, "nothing is found of nothing")
+            self._reopen()
+            cache = self.store.cache
+
+    def test_earlier_calls_are_found_to_compare_with(self) -> None:
+        """Those of the same inputs, or all; the latest first; none of the run; so many at most."""
         cache = self.store.cache
         for n in range(6):
             cache.add(kept(f"k{n}", at=float(n), inputs=f"i{n % 3}", run=f"r{n}", call=f"f-{n}"))
         cache.add(kept("other", activity="g", inputs="i1", at=50.0, run="r9"))
-        found = cache.near("f", "i1", "r5", 4)
-        equal([row.run for row in found], ["r4", "r1", "r3", "r2"], "the runs, nearest first")
+        found = cache.alike("f", "i1", "r5", 4)
+        equal([row.run for row in found], ["r4", "r1"], "the runs, the latest first")
         wanted = Earlier("r4", "f-4", 4.0, "i1", kept("").parts)
         equal(found[0], wanted, "the nearest")
-        equal([row.run for row in cache.near("f", "i1", "r4", 1)], ["r1"], "one at most")
-        equal(cache.near("h", "i1", "", 4), [], "those of an activity without any")
+        equal([row.run for row in cache.alike("f", "i1", "", 1)], ["r4"], "one at most")
+        equal([row.run for row in cache.alike("f", "i1", "r4", 4)], ["r1"], "none of the run")
+        equal(cache.alike("h", "i1", "", 4), [], "those of an activity without any")
+        found = cache.latest("f", "r4", 3)
+        equal([row.run for row in found], ["r5", "r3", "r2"], "whatever their inputs")
+        cache.remove(["k4"])
+        equal([row.run for row in cache.alike("f", "i1", "", 4)], ["r1"], "what is left of them")
+        cache.add(kept("k1", at=9.0, inputs="i7", run="r7"), replace=True)
+        equal(cache.alike("f", "i1", "", 4), [], "one that was replaced")
+        equal([row.run for row in cache.alike("f", "i7", "", 4)], ["r7"], "what replaced it")
 
     def test_results_are_forgotten(self) -> None:
         """`remove` counts what there was; the rest stays, for good."""

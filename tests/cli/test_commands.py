@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from nbflow.running.post import ask_to_cancel
 from tests.cli.conftest import Said
 
 Do = Callable[..., Said]
+SIGNS = {"csv": ",", "tsv": "\t"}
 GOLDEN = Path(__file__).parent / "golden"
 UPDATE = bool(os.environ.get("NBFLOW_UPDATE_GOLDEN"))
 
@@ -83,7 +85,7 @@ def test_what_is_printed_is_what_was_agreed(
         assert said.err == ""
         text = said.out
         if form in {"json", "jsonl"} and command != "logs":
-            for part in [text] if form == "json" or command == "dag" else text.splitlines():
+            for part in [text] if form == "json" else text.splitlines():
                 json.loads(part)
         if command in {"show", "profile", "dag", "why"} and form == "table":
             text = "\n".join(
@@ -180,6 +182,25 @@ def test_replay_and_plan_run_nothing(do: Do, place: Path) -> None:
     assert said.code == 1
     assert do("history", "-o", "old.jsonl").code == 0
     assert do("replay", "old.jsonl", "--target", "flow.py:revenue").code == 1
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "json", "jsonl"])
+def test_two_runs_are_compared_call_by_call(do: Do, runs: dict[str, str], form: str) -> None:
+    """Each format has a row a call with both statuses; JSON Lines has one object a line."""
+    said = do("compare", runs["completed"], runs["failed"], "--format", form)
+    assert (said.code, said.err) == (0, "")
+    if form == "json":
+        rows = json.loads(said.out)["calls"]
+    elif form == "jsonl":
+        rows = [json.loads(line) for line in said.out.splitlines()]
+    else:
+        rows = list(csv.DictReader(said.out.splitlines(), delimiter=SIGNS[form]))
+    found = {row["call"]: (row["status_a"], row["status_b"]) for row in rows}
+    assert found == {
+        "fetch-1": ("done", "done"),
+        "fetch-2": ("done", "failed"),
+        "total-1": ("done", "skipped"),
+    }
 
 
 def test_files_are_written_and_named(do: Do, runs: dict[str, str], place: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import nbflow
@@ -99,3 +101,11 @@ def test_a_store_in_memory_is_none_to_look_after(shell):
     """Unless a directory is named."""
     nbflow.configure(store=":memory:")
     assert "name the directory of a store" in refused(shell, "store check")
+
+
+def test_a_flag_says_which_of_the_verbs_it_is_for(kept):
+    """In the words of the command's own help, and behind the name of the verb."""
+    told = kept.cell("%nbflow help store")
+    assert re.search(r"--blobs +compact: delete files that nothing refers to, too", told)
+    assert re.search(r"--run ID +export: this run only", told)
+    assert re.search(r"--yes +trust: I know where it comes from", told)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import nbflow
-from nbflow.cli.app import app
+from nbflow.magics import commands
 from nbflow.magics.tables import Table
 from nbflow.magics.verbs import VERBS
 from nbflow.running.planning import Plan
@@ -147,6 +147,19 @@ def test_runs_lists_the_latest_first(flow):
     assert "<table>" in table._repr_html_()
 
 
+def test_runs_are_chosen_as_by_the_command(flow):
+    """``--last`` counts those that fit; where none does, it says how many others there are."""
+    flow.cell("first = revenue(['a'])", "first.result()", "revenue(['b']).result()")
+    flow.cell("@nbflow.workflow", "def other():", "    return 1", "other().result()")
+    chosen = value(flow, "runs --workflow revenue --last 1 --all")
+    assert [row[1] for row in chosen.rows] == ["revenue", "revenue"]
+    assert chosen.rows[-1][0] == flow["first"].id
+    assert len(value(flow, "runs --workflow revenue --last 1")) == 1  # the latest is another's
+    assert len(value(flow, "runs --status completed --status failed")) == 3
+    assert "none of the 3 runs in :memory:" in flow.cell("%nbflow runs --status failed")
+    assert "'odd' is not one of 'running'" in flow.cell("%nbflow runs --status odd")
+
+
 def test_executor_shows_and_sets_the_place(flow):
     """Without a name it shows where runs go; with one it sets it for all later runs."""
     assert "runs go to threads(max_workers=4)" in flow.cell("%nbflow executor")
@@ -263,6 +276,7 @@ def test_the_magics_have_examples(flow, magic):
         ("log", "logs"),
         ("why", "why"),
         ("runs", "runs"),
+        ("cache", "cache clear"),
         ("export", "export"),
         ("check", "check"),
     ],
@@ -270,7 +284,7 @@ def test_the_magics_have_examples(flow, magic):
 def test_a_verb_has_options_of_the_command(verb, command):
     """They are defined once: names, words of help, kinds of value and what is refused."""
     there: dict[str, Any] = {
-        word: each for each in app.commands[command].params for word in each.opts
+        word: each for each in commands.found(command).params for word in each.opts
     }
     parser = VERBS[verb].parser()
     words = {word for action in parser._actions for word in action.option_strings} - {

@@ -1,0 +1,312 @@
+"""Keys of calls, and what is kept under them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from nbflow.core import payload
+from nbflow.core.activity import Activity
+from nbflow.core.call import CallState
+from nbflow.core.errors import NbflowError
+from nbflow.core.events import CallMissed, CallReused
+from nbflow.core.extras import Extras
+from nbflow.core.keys import Stand, Unkeyable, digest_of, preview
+from nbflow.core.payload import Blob, Stored
+from nbflow.core.reach import Part, Reached, code_of, reach
+from nbflow.core.reasons import Key, Reason, changes, digest_of_parts, likeness
+from nbflow.store.base import Store
+from nbflow.store.cached import CacheRow, Earlier
+
+HIDDEN: Final = "(hidden)"
+_NEAREST: Final = 50
+_HINT: Final = {
+    "argument": "pass what it is made of, and make it in the activity",
+    "code": "make it in the activity, or pass as an argument what it is made of",
+}
+
+Results = Mapping[str, Stored]
+"""The stored results of the calls that an argument refers to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a lookup came to.
+
+    Attributes:
+        key: What the call is; None where that cannot be told.
+        row: The earlier result that answers it, or None.
+        reasons: Why there is none.
+        replace: Whether the result that this call will have takes the place of a kept one.
+    """
+
+    key: Key | None = None
+    row: CacheRow | None = None
+    reasons: tuple[Reason, ...] = ()
+    replace: bool = False
+
+    def event(self, seq: int, at: float, call: str) -> CallReused | CallMissed:
+        """Give the event that records it."""
+        row = self.row
+        if row is None:
+            key = self.key.text if self.key is not None else ""
+            return CallMissed(seq, at, call, key, tuple(map(str, self.reasons)))
+        source = f"{row.run}/{row.call}"
+        return CallReused(seq, at, call, row.key, source, row.result, row.at, row.run_ns)
+
+
+class Wanted(NamedTuple):
+    """A call to look for.
+
+    Attributes:
+        state: The call.
+        results: The stored results of the calls that it depends on.
+        anew: Find nothing: somebody wants it to run.
+    """
+
+    state: CallState
+    results: Results
+    anew: bool = False
+
+
+_Coded = tuple[dict[str, Part], str, tuple[str, ...]]
+
+
+class Lookup:
+    """Makes keys and looks for results under them, for one run. For any thread.
+
+    What an activity's code reaches is found once: a run works with the code it was started with.
+
+    Args:
+        run: Its id; results of its own are not what its calls are compared with.
+        store: Where results are kept.
+    """
+
+    def __init__(self, run: str, store: Store) -> None:
+        self._run = run
+        self._store = store
+        self._extras = Extras()
+        self._lock = threading.Lock()
+        self._reached: dict[int, tuple[object, Reached | Unkeyable]] = {}
+        self._codes: dict[int, tuple[object, str | None]] = {}
+        self._codings: dict[int, tuple[object, _Coded]] = {}
+        self._latest: dict[str, list[Earlier]] = {}
+
+    def look(self, wanted: Sequence[Wanted]) -> list[Found]:
+        """Look for the results of calls, all in one reading. No error comes out of this.
+
+        Args:
+            wanted: The calls; all that they depend on has succeeded.
+
+        Returns:
+            What each came to.
+        """
+        keys = [self._key_or_reason(one) for one in wanted]
+        texts = [key.text if isinstance(key, Key) else "" for key in keys]
+        rows: dict[str, CacheRow] | Reason
+        try:
+            rows = self._store.cache.find([text for text in texts if text])
+        except Exception as error:  # noqa: BLE001 - a store of somebody else's may raise anything
+            rows = Reason("lost", f"the cache cannot be read: {error}")
+        each = zip(wanted, keys, texts, strict=True)
+        return [self._come_to(one, key, text, rows) for one, key, text in each]
+
+    def _key_or_reason(self, one: Wanted) -> Key | Reason:
+        try:
+            return self._key(one)
+        except Unkeyable as error:
+            return Reason("never", str(error))
+        except Exception as error:  # noqa: BLE001 - looking at values runs the user's own code
+            text = f"its key cannot be made: {type(error).__name__}: {error}"
+            return Reason("never", text)
+
+    def _come_to(
+        self, one: Wanted, key: Key | Reason, text: str, rows: dict[str, CacheRow] | Reason
+    ) -> Found:
+        if isinstance(key, Reason):
+            return Found(reasons=(key,))
+        if one.anew:
+            anew = Reason("again", "it was asked to run anew")
+            return Found(key, None, (anew,), replace=True)
+        if isinstance(rows, Reason):
+            return Found(key, None, (rows,))
+        try:
+            return self._found(key, one.state.id, rows.get(text))
+        except Exception as error:  # noqa: BLE001 - as above
+            return Found(key, None, (Reason("lost", f"the cache cannot be read: {error}"),))
+
+    def _found(self, key: Key, call: str, row: CacheRow | None) -> Found:
+        if row is None:
+            notes = [Reason("note", note) for note in key.notes]
+            return Found(key, None, (*self._compared(key, call), *notes))
+        if getattr(row.result, "refused", ""):
+            source = f"the result of {row.call} in {row.run} is kept, but is not this user's own"
+            return Found(key, None, (Reason("lost", source),), replace=True)
+        if isinstance(row.result, Blob):
+            try:
+                self._store.get(row.result.digest)
+            except NbflowError as error:
+                source = f"the result of {row.call} in {row.run} is kept, but {error}"
+                return Found(key, None, (Reason("lost", source),), replace=True)
+        return Found(key, row)
+
+    def _compared(self, key: Key, call: str) -> list[Reason]:
+        """Say what differs from the nearest earlier call of the activity."""
+        nearest = _nearest(self._earlier(key), key, call)
+        if nearest is None:
+            return [Reason("first", f"no earlier result of {key.activity} is kept")]
+        found = changes(nearest, key)
+        return found or [Reason("code", "keys are made in another way since nbflow was upgraded")]
+
+    def _earlier(self, key: Key) -> list[Earlier]:
+        """Give earlier calls of the activity: those of the same inputs, else the latest ones.
+
+        Those are asked for once: the run itself keeps ever more, which do not count.
+        """
+        cache = self._store.cache
+        with self._lock:
+            latest = self._latest.get(key.activity)
+        if latest is None:
+            latest = cache.latest(key.activity, self._run, _NEAREST)
+            with self._lock:
+                self._latest[key.activity] = latest
+        if not latest:
+            return []
+        return cache.alike(key.activity, key.inputs_digest, self._run, _NEAREST) or latest
+
+    # ------------------------------------------------------------ keys
+
+    def _key(self, one: Wanted) -> Key:
+        """Make the key of a call.
+
+        Raises:
+            Unkeyable: Something that counts has no value to compare; the message names it.
+        """
+        activity = one.state.activity
+        assert activity is not None  # noqa: S101 - workflow code has asked for it
+        code, coded, notes = self._coded(activity)
+        declared = activity.settings.cache_key
+        inputs, values = self._arguments(one.state, activity, one.results)
+        if declared.files or declared.env:
+            inputs |= self._extras.parts(declared, values)
+        return Key(activity.name, code, _masked(inputs, declared.hidden), notes, coded)
+
+    def _coded(self, activity: Activity[..., Any]) -> _Coded:
+        """Give the parts of an activity's code, their digest, and notes; made once."""
+        with self._lock:
+            known = self._codings.get(id(activity))
+        if known is not None:
+            return known[1]
+        reached = self._reach(activity)
+        declared = activity.settings.cache_key
+        code = {**reached.parts, "version": _part(activity.settings.version)}
+        if declared.version is not None:
+            code["version of cache_key"] = _part(declared.version)
+        code = _masked(code, declared.hidden)
+        found = code, digest_of_parts(code), tuple(reached.notes)
+        with self._lock:
+            self._codings[id(activity)] = activity, found
+        return found
+
+    def _reach(self, activity: Activity[..., Any]) -> Reached:
+        with self._lock:
+            known = self._reached.get(id(activity))
+            if known is None:
+                found: Reached | Unkeyable
+                try:
+                    found = reach(activity)
+                except Unkeyable as error:
+                    found = _explained(error, "code", "")
+                known = self._reached[id(activity)] = activity, found
+        if isinstance(known[1], Unkeyable):
+            raise Unkeyable(known[1].reason, known[1].path)
+        return known[1]
+
+    def _arguments(
+        self, state: CallState, activity: Activity[..., Any], results: Results
+    ) -> tuple[dict[str, Part], dict[str, Any]]:
+        """Give a part for each parameter, defaults included, and the values."""
+        bound = activity.signature.bind(*state.args, **(state.kwargs or {}))
+        bound.apply_defaults()
+        parts: dict[str, Part] = {}
+        values: dict[str, Any] = {}
+        for name, stored in bound.arguments.items():
+            used: dict[str, None] = {}
+            value = values[name] = self._value(name, stored, results, used)
+            try:
+                found = digest_of(value, self._code)
+            except Unkeyable as error:
+                raise _explained(error, "argument", name) from None
+            parts[name] = Part(found, preview(value), ", ".join(used))
+        return parts, values
+
+    def _value(self, name: str, stored: Any, results: Results, used: dict[str, None]) -> Any:
+        """Give the value of an argument; a large result in it stands for itself by its digest."""
+
+        def result_of(call: str) -> Any:
+            used[call] = None
+            result = results[call]
+            if isinstance(result, Blob):
+                return Stand(result.digest)
+            return payload.unpack(result, result_of, self._store.get)
+
+        def one(item: Any) -> Any:
+            return payload.unpack(item, result_of, self._store.get)
+
+        try:
+            if type(stored) is tuple:
+                return tuple(one(item) for item in stored)
+            if type(stored) is dict:
+                return {key: one(item) for key, item in stored.items()}
+            return one(stored)
+        except Exception as error:  # noqa: BLE001 - reading values back runs code of their classes
+            reason = f"it cannot be read back ({type(error).__name__}: {error})"
+            raise Unkeyable(reason, f"argument {name}") from None
+
+    def _code(self, thing: object) -> str | None:
+        if type(thing) in {list, tuple, dict, set}:
+            return None
+        known = self._codes.get(id(thing))
+        if known is None or known[0] is not thing:
+            try:
+                found = code_of(thing)
+            except Unkeyable as error:
+                raise Unkeyable(f"its code reaches {error.path}, and {error.reason}") from None
+            if found is None:
+                return None
+            known = self._codes[id(thing)] = thing, found
+        return known[1]
+
+
+def _part(value: object) -> Part:
+    return Part(digest_of(value), preview(value))
+
+
+def _masked(parts: dict[str, Part], hidden: Collection[str]) -> dict[str, Part]:
+    """Write nothing of what is not to be shown."""
+    for name in hidden:
+        for shown in (name, f"environment {name}"):
+            if shown in parts:
+                parts[shown] = parts[shown]._replace(text=HIDDEN)
+    return parts
+
+
+def _explained(error: Unkeyable, kind: str, name: str) -> Unkeyable:
+    what = f"argument {name}" if kind == "argument" else "global "
+    return Unkeyable(f"{error.reason}: {_HINT[kind]}", f"{what}{error.path}")
+
+
+def _nearest(earlier: list[Earlier], key: Key, call: str) -> Key | None:
+    """Give the latest earlier call of the same inputs, else the one that has most in common."""
+    alike = [row for row in earlier if row.inputs == key.inputs_digest]
+    if alike:
+        best = max(alike, key=lambda row: (row.call == call, row.at))
+        return Key.of_json(key.activity, best.parts)
+    others = [(row, Key.of_json(key.activity, row.parts)) for row in earlier]
+    return max(
+        others,
+        key=lambda other: (likeness(other[1], key), other[0].call == call, other[0].at),
+        default=(None, None),
+    )[1]
