@@ -8,9 +8,10 @@ from nbflow.cli import inputs
 from nbflow.cli.faults import DONE, FAILED, guarded, leave
 from nbflow.cli.following import follow
 from nbflow.cli.looking import record, result_of
-from nbflow.cli.options import Screen, common, run_argument, run_of, screen, shown
+from nbflow.cli.options import Screen, call_of, common, run_argument, run_of, screen, shown
 from nbflow.cli.output import Shown
 from nbflow.cli.starting import failure
+from nbflow.running import ending
 
 _LATE = 124
 """What `timeout` of the coreutils exits with."""
@@ -60,17 +61,18 @@ def attach(out: Screen, run: str | None) -> None:
 
 
 @click.command("cancel")
+@click.option("--call", metavar="ID", help="Only this call; the rest of the run goes on.")
 @click.option("--reason", default="", metavar="TEXT", help="To be noted in the log.")
 @common
 @run_argument
 @shown
-def cancel(run: str | None, reason: str) -> Shown:
-    """Cancel a run, whichever process of this machine drives it."""
+def cancel(run: str | None, call: str | None, reason: str) -> Shown:
+    """Cancel a run, or one call of it, whichever process drives it.
+
+    What needs the result of a cancelled call is skipped.
+    """
     handle = run_of(run)
-    if handle.done():
-        return f"run {handle.id} is over: {handle.status}"
-    guarded(lambda: handle.cancel(reason))
-    return f"run {handle.id}: cancel requested"
+    return ending.cancel(handle, call_of(handle, call), reason)
 
 
 @click.command("signal")

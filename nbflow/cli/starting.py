@@ -261,11 +261,12 @@ def resume(
 
 
 def _hinted(begin: Callable[[], Run[Any]]) -> Run[Any]:
-    """Say how the code is named, where the run does not have it."""
+    """Say what to type where a message says what to write in Python."""
     try:
         return begin()
     except RunError as error:
-        error.args = (str(error).replace(_PYTHON_HINT, f"Name the code: --target {targets.HELP}"),)
+        text = str(error).replace(_PYTHON_HINT, f"Name the code: --target {targets.HELP}")
+        error.args = (text.replace("run.rerun(call)", "nbflow rerun RUN CALL"),)
         raise
 
 

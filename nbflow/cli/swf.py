@@ -17,6 +17,7 @@ from nbflow.cli.options import Screen, call_of, screen, shown
 from nbflow.cli.output import Column, Record, Shown, plain
 from nbflow.cli.swfplace import ENDS, HEAD, about, at_service, date_of, filtered, row_of, since
 from nbflow.core.errors import NbflowError
+from nbflow.running import ending
 from nbflow.running.remote import ServiceRun
 
 Run = ServiceRun[Any]
@@ -179,17 +180,7 @@ def signal(service: Any, run: Run, name: str, value: str | None, which: str) -> 
 @shown
 def cancel(service: Any, run: Run, call: str | None, reason: str) -> Shown:  # noqa: ARG001
     """Ask an execution to end; its code may clean up. Or have one call of it given up."""
-    over = run.done()
-    if call is None:
-        if over:
-            return f"{run.id} is over: {run.status}"
-        run.cancel(reason)
-        return f"{run.id}: cancel requested"
-    view = run.calls[call_of(run, call) or ""]
-    if over or view.status in {"done", "failed", "cancelled", "skipped"}:
-        return f"{call} of {run.id} is over: {view.status}"
-    view.cancel(reason)
-    return f"{run.id}: cancel of {call} requested"
+    return ending.cancel(run, call_of(run, call), reason, run.id)
 
 
 @swf.command("terminate")

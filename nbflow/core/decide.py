@@ -34,9 +34,10 @@ class Schedule(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note(Command):
-    """Append the `CallScheduled` of a call that cannot run, and decide again.
+    """Append the `CallScheduled` of a call that will not run, and decide again.
 
-    Something that it takes has failed, and that event settles it, as it does in a live run. The
+    Something that it takes has failed, and that event settles it, as it does in a live run; or it
+    is given up before anybody was told of it, and a `Cancel` follows. The
     code is stopped where it looks at the call until the log has it: what it sees next depends on
     the place that it has there.
     """
@@ -165,10 +166,7 @@ class Collector:
         """See `Driver.cancel`."""
         if self.stopped is not None:
             return
-        if state.name and not state.recorded:
-            self._given_up.add(state.id)  # nobody was told of it
-        else:
-            self.commands.append(Cancel(call=state.id, reason=reason))
+        self._give_up(state, reason)
 
     def answer(self, *, refused: bool) -> None:
         """See `Driver.answer`."""
@@ -180,9 +178,16 @@ class Collector:
         self.history.ready.clear()
         self.commands = [c for c in self.commands if not isinstance(c, StartTimer)]
         for state in self.history.calls.values():
-            begun = state.recorded or (not state.name and state.retry_at is not None)
+            begun = state.recorded or state.name or state.retry_at is not None
             if begun and state.outcome is None and self._asked_before(state, asked):
-                self.commands.append(Cancel(call=state.id, reason=reason))
+                self._give_up(state, reason)
+
+    def _give_up(self, state: CallState, reason: str) -> None:
+        """Cancel something; of a call that nobody was told of, the log has both events."""
+        if state.name and not state.recorded and state.id not in self._given_up:
+            self._given_up.add(state.id)
+            self.commands.append(Note(call=state))
+        self.commands.append(Cancel(call=state.id, reason=reason))
 
     def _asked_before(self, state: CallState, cancel: CancelRequested | None) -> bool:
         """Whether it is not for cleaning up: the code asked for it before it heard of the cancel.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import nbflow
-from nbflow.magics import completion, verbs
+from nbflow.magics import completion, stopped, verbs
 from nbflow.magics.determinism import Determinism
 from nbflow.magics.magics import NbflowMagics
 from nbflow.magics.notices import say
@@ -25,6 +26,7 @@ class Extension:
         self._magics = NbflowMagics(shell, self._waiter)
         self._matcher = completion.matcher(shell)
         self._determinism = Determinism(shell)
+        self._note = partial(stopped.note, shell)
 
     def load(self) -> None:
         """Add it all, and say so on one line."""
@@ -33,6 +35,7 @@ class Extension:
         watchers.append(self._waiter)
         self._determinism.load()
         shell.events.register("post_run_cell", self._waiter.end_of_cell)
+        shell.events.register("post_run_cell", self._note)
         if shell.Completer is not None:
             shell.Completer.custom_matchers.append(self._matcher)
         say(
@@ -50,5 +53,6 @@ class Extension:
         watchers.remove(self._waiter)
         self._determinism.unload()
         shell.events.unregister("post_run_cell", self._waiter.end_of_cell)
+        shell.events.unregister("post_run_cell", self._note)
         if self._matcher in getattr(shell.Completer, "custom_matchers", ()):
             shell.Completer.custom_matchers.remove(self._matcher)

@@ -17,6 +17,7 @@ from nbflow.magics.source.checking import check
 from nbflow.magics.source.loading import as_cells, file_of
 from nbflow.magics.source.slicing import Part, parts
 from nbflow.magics.source.writing import export, write_all
+from nbflow.magics.stopped import carried_out
 from nbflow.magics.tables import Table
 
 if TYPE_CHECKING:
@@ -28,13 +29,14 @@ _SOURCE = "a notebook"
 def executed(shell: InteractiveShell) -> Iterator[Part]:
     """Give the parts of the cells of this kernel, in the order in which they were run.
 
-    Their numbers are those in the brackets beside them. What is no Python has not run.
+    Their numbers are those in the brackets beside them. What is no Python has not run, nor has
+    what raised, and what stands below it in its cell.
     """
     manager: Any = shell.history_manager
     cells = manager.input_hist_raw if manager is not None else shell.user_ns.get("In", [])
     for number, source in enumerate(cells):
         try:
-            yield from parts_of(source, number)
+            yield from carried_out(shell, parts_of(source, number), number)
         except SyntaxError:
             continue
 

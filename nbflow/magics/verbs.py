@@ -22,6 +22,7 @@ from nbflow.magics.header import split_flags
 from nbflow.magics.notices import one_line, say
 from nbflow.magics.tables import Table
 from nbflow.magics.waiting import Waiter
+from nbflow.running import ending
 from nbflow.running.config import DEFAULT_STORE, settings
 from nbflow.running.planning import Plan, plan
 from nbflow.running.replaying import Replay, replay
@@ -111,11 +112,7 @@ def _wait(here: Here, text: str, flags: argparse.Namespace) -> Any:
 
 def _cancel(here: Here, text: str, flags: argparse.Namespace) -> None:
     run = here.run(text)
-    if run.done():
-        say(f"run {run.id} is over: {run.status}")
-        return
-    _usage(lambda: run.cancel(flags.reason))
-    say(f"run {run.id}: cancel requested")
+    say(_usage(lambda: ending.cancel(run, flags.call, flags.reason)))
 
 
 def _resume(here: Here, text: str, flags: argparse.Namespace) -> Run[Any]:
@@ -269,7 +266,7 @@ VERBS: Final[dict[str, Verb]] = {
     ),
     "status": Verb(_status, "[RUN]", "show a run as it stands"),
     "wait": Verb(_wait, "[RUN]", "wait for a run and give its result", _of("wait", "timeout")),
-    "cancel": Verb(_cancel, "[RUN]", "stop a run", _of("cancel", "reason")),
+    "cancel": Verb(_cancel, "[RUN]", "stop a run, or a call", _of("cancel", "call", "reason")),
     "resume": Verb(
         _resume,
         "[RUN]",

@@ -44,7 +44,8 @@ class RunActions:
         alone, self._alone = self._alone, False
         if status == "running" and not driven:
             if holder_of(self._store, self._run.id):
-                return ("cancel",) if getattr(self._store, "mail", None) is not None else ()
+                there = getattr(self._store, "mail", None) is not None
+                return ("cancel", "cancel_call") if there else ()
             self._alone = True
             return ("resume",) if alone else ()
         if status == "running":
@@ -60,13 +61,13 @@ class RunActions:
         """Cancel one call."""
         self._run.calls[call].cancel("in the run's panel")
 
-    def retry(self) -> None:
+    def retry(self) -> object:
         """Run the calls that failed again, and what needs them."""
-        self._run.resume(reason="tried again in its panel")
+        return self._run.resume(reason="tried again in its panel")
 
-    def resume(self) -> None:
+    def resume(self) -> object:
         """Go on with the run."""
-        self._run.resume(reason="resumed in its panel")
+        return self._run.resume(reason="resumed in its panel")
 
     def halted(self) -> str:
         """Say why nobody drives the run any more, be it over or not; "" if somebody may."""

@@ -136,20 +136,22 @@ class CallView:
         """Give this call up; what needs its result is skipped, and everything else goes on.
 
         Where it runs in a process it is killed. In a thread it cannot be stopped: it is abandoned,
-        and what it gives back is dropped. A call that is settled stays as it is.
+        and what it gives back is dropped. A call that is settled stays as it is. In a run that
+        another process drives, it is that one that gives the call up, within about a second.
 
         Args:
             reason: To be noted in the log.
 
         Raises:
-            RunError: The run is not driven by this process.
+            RunError: No process drives the run, or its service gives up no single calls.
+            StoreError: The process that drives it could not be told.
         """
         if self._state.outcome is not None:
             return
         if self._cancel is None:
             message = (
-                f"{self.id} cannot be cancelled here: its run is not driven by this process. "
-                "Cancel it where the run was started"
+                f"{self.id} cannot be cancelled: the service of run {self._run} gives up no "
+                "single calls. run.cancel() cancels the run"
             )
             raise RunError(message)
         self._cancel(self.id, reason)

@@ -29,6 +29,7 @@ from nbflow.core.history import History
 from nbflow.core.payload import Blob, Packed
 from nbflow.core.recorded import python
 from nbflow.core.workflow import Place
+from nbflow.engine.around import Middlewares
 from nbflow.running.config import settings
 from nbflow.running.opening import Anew, reopen
 from nbflow.running.session import Session, known
@@ -293,6 +294,8 @@ def conduct(crew: Crew) -> None:
     """Be an orchestrator until asked to end (SIGTERM): runs are left to the next one."""
     conductor = Conductor(crew)
     settings.store = conductor.store
+    if crew.before or crew.after:
+        settings.middleware = Middlewares.of({"before": crew.before, "after": crew.after})
 
     def leave(*_: object) -> None:
         threading.Thread(target=_end, args=(conductor,), daemon=True).start()

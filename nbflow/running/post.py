@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 CANCEL: Final = "nbflow:cancel"
 """The name of the letter by which another process asks that a run be cancelled."""
+CANCEL_CALL: Final = "nbflow:cancel-call"
+"""The name of that about one call, whose id is the letter's."""
+OURS: Final = frozenset({CANCEL, CANCEL_CALL})
+"""Names of letters that are for whoever drives a run, and no signals of its code."""
 ATTEND: Final = 1.0
 """Seconds between two looks for such letters."""
 LOOK: Final = 0.2
@@ -86,6 +90,16 @@ def ask_to_cancel(store: Store, run: str, reason: str) -> None:
     _mail(store).post(run, letter(store, CANCEL, reason, "", propagate=False))
 
 
+def ask_to_cancel_call(store: Store, run: str, call: str, reason: str) -> None:
+    """Ask the process that drives a run to cancel one call of it.
+
+    Raises:
+        RunError: Its store keeps no letters.
+        StoreError: The letter could not be written.
+    """
+    _mail(store).post(run, letter(store, CANCEL_CALL, reason, call, propagate=False))
+
+
 def letter(store: Store, name: str, value: object, id: str, *, propagate: bool) -> SignalReceived:  # noqa: A002
     """Make the signal that a person sends."""
     stored = spill(pack(value, f"the value of signal {name}"), store.put)
@@ -100,6 +114,15 @@ def _mail(store: Store) -> Mail:
         message = f"the store {store.path} keeps no signals: its class has no `mail`"
         raise RunError(message)
     return mail
+
+
+def _obey(session: Session, told: SignalReceived) -> None:
+    """Do what another process has asked for by a letter."""
+    reason = str(told.result or "")
+    if told.name == CANCEL:
+        session.live.cancel_run(reason)
+    else:
+        session.live.cancel_call(told.id, reason)
 
 
 class Mailbox:
@@ -130,7 +153,7 @@ class Mailbox:
         """Drop what asked an earlier drive of the run to end: this one shall not hear of it."""
         for box in self._boxes if self._mail is not None else ():
             for name, told in self._mail.letters(box):  # type: ignore[union-attr]
-                if told.name == CANCEL:
+                if told.name in OURS:
                     self._mail.drop(box, name)  # type: ignore[union-attr]
 
     def listen(self) -> None:
@@ -152,9 +175,9 @@ class Mailbox:
             return
         for box in self._boxes:
             for name, told in self._mail.letters(box):
-                if told.name == CANCEL:
+                if told.name in OURS:
                     self._mail.drop(box, name)
-                    session.live.cancel_run(str(told.result or ""))
+                    _obey(session, told)
                 elif told.id not in session.history.told:
                     if self._listening or told.propagate or not attending:
                         session.live.signalled(told)
@@ -170,5 +193,5 @@ class Mailbox:
             return
         for box in self._boxes:
             for name, told in self._mail.letters(box):
-                if told.id in session.history.told or told.name == CANCEL:
+                if told.id in session.history.told or told.name in OURS:
                     self._mail.drop(box, name)

@@ -15,7 +15,7 @@ from nbflow.running.acting import RunActions
 from nbflow.running.config import settings
 from nbflow.running.origin import changed, changed_options
 from nbflow.running.reviving import Revivable
-from nbflow.services.base import Reviving, Service, ServiceStore
+from nbflow.services.base import Reviving, Service, ServiceStore, Surrounding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,11 +104,26 @@ class _Actions(RunActions):
     """The actions of the panel of a run on a service."""
 
     def possible(self, status: str) -> Sequence[str]:
-        """Name what can be done: it can be cancelled, and goes on by itself."""
-        if status not in {"running", "stopped"}:
-            return ()
+        """Name what can be done: it can be cancelled, and goes on by itself until it is over."""
         run: Any = self._run
-        return ("cancel", "cancel_call") if isinstance(run.service, Reviving) else ("cancel",)
+        reviving = isinstance(run.service, Reviving)
+        if status in {"running", "stopped"}:
+            return ("cancel", "cancel_call") if reviving else ("cancel",)
+        again = {"failed": ("retry",), "cancelled": ("resume",)}
+        return again.get(status, ()) if reviving else ()
+
+    def retry(self) -> str:
+        """Run the calls that failed again, in a new run; say which."""
+        super().retry()
+        return self._onward()
+
+    def resume(self) -> str:
+        """Go on with the run, in a new one; say which."""
+        super().resume()
+        return self._onward()
+
+    def _onward(self) -> str:
+        return f"It goes on as run {self._run.id}: nbflow.attach({self._run.id!r}) shows it."
 
     def halted(self) -> str:
         """Say why the run does not go on, as far as this process knows."""
@@ -132,6 +147,8 @@ def start(
     frozen = replace(frozen, definition=replace(known, task_list=task_list))
     tags = known.tags_of(args, kwargs) if origin.tags is None else origin.tags
     chosen = known.run_id_of(args, kwargs)
+    if isinstance(service, Surrounding):
+        service.surround(settings.middleware)
     return ServiceRun(service.start(frozen, args, kwargs, run=chosen, tags=tags), service)
 
 

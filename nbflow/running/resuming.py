@@ -16,7 +16,7 @@ from nbflow.running.acting import wake_panels
 from nbflow.running.calls import CallView
 from nbflow.running.leases import holder_of
 from nbflow.running.opening import Anew, find_target, resume
-from nbflow.running.post import CANCEL, ask_to_cancel, deliver, letter
+from nbflow.running.post import OURS, ask_to_cancel, ask_to_cancel_call, deliver, letter
 from nbflow.running.session import Session
 from nbflow.running.watching import watchers
 
@@ -67,10 +67,22 @@ class Resumable(Generic[T]):
             return
         if self.done():
             return
-        if holder_of(self._store, self.id) is None:
-            message = f"run {self.id} cannot be cancelled: no process drives it, so nothing runs"
-            raise RunError(message)
+        self._driven("run {} cannot be cancelled")
         ask_to_cancel(self._store, self.id, reason)
+
+    def _cancel_call(self, call: str, reason: str) -> None:
+        """Have one call given up, by whichever process of this machine drives the run."""
+        driver = self._session or _session.known(self.id, self._store)
+        if driver is not None:
+            driver.live.cancel_call(call, reason)
+            return
+        self._driven(f"{call} of run {{}} cannot be cancelled")
+        ask_to_cancel_call(self._store, self.id, call, reason)
+
+    def _driven(self, what: str) -> None:
+        if holder_of(self._store, self.id) is None:
+            message = f"{what.format(self.id)}: no process drives it, so nothing runs"
+            raise RunError(message)
 
     def signal(
         self,
@@ -104,8 +116,8 @@ class Resumable(Generic[T]):
         if not isinstance(given, str) or not given.strip():
             message = f"a signal has a name, as in run.signal('approved'), not {name!r:.60}"
             raise RunError(message)
-        if given == CANCEL:
-            message = f"{CANCEL} is no signal of yours: run.cancel() cancels the run"
+        if given in OURS:
+            message = f"{given} is no signal of yours: run.cancel() cancels the run"
             raise RunError(message)
         told = letter(self._store, name, value, id, propagate=propagate)
         deliver(self._store, self.id, told)

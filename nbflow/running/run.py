@@ -112,8 +112,8 @@ class Run(Waitable[T], Resumable[T]):
     @property
     def calls(self) -> Calls:
         """Its calls by id: ``run.calls["fetch-2"].result``."""
-        cancel = self._session.live.cancel_call if self._session is not None else None
-        return Calls(self._history(), self._store, self._activities(), self.id, cancel)
+        history = self._history()
+        return Calls(history, self._store, self._activities(), self.id, self._cancel_call)
 
     @property
     def failed(self) -> list[CallView]:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from nbflow.core.capture import Captured
 from nbflow.core.errors import RunError
 from nbflow.core.events import Event
+from nbflow.engine.around import Middlewares
 from nbflow.store.base import RunRow
 
 
@@ -167,6 +168,18 @@ class Revival:
     given: Mapping[str, object] = field(default_factory=dict)
     frozen: Captured | None = None
     run: str = ""
+
+
+@runtime_checkable
+class Surrounding(Protocol):
+    """A service that takes what `nbflow.configure(middleware=...)` was given to its processes."""
+
+    def surround(self, middlewares: Middlewares) -> None:
+        """Have these around each attempt of the runs that begin from now on.
+
+        Raises:
+            DefinitionError: They cannot be called where attempts run; the message says why.
+        """
 
 
 @runtime_checkable

@@ -25,7 +25,10 @@ _REASON: Final = 2000
 
 
 class Actions(Protocol):
-    """What can be done to one run from this process. Each may raise, and say why it cannot."""
+    """What can be done to one run from this process.
+
+    Each may raise, and say why it cannot; one that gives text has it shown in the panel.
+    """
 
     def possible(self, status: str) -> Sequence[str]:
         """Name what can be done to a run of that status: ``cancel``, ``cancel_call``, ``retry``...
@@ -41,7 +44,7 @@ class Actions(Protocol):
         """Cancel one call, by its id."""
 
     def retry(self) -> object:
-        """Run the failed calls again."""
+        """Run the failed calls again; text that it gives is shown."""
 
     def resume(self) -> object:
         """Go on with a run that has stopped."""
@@ -97,9 +100,9 @@ class Deeds:
 
     def _carry_out(self, deed: tuple[str, ...]) -> None:
         action, *arguments = deed
-        ok = True
+        ok, said = True, None
         try:
-            getattr(self._actions, action)(*arguments)
+            said = getattr(self._actions, action)(*arguments)
         except BaseException as error:  # noqa: BLE001 - a click must not raise where nobody sees it
             ok = False
             _log.warning("run %s: %s failed", self._run, action, exc_info=True)
@@ -110,3 +113,5 @@ class Deeds:
             with self._lock:
                 self._busy.discard(deed)
         self._tell({"kind": "done", "action": action, "ok": ok})
+        if isinstance(said, str) and said:
+            self._tell({"kind": "note", "action": action, "text": clean(said, _REASON)})

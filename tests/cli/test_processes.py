@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 import nbformat
 
 import nbflow
+from tests.cli.conftest import FLOW
 
 Spawn = Callable[..., "subprocess.Popen[str]"]
 
@@ -166,6 +168,37 @@ def test_another_process_cancels_a_run(spawn: Spawn, place: Path) -> None:
     assert "not needed" in err
     worker = int((place / "a.began").read_text())
     eventually(lambda: not Path(f"/proc/{worker}").exists())
+
+
+SPARED = """
+@nbflow.workflow
+def spared():
+    fetched, held = fetch("eu"), hold("a")
+    return [fetched.result(), "spared" if held.exception() else "held"]
+"""
+
+
+def test_another_process_cancels_one_call(spawn: Spawn, place: Path) -> None:
+    """`nbflow cancel --call` ends that call alone; what is wrong about it is told in one line."""
+    (place / "flow.py").write_text(FLOW + SPARED)
+    command = spawn("run", "flow.py:spared", "--on", "processes", "--json")
+    eventually((place / "a.began").exists)
+    run = nbflow.runs()[0].run
+    _, err = (wrong := spawn("cancel", run, "--call", "hold-9")).communicate(timeout=60)
+    assert (wrong.returncode, err.count("\n")) == (3, 1), err
+    assert "Did you mean hold-1?" in err
+    out, err = spawn("cancel", run, "--call", "hold-1", "--reason", "slow").communicate(timeout=60)
+    assert out == f"run {run}: cancel of hold-1 requested\n", err
+    out, err = command.communicate(timeout=60)
+    assert (command.returncode, json.loads(out)["result"]) == (0, [2, "spared"]), err
+    worker = int((place / "a.began").read_text())
+    eventually(lambda: not Path(f"/proc/{worker}").exists())
+    calls = nbflow.attach(run).calls
+    assert [calls[call].status for call in calls] == ["done", "cancelled"]
+    assert "slow" in str(calls["hold-1"].error)
+    out, _ = spawn("cancel", run, "--call", "hold-1").communicate(timeout=60)
+    assert out == f"hold-1 of run {run} is over: cancelled\n"
+    assert nbflow.attach(run)._store.mail.letters(run) == []  # type: ignore[attr-defined]
 
 
 def test_the_command_line_loads_nothing_that_it_does_not_need() -> None:

@@ -37,6 +37,26 @@ def test_the_cells_of_this_kernel_are_exported_as_they_are_now(shell, tmp_path):
     assert said.strip().endswith("]: 15")
 
 
+def test_what_raised_in_its_cell_is_left_out(shell, tmp_path):
+    """A statement that failed has changed nothing, nor have those below it; those above have."""
+    define(shell)
+    shell.cell("RATE = 4", "nbflow.configure(on='swf', simulated=True)", "RATE = 5")
+    shell.cell("RATE = (", "    1 / 0", ")")
+    shell.cell("%%activity priced(x: int) -> int --no-such-flag", "x")
+    shell.cell("def helper():", "    raise ValueError", "helper()")
+    shell.cell("RATE += 1 if", "    6")
+    assert "wrote pricing_flow.py" in shell.cell("%nbflow export pricing -o pricing_flow.py")
+    text = (tmp_path / "pricing_flow.py").read_text()
+    assert "RATE = 4" in text
+    assert "configure" not in text
+    assert "RATE = 5" not in text
+    assert "1 / 0" not in text
+    assert "return x * RATE" in text
+    assert shell["pricing"].start().result() == 20
+    said = shell.cell("import pricing_flow", "pricing_flow.pricing.start().result()")
+    assert said.strip().endswith("]: 20")
+
+
 def test_without_a_file_the_module_is_printed(shell):
     """One can look before one writes."""
     define(shell)

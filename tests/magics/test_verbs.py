@@ -185,6 +185,23 @@ def test_wait_stops_waiting_in_time_and_cancel_stops_the_run(flow):
     gate.set()
 
 
+def test_one_call_is_cancelled_and_the_rest_goes_on(flow):
+    """--call names it; for one that there is not the nearest is named, and nothing is done."""
+    flow.ip.user_ns["gate"] = threading.Event()
+    flow.cell("%%activity held()", "gate.wait(60)")
+    flow.cell("%%workflow holding", "h, t = held(), fetch('eu')", "[h.exception() is None, t]")
+    flow.cell("run = holding()")
+    until = threading.Event()
+    while flow["run"].calls.get("held-1") is None or flow["run"].calls["held-1"].attempt == 0:
+        until.wait(0.01)
+    assert "Did you mean held-1?" in flow.cell("%nbflow cancel run --call held-2")
+    said = flow.cell("%nbflow cancel run --call held-1 --reason slow")
+    assert "cancel of held-1 requested" in said
+    assert flow["run"].result() == [False, [2, 2]]
+    flow["gate"].set()
+    assert "held-1 of run" in flow.cell("%nbflow cancel run --call held-1")
+
+
 def test_resume_goes_on_with_the_mended_code(flow):
     """What succeeded is kept; what failed runs again as the cell is now."""
     flow.cell("%%activity fetch(region: str)", "{'a': [1]}[region]")

@@ -196,6 +196,35 @@ def failed(site: Site, *names: str) -> ServiceRun[Any]:
     return run
 
 
+@pytest.mark.parametrize(
+    ("status", "action", "ran"), [("failed", "retry", ["b"]), ("cancelled", "resume", ["a", "b"])]
+)
+def test_a_panel_goes_on_with_a_run_and_says_as_which(
+    site: Site, status: str, action: str, ran: list[str]
+):
+    """What is offered fits how the run ended; the note names the run that goes on."""
+    if status == "failed":
+        BAD.add("b")
+        run = failed(site, "a", "b")
+    else:
+        run = site.start(three, ["a", "b"])
+        assert site.decide()
+        run.cancel()
+        with pytest.raises(nbflow.RunCancelled):
+            site.end(run)
+    old, actions = run.id, run._actions()
+    assert run.status == status
+    assert actions.possible(status) == (action,)
+    BAD.clear()
+    RAN.clear()
+    said = getattr(actions, action)()
+    assert run.id != old
+    assert said == f"It goes on as run {run.id}: nbflow.attach({run.id!r}) shows it."
+    site.end(run)
+    assert sorted(RAN) == ran
+    assert actions.possible("completed") == ()
+
+
 def test_a_failed_run_goes_on_with_what_has_succeeded(site: Site):
     """The handle is that of the new execution, and only what had failed is run again."""
     BAD.add("b")

@@ -231,6 +231,18 @@ def test_an_action_that_fails_tells_why(line, caplog):
     assert done == {"kind": "done", "action": "cancel", "ok": False}
 
 
+def test_what_an_action_says_is_shown_after_it_is_done(line):
+    """Where a run goes on as another one, its panel says so, and the button is free again."""
+    acts = Acts()
+    acts.retry = lambda: "It goes on as run two."  # type: ignore[assignment, method-assign]
+    panel, follower = acting(acts, simulate(revenue(2))[:4])
+    hear(panel, {"kind": "retry"})
+    eventually(lambda: follower.step(1001.0) or len(sent(panel)) >= 2)
+    done, note = sent(panel)[-2:]
+    assert done == {"kind": "done", "action": "retry", "ok": True}
+    assert note == {"kind": "note", "action": "retry", "text": "It goes on as run two."}
+
+
 def test_nothing_can_be_done_to_a_run_of_somebody_else(line):
     """Without actions there are no buttons, and a click all the same is answered with a note."""
     panel, follower = acting(None, simulate(revenue(2))[:4])
@@ -375,7 +387,7 @@ def test_what_can_be_done_to_a_run_depends_on_who_drives_it(monkeypatch):
     assert acts.possible("running") == ()  # it may just have ended
     assert acts.possible("running") == ("resume",)
     store.hold(RUN, replace(new_lease(), pid=os.getppid(), born=0))
-    assert acts.possible("running") == ("cancel",)
+    assert acts.possible("running") == ("cancel", "cancel_call")
     with monkeypatch.context() as patched:
         patched.setattr(store, "mail", None)
         assert acts.possible("running") == ()  # a store of others that keeps no letters
@@ -383,10 +395,9 @@ def test_what_can_be_done_to_a_run_depends_on_who_drives_it(monkeypatch):
     assert acts.possible("failed") == ("retry",)
     assert acts.possible("cancelled") == ("resume",)
     assert acts.about("fetch-1") == About()
-    with pytest.raises(RunError, match="not driven by this process"):
-        acts.cancel_call("fetch-1")
-    acts.cancel()  # asks the process that drives it
-    assert len(store.mail.letters(RUN)) == 1
+    acts.cancel_call("fetch-1")  # asks the process that drives it
+    acts.cancel()
+    assert len(store.mail.letters(RUN)) == 2
 
 
 OTHER = """
@@ -411,7 +422,7 @@ print(run.status, flush=True)
 
 
 def test_a_run_of_another_process_is_cancelled_in_its_panel(tmp_path):
-    """Its panel has Cancel and nothing else; that process ends the run, and the panel shows it."""
+    """Its panel cancels a call, then the run; that process does it, and the panel shows it."""
     script, place = tmp_path / "other.py", tmp_path / "runs"
     script.write_text(OTHER)
     command = [sys.executable, str(script), str(place)]
@@ -421,10 +432,15 @@ def test_a_run_of_another_process_is_cancelled_in_its_panel(tmp_path):
             store = SqliteStore(place)
             run: Run[Any] = Run(other.stdout.readline().strip(), store)
             page, follower = shown(run)
-            eventually(lambda: page.actions and page.actions[-1] == ["cancel"])
+            eventually(lambda: page.actions and page.actions[-1] == ["cancel", "cancel_call"])
+            eventually(lambda: page.state.get("tables", {}).get("calls") == 3)
+            follower.hear({"kind": "cancel_call", "call": 1})
+            eventually(lambda: page.state["head"]["counts"].get("cancelled") == 1)
+            assert [call.status == "cancelled" for call in run.calls.values()] == [0, 1, 0]
             follower.hear({"kind": "cancel"})
             eventually(lambda: status(page) == "cancelled")
-            assert page.of("done") == [{"kind": "done", "action": "cancel", "ok": True}]
+            assert [done["action"] for done in page.of("done")] == ["cancel_call", "cancel"]
+            assert all(done["ok"] for done in page.of("done"))
             assert page.of("note") == []
             assert other.stdout.readline().strip() == "cancelled"
         finally:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from nbflow.core.errors import NbflowError
+from nbflow.core.secret import known_values, take_values
 from nbflow.services.cloudflow.client.client import CloudFlow
 from nbflow.services.cloudflow.dynamic.names import NAMESPACE, Flows
 from nbflow.services.cloudflow.dynamic.queues import HIDDEN, WorkQueue, queue_of, resource
@@ -47,6 +48,8 @@ class Crew:
         lost_after: Seconds without a sign of life after which work is handed to somebody else.
         workers: How many worker processes there are.
         path: Where modules are imported from, before everything else.
+        before: Functions that are called before each attempt, by their dotted names.
+        after: Functions that are called after each attempt, likewise.
     """
 
     queue: str
@@ -60,6 +63,8 @@ class Crew:
     lost_after: float = HIDDEN
     workers: int = 1
     path: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
     def write(self) -> str:
         """Give it as a line of JSON."""
@@ -69,7 +74,8 @@ class Crew:
     def read(cls, text: str) -> Self:
         """Read what `write` wrote."""
         found: dict[str, Any] = json.loads(text)
-        found["path"] = tuple(found.get("path", ()))
+        for name in ("path", "before", "after"):
+            found[name] = tuple(found.get(name, ()))
         return cls(**found)
 
     def client(self) -> CloudFlow:
@@ -102,10 +108,22 @@ def end_with_parent() -> None:
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    take_values(_handed(0))
     life = os.dup(0)
     quiet = os.open(os.devnull, os.O_RDONLY)
     os.dup2(quiet, 0)
     threading.Thread(target=_die_with, args=(life,), name="nbflow life", daemon=True).start()
+
+
+def _handed(life: int) -> tuple[tuple[str, str], ...]:
+    """Read the line that whoever has started this process hands over: values of secrets."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(life, 1)  # not a byte more: what follows is none of it
+        if not byte:
+            return ()
+        line += byte
+    return tuple((str(reference), str(value)) for reference, value in json.loads(line))
 
 
 def _die_with(life: int) -> None:
@@ -157,6 +175,11 @@ class Process:
                 env={**os.environ, "PYTHONPATH": path},
                 start_new_session=True,
             )
+        assert self.child.stdin is not None  # noqa: S101 - it is a pipe
+        with contextlib.suppress(OSError):  # it has ended already: that is seen soon
+            # By the pipe: what a command line or an environment has, others can read.
+            self.child.stdin.write(json.dumps(known_values()).encode() + b"\n")
+            self.child.stdin.flush()
 
     def end(self, grace: float) -> None:
         """End it; what it does gets `grace` seconds."""

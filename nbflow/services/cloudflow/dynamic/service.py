@@ -34,6 +34,7 @@ from nbflow.services.cloudflow.dynamic.settings import Options
 from nbflow.services.cloudflow.dynamic.shipping import first_event
 from nbflow.services.cloudflow.dynamic.simulation import Simulation
 from nbflow.services.cloudflow.dynamic.store import ServiceSide
+from nbflow.services.cloudflow.dynamic.surrounding import Surrounded
 from nbflow.services.cloudflow.dynamic.values import values_of
 from nbflow.store.base import RunRow
 from nbflow.store.ids import new_id
@@ -43,7 +44,7 @@ _PACES = (0.1, 1.0)
 _TOLD = 20.0  # seconds that an orchestrator has to tell the service that a run is over
 
 
-class CloudFlowService:
+class CloudFlowService(Surrounded):
     """Alibaba CloudFlow, or an emulator of it. See `nbflow.services.base.Service`.
 
     Args:
@@ -120,7 +121,7 @@ class CloudFlowService:
         side = self.side()
         name = run or self.options.run_name or new_id(frozen.definition.name)
         event = first_event(frozen, args, kwargs, name, tags, side.put)
-        own = (self.options, name, self.endpoint(), self.where(), self.pace)
+        own = (self.surrounded(), name, self.endpoint(), self.where(), self.pace)
         crew = crew_of(*own) if self.options.processes else None
         whole = self._id(name)
         if self.notes.get(whole) is not None:
@@ -248,8 +249,7 @@ class CloudFlowService:
     def _over(self, run: str) -> bool:
         """Whether a run is over, and what it goes on in as well."""
         name = self._name(run)
-        _, history = self._latest(name)
-        closed = history.closed
+        closed = self._latest(name)[1].closed
         if closed is None or closed.status == "continued":
             return False
         # Whoever has driven it tells the service so before it is ended, unless it is gone.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 from nbflow.core.errors import DefinitionError
+from nbflow.engine.around import Middlewares
 from nbflow.services.cloudflow.client.checks import name as checked_name
 from nbflow.services.cloudflow.dynamic.names import NAMESPACE
 
@@ -36,6 +37,8 @@ class Options:
         pace: Seconds between two looks at how things stand.
         lost_after: Seconds without a sign of life after which work is handed to somebody else.
         run_name: What the run is called; by default a name is made.
+        middleware: Functions around each attempt, by their dotted names, which other processes
+            import: ``{"before": ["package.module.function"], "after": [...]}``.
     """
 
     NAMES: ClassVar[tuple[str, ...]] = ()
@@ -54,6 +57,7 @@ class Options:
     pace: float | None = None
     lost_after: float = 30.0
     run_name: str | None = None
+    middleware: Any = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -68,6 +72,7 @@ class Options:
             wanted.setdefault("processes", workers)
         values = os.fspath(wanted.get("values") or "")
         wanted["values"] = values if "://" in values or not values else _whole(values)
+        wanted["middleware"] = _around(wanted.get("middleware"))
         made = cls(**wanted)
         made._check()
         return made
@@ -109,7 +114,8 @@ class Options:
 
     def noted(self) -> dict[str, Any]:
         """Give what later processes need to reach the service."""
-        found = {k: v for k, v in asdict(self).items() if k not in {"run_name", "max_workers"}}
+        own = {"run_name", "max_workers", "middleware"}  # of a run, not of where it is
+        found = {k: v for k, v in asdict(self).items() if k not in own}
         usual = {f.name: f.default for f in fields(self)}
         return {name: value for name, value in found.items() if value != usual[name]}
 
@@ -119,6 +125,29 @@ Options.NAMES = tuple(f.name for f in fields(Options))
 
 def _whole(values: str) -> str:
     return str(Path(values).expanduser().absolute())
+
+
+def _around(middleware: Any) -> dict[str, tuple[str, ...]] | None:
+    """Read what is around each attempt, and see that it can be imported.
+
+    Raises:
+        DefinitionError: It cannot, or is given otherwise than by names.
+    """
+    if not middleware:
+        return None
+    found = dict(middleware) if isinstance(middleware, Mapping) else {"": middleware}
+    lists = {k: (v,) if isinstance(v, str) else v for k, v in found.items()}
+    named = all(
+        isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+        for names in lists.values()
+    )
+    if not named or not set(lists) <= {"before", "after"}:
+        raise DefinitionError(
+            "on='cloudflow': middleware is {'before': [...], 'after': [...]} of dotted names, "
+            f"since other processes import the functions, not {type(middleware).__name__}"
+        )
+    Middlewares.of(lists)
+    return {k: tuple(names) for k, names in lists.items()}
 
 
 def _named(name: str | None, what: str) -> str:
