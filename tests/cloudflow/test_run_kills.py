@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,10 +30,22 @@ PATIENCE = 240.0
 @nbflow.activity
 def entered(ledger: str, x: int) -> int:
     """Write a line into a ledger, and work a little."""
+    note(ledger)
+    return x + 1
+
+
+@nbflow.activity(once=True)
+def paid(ledger: str) -> int:
+    """Write a line that must not be written twice."""
+    note(ledger)
+    return 100
+
+
+def note(ledger: str) -> None:
+    """Write which call begins, and when."""
     context = nbflow.context()
     with open(ledger, "a") as file:  # noqa: PTH123 - one write, which the system keeps whole
-        file.write(f"{context.run} {context.call} {x}\n")
-    return x + 1
+        file.write(f"{context.run} {context.call} {time.time()}\n")
 
 
 @nbflow.activity
@@ -44,8 +58,12 @@ def total(parts: list[int]) -> int:
 def layers(ledger: str, width: int) -> int:
     """Have calls beside each other, and after them others that take their results."""
     first = [entered(ledger, n) for n in range(width)]
+    once = paid(ledger)
     second = [entered(ledger, part) for part in first]
-    return total(second).result()
+    try:
+        return total(second).result() + once.result()
+    except nbflow.ActivityInterrupted:
+        return total(second).result()
 
 
 class Machines:
@@ -108,16 +126,27 @@ def machines(tmp_path: Path) -> Iterator[Machines]:
     made = Machines(tmp_path, tmp_path / "home")
     yield made
     made.close()
+    eventually(lambda: not left(tmp_path), "no process is left", 10)
+
+
+def left(path: Path) -> list[str]:
+    """Give the command lines of other processes that name a directory, or were told of it."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            line = (place / "cmdline").read_bytes()
+            if int(place.name) != os.getpid() and str(path).encode() in line:
+                found.append(line.decode(errors="replace"))
+    return found
 
 
 def _killing(machines: Machines, tmp_path: Path, kills: int, runs: int, seed: int) -> None:
+    """Have so many runs under way until that many processes were killed, then until they end."""
     chance = random.Random(seed)
     ledger = tmp_path / "ledger"
     machines.see()
     width, killed = 4, 0
-    started = [
-        machines.service.start(capture(layers), (str(ledger), width), {}) for _ in range(runs)
-    ]
+    started: list[str] = []
 
     def over() -> bool:
         nonlocal killed
@@ -126,13 +155,17 @@ def _killing(machines: Machines, tmp_path: Path, kills: int, runs: int, seed: in
             killed += machines.kill(chance)
             return False
         try:
-            return all(_closed(machines.service, run) for run in started)
+            under_way = [run for run in started if not _closed(machines.service, run)]
+            if killed < kills and len(under_way) < runs:
+                given = (str(ledger), width)
+                started.append(machines.service.start(capture(layers), given, {}))
         except nbflow.NbflowError:
             return False  # the emulator was killed just now
+        return killed == kills and not under_way
 
-    eventually(over, f"{runs} runs come to their end", PATIENCE)
-    assert killed
-    lines = Counter(ledger.read_text().splitlines())
+    eventually(over, "all runs come to their end", PATIENCE)
+    assert killed == kills
+    lines = [line.split() for line in ledger.read_text().splitlines()]
     for run in started:
         _whole(machines.service, run, width, lines)
 
@@ -141,17 +174,24 @@ def _closed(service: CloudFlowService, run: str) -> bool:
     return isinstance([*service.events(run)][-1], RunClosed)
 
 
-def _whole(service: CloudFlowService, run: str, width: int, lines: Counter[str]) -> None:
+def _whole(service: CloudFlowService, run: str, width: int, lines: list[list[str]]) -> None:
     """Hold a log against what has happened."""
     log: list[Event] = list(service.events(run))
     assert [event.seq for event in log] == list(range(1, len(log) + 1))
     last: Any = log[-1]
-    assert (last.status, last.result) == ("completed", sum(range(width)) + 2 * width), last.error
     done = Counter(event.call for event in log if isinstance(event, CallSucceeded))
-    assert done == {f"entered-{n}": 1 for n in range(1, 2 * width + 1)} | {"total-1": 1}
+    once = done.pop("paid-1", 0)
+    wanted = sum(range(width)) + 2 * width + 100 * once
+    assert (last.status, last.result) == ("completed", wanted), last.error
+    entered = {f"entered-{n}" for n in range(1, 2 * width + 1)}
+    assert done == dict.fromkeys(entered, 1) | {"total-1": 1}
     name = run.split("/")[2]
-    begun = Counter(line.split()[1] for line in lines.elements() if line.startswith(f"{name} "))
-    assert set(begun) == {f"entered-{n}" for n in range(1, 2 * width + 1)}, "nothing is left out"
+    begun = [(call, float(at)) for its, call, at in lines if its == name]
+    assert {call for call, _ in begun} - {"paid-1"} == entered, "nothing is left out"
+    assert once <= sum(call == "paid-1" for call, _ in begun) <= 1, "once is at most once"
+    ended = {event.call: event.at for event in log if isinstance(event, CallSucceeded)}
+    again = [call for call, at in begun if at > ended.get(call, at)]
+    assert again == [], "what has succeeded ran again"
 
 
 @pytest.mark.slow

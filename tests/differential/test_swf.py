@@ -8,15 +8,13 @@ import pytest
 
 from nbflow.services.swf.errors import Refused
 from tests.differential.on_moto import LACKS, OnMoto
-from tests.differential.program import Program
+from tests.differential.program import COUNTING, Program
 from tests.differential.swf import OnSwf
 from tests.differential.test_programs import ALL, check, decided, differences
 
 STICKY = OnSwf("swf", keep=1_000)
 FORGETFUL = OnSwf("swf-forgetful", keep=0)
 MOTO = OnMoto()
-COUNTING = {"a budget of events": "it counts events, and here the log has those of beginnings"}
-"""Programs whose runs differ by their nature, and why; what comes of them is the same."""
 SOME = ALL[::3]
 
 

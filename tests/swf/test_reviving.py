@@ -208,8 +208,7 @@ def test_a_panel_goes_on_with_a_run_and_says_as_which(
         run = failed(site, "a", "b")
     else:
         run = site.start(three, ["a", "b"])
-        assert site.decide()
-        run.cancel()
+        run.cancel()  # before anything is decided
         with pytest.raises(nbflow.RunCancelled):
             site.end(run)
     old, actions = run.id, run._actions()
