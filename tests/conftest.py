@@ -14,6 +14,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 import nbflow
+from nbflow.core import redact, secret
 from nbflow.running import config
 from nbflow.running.session import sessions
 
@@ -101,6 +102,16 @@ def no_error_left() -> Iterator[None]:
     before = sys.exc_info()[1]
     yield
     assert sys.exc_info()[1] is before, "the main thread is left handling an error"
+
+
+@pytest.fixture(autouse=True)
+def no_secret_left() -> Iterator[None]:
+    """Forget after each test which secrets it met: they are blotted out of what others print."""
+    yield
+    redact._known.clear()
+    redact._values = None
+    secret._given.clear()
+    secret._named.clear()
 
 
 @pytest.fixture(autouse=True)

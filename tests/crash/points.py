@@ -62,8 +62,9 @@ class PointStore(SqliteStore):
     def __init__(self, directory: str, points: Points, **options: Any) -> None:
         self.points = points
         super().__init__(directory, **options)
-        add = self.cache.add
-        self.cache.add = self._around("keep", add)  # type: ignore[method-assign]
+        self.cache.add = self._around("keep", self.cache.add)  # type: ignore[method-assign]
+        extend = self.cache.extend
+        self.cache.extend = self._around("keep", extend)  # type: ignore[method-assign]
         self.mail.drop = self._around("drop", self.mail.drop)  # type: ignore[method-assign]
 
     def _around(self, label: str, fn: Callable[..., Any]) -> Callable[..., Any]:

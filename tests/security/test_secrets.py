@@ -9,7 +9,6 @@ import logging
 import pickle
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +30,6 @@ from nbflow.viz import preview
 
 CANARY = "kaNaRy-7f3e/9\"2'é"
 """With characters that JSON, URLs and reprs write in other ways."""
-
-
-@pytest.fixture(autouse=True)
-def forgetful() -> Iterator[None]:
-    """Forget after each test what was learned."""
-    yield
-    blots._known.clear()
-    blots._values = None
-    nbflow.core.secret._given.clear()
-    nbflow.core.secret._named.clear()
 
 
 @nbflow.activity
