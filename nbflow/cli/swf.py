@@ -199,7 +199,7 @@ def terminate(service: Any, run: Run, reason: str) -> Shown:
 def started(service: Any, name: str) -> str:
     """Say which execution was started, and how it gets going if nobody is at it."""
     note = service.notes.get(name)
-    if note is None or note.crew is None:
+    if note is None or not note.crew:
         return name
     return f"{name}\nnbflow wait {name.split('/')[1]} has processes of this machine drive it"
 

@@ -20,7 +20,8 @@ from nbflow.core.capture import capture
 from nbflow.core.events import CallSucceeded, Event, RunClosed
 from nbflow.services.cloudflow.dynamic.crew import ORCHESTRATOR, WORKER, Crew, Process
 from nbflow.services.cloudflow.dynamic.service import CloudFlowService
-from nbflow.services.cloudflow.dynamic.simulation import Simulation
+from nbflow.services.cloudflow.emulator.handle import EMULATOR
+from nbflow.services.simulation import Simulation
 from nbflow.testing.checks import eventually
 
 LOST_AFTER = 2.0
@@ -70,7 +71,7 @@ class Machines:
     """An emulator, orchestrators and workers, each a process that can be killed."""
 
     def __init__(self, path: Path, home: Path) -> None:
-        self.simulation = Simulation(path / "emulator")
+        self.simulation = Simulation(EMULATOR, path / "emulator")
         self.crew = Crew(
             queue="work",
             values=str(path / "values"),
@@ -104,7 +105,7 @@ class Machines:
     def kill(self, chance: random.Random) -> bool:
         """Kill one of them; give whether there was one to kill."""
         running = [p.child for p in self.processes if p.child is not None]
-        everybody: list[Any] = [*running, self.simulation._child]
+        everybody: list[Any] = [*running, self.simulation.child]
         child = chance.choice(everybody)
         if child is None or child.poll() is not None:
             return False

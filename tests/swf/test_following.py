@@ -13,6 +13,7 @@ import pytest
 import nbflow
 from nbflow.core.errors import NbflowError, RunNotFound
 from nbflow.core.events import CallScheduled, CallStarted, CallSucceeded, RunClosed
+from nbflow.services.simulation import Simulation
 from nbflow.services.swf import (
     Api,
     Domain,
@@ -25,10 +26,10 @@ from nbflow.services.swf import (
     start_workflow,
 )
 from nbflow.services.swf.codec.texts import Texts
+from nbflow.services.swf.emulator.handle import EMULATOR
 from nbflow.services.swf.emulator.recording import Recorded
 from nbflow.services.swf.following import ExecutionLog
 from nbflow.services.swf.sealing import KeySeal
-from nbflow.services.swf.simulation import Simulation
 from tests.swf.places import there
 
 
@@ -222,7 +223,7 @@ def test_a_record_has_one_emulator_at_a_time(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_kernels_share_the_emulator_of_a_directory(tmp_path: Path) -> None:
     """Who comes second finds the first one's; it ends with the one that had started it."""
-    first, second = Simulation(tmp_path), Simulation(tmp_path)
+    first, second = Simulation(EMULATOR, tmp_path), Simulation(EMULATOR, tmp_path)
     found: list[str] = []
     threads = [threading.Thread(target=lambda s=s: found.append(s.url())) for s in (first, second)]
     for thread in threads:

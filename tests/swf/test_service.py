@@ -26,7 +26,7 @@ from nbflow.services.swf import (
     emulator,
 )
 from nbflow.services.swf.again import copied, rerun, restart
-from nbflow.services.swf.notes import Notes
+from nbflow.services.swf.notes import ExecutionNotes
 from nbflow.services.swf.service import SwfService
 from nbflow.services.swf.settings import Options
 from nbflow.testing import ServiceContract
@@ -194,7 +194,7 @@ def test_notes_hold_no_more_than_they_should(service: SwfService) -> None:
     run = service.start(capture(contract.doubling), ([4711],), {})
     (path,) = service.notes.directory.glob("*.json")
     assert "4711" not in path.read_text()
-    wanted = {"run", "workflow", "created", "options", "crew", "status", "closed"}
+    wanted = {"run", "workflow", "created", "options", "crew", "execution", "status", "closed"}
     assert set(json.loads(path.read_text())) == wanted
     (service.notes.directory / "x.json").write_text("{")
     assert [note.run for note in service.notes.all()] == [run]
@@ -202,7 +202,7 @@ def test_notes_hold_no_more_than_they_should(service: SwfService) -> None:
 
 def test_one_process_at_a_time_drives_a_run(tmp_path: Path) -> None:
     """Who holds a run keeps others from it until it lets go."""
-    notes, others = Notes(tmp_path), Notes(tmp_path)
+    notes, others = ExecutionNotes(tmp_path), ExecutionNotes(tmp_path)
     held = notes.hold("d/w/r")
     assert held is not None
     assert others.hold("d/w/r") is None

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.errors import RunError
-from nbflow.services.swf.crew import Codes
+from nbflow.services.notes import Notes
+from nbflow.services.swf.crew import Codes, Crew
 from nbflow.services.swf.executions import WorkflowExecution
 from nbflow.services.swf.kinds import WorkflowType
-from nbflow.services.swf.notes import Notes
 from nbflow.services.swf.wire import ExecutionName
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def copied(notes: Notes, old: str, new: str) -> bool:
     if note is None:
         return False
     notes.put(replace(note, run=new, created=time.time(), status="", closed=None))
-    return note.crew is not None
+    return bool(note.crew)
 
 
 def rerun(
@@ -83,7 +83,7 @@ def rerun(
         PickleRefused: Nothing shows that it is this user's own.
     """
     execution, note = service.execution(run), service.notes.get(run)
-    known = note.crew.names if note is not None and note.crew is not None else ()
+    known = Crew.read(note.crew).names if note is not None and note.crew else ()
     codes = Codes(execution.domain, service.store(), (*known, *names))
     code = codes.of(ExecutionName(execution.workflow_id, execution.run_id))
     activities = code.activities.values() if code is not None else ()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
+from nbflow.services.notes import Notes, RunNote
 from nbflow.services.swf.api import Api
 from nbflow.services.swf.domains import Domain
 from nbflow.services.swf.errors import SwfError
 from nbflow.services.swf.executions import WorkflowExecution
-from nbflow.services.swf.notes import Notes, RunNote
 from nbflow.store.base import RunRow
 
 STATUSES: Final = {
@@ -43,18 +44,9 @@ def listed(notes: Notes, wanted: list[RunNote], api: Api | None, limit: int | No
             if status:
                 notes.close(note.run, status, closed or 0.0)
         if not status:
-            driven = note.crew is None or notes.is_held(note.run)
+            driven = not note.crew or notes.is_held(note.run)
             status = "running" if driven else "stopped"
-        rows.append(
-            RunRow(
-                run=note.run,
-                workflow=note.workflow,
-                status=status,
-                on="swf",
-                created=note.created,
-                closed=closed,
-            )
-        )
+        rows.append(replace(note, status=status, closed=closed).row("swf"))
     return rows
 
 

@@ -7,7 +7,6 @@ of this machine's own runs (`nbflow.services.swf.notes`), so any later process f
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import threading
 import time
@@ -19,22 +18,24 @@ from typing import Any, ClassVar
 from nbflow.core.capture import Captured
 from nbflow.core.errors import NbflowError, RunError, RunNotFound
 from nbflow.core.events import Event, RunClosed
+from nbflow.services.notes import RunNote
+from nbflow.services.simulation import Simulation
 from nbflow.services.swf.api import Api
 from nbflow.services.swf.attending import Attendance
 from nbflow.services.swf.blobs import Blobs
 from nbflow.services.swf.connection import connect
 from nbflow.services.swf.crew import Crew, store_of
 from nbflow.services.swf.domains import Domain
+from nbflow.services.swf.emulator.handle import EMULATOR
 from nbflow.services.swf.errors import DoesNotExist, Throttled, Unreachable
 from nbflow.services.swf.executions import WorkflowExecution
 from nbflow.services.swf.flows import start_workflow
 from nbflow.services.swf.following import ExecutionLog
 from nbflow.services.swf.listing import listed
 from nbflow.services.swf.logs import Logs, id_of
-from nbflow.services.swf.notes import Notes, RunNote
+from nbflow.services.swf.notes import ExecutionNotes
 from nbflow.services.swf.settings import Options
 from nbflow.services.swf.shipping import name_of
-from nbflow.services.swf.simulation import Simulation
 from nbflow.services.swf.telling import Telling, own_list
 from nbflow.store.base import RunRow
 from nbflow.store.ids import new_id
@@ -77,8 +78,10 @@ class SwfService(Telling):
     def __init__(self, home: Path, **options: Any) -> None:
         self.options = Options.of(options)
         self.home = home / "swf"
-        self.notes = Notes(self.home / "runs")
-        self.simulation = Simulation(self.home / "emulator") if self.options.simulate else None
+        self.notes = ExecutionNotes(self.home / "runs")
+        self.simulation = (
+            Simulation(EMULATOR, self.home / "emulator") if self.options.simulate else None
+        )
         self._domain: Domain | None = None
         pace = (0.1, 1.0) if self.options.simulate else (0.2, 5.0)
         self.aloud = (self.home / "aloud").absolute()
@@ -168,7 +171,7 @@ class SwfService(Telling):
             workflow=frozen.definition.name,
             created=time.time(),
             options=options.noted(),
-            crew=crew,
+            crew=crew.write() if crew is not None else "",
         )
         self.notes.put(note)
         self._attend(note)
@@ -202,7 +205,7 @@ class SwfService(Telling):
 
     def _attend(self, note: RunNote) -> None:
         """Drive a run from here, unless another process does, or it is left to others."""
-        if note.crew is None or not self.attends:
+        if not note.crew or not self.attends:
             return
         with self._lock:
             held = None if note.run in self._attended else self.notes.hold(note.run)
@@ -216,7 +219,7 @@ class SwfService(Telling):
                         self.notes.release(hold)
                         self._attended.pop(run, None)
 
-            crew = Crew.read(note.crew.write())
+            crew = Crew.read(note.crew)
             if self.simulation is not None:
                 crew = Crew(**{**asdict(crew), "endpoint_url": self.endpoint()})
             logs = self.home / "logs" / f"{note.run.split('/')[1]}.log"
@@ -322,15 +325,12 @@ class SwfService(Telling):
         return listed(self.notes, self._own(), api, limit)
 
     def _own(self) -> list[RunNote]:
-        own = self.options.noted()
-        return [note for note in self.notes.all() if note.options == own]
+        return self.notes.of(self.options.noted())
 
     @classmethod
     def reached(cls, home: Path) -> list[dict[str, Any]]:
         """See `Service.reached`."""
-        notes = Notes(home / "swf" / "runs").all()
-        found = {json.dumps(note.options, sort_keys=True): note.options for note in notes}
-        return list(found.values())
+        return ExecutionNotes(home / "swf" / "runs").reached()
 
     def matching(self, run: str) -> list[str]:
         """See `Service.matching`."""

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 from nbflow.core.errors import RunError
 from nbflow.core.events import SignalReceived
 from nbflow.core.payload import pack
+from nbflow.services.notes import Notes, RunNote
 from nbflow.services.swf import outside
 from nbflow.services.swf.codec.texts import Texts
 from nbflow.services.swf.crew import Crew
 from nbflow.services.swf.errors import AlreadyExists, DoesNotExist, Unreachable
 from nbflow.services.swf.logs import Logs, id_of
-from nbflow.services.swf.notes import Notes, RunNote
 from nbflow.services.swf.sealing import KeySeal
 from nbflow.services.swf.shipping import name_of
 from nbflow.store.ids import new_id
@@ -103,7 +103,11 @@ class Telling:
         own = note is None or self._anew(how)
         options = self.options.noted() if note is None or own else note.options
         fresh = RunNote(
-            run=whole, workflow=workflow, created=time.time(), options=options, crew=crew
+            run=whole,
+            workflow=workflow,
+            created=time.time(),
+            options=options,
+            crew=crew.write() if crew is not None else "",
         )
         self.notes.put(fresh)
         self._attend(fresh)
@@ -113,9 +117,9 @@ class Telling:
         """Give the crew of a run that goes on, with task lists that nobody else looks at."""
         if note is None or self._anew(how):
             return self._crew(how.frozen, how.run or workflow_id)
-        crew = note.crew
-        if crew is None:
+        if not note.crew:
             return None
+        crew = Crew.read(note.crew)
         if how.frozen is not None:
             name = name_of(how.frozen.target)
             crew = replace(crew, names=tuple(dict.fromkeys([*crew.names, *([name] * bool(name))])))

@@ -7,7 +7,6 @@ of this machine's own runs (`nbflow.services.cloudflow.dynamic.notes`).
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import threading
 import time
@@ -28,14 +27,15 @@ from nbflow.services.cloudflow.dynamic.crew import Attendance, Crew
 from nbflow.services.cloudflow.dynamic.crewing import crew_of
 from nbflow.services.cloudflow.dynamic.ending import closing, stop_all
 from nbflow.services.cloudflow.dynamic.names import Flows, slug
-from nbflow.services.cloudflow.dynamic.notes import Notes, RunNote
 from nbflow.services.cloudflow.dynamic.reviving import revived
 from nbflow.services.cloudflow.dynamic.settings import Options
 from nbflow.services.cloudflow.dynamic.shipping import first_event
-from nbflow.services.cloudflow.dynamic.simulation import Simulation
 from nbflow.services.cloudflow.dynamic.store import ServiceSide
 from nbflow.services.cloudflow.dynamic.surrounding import Surrounded
 from nbflow.services.cloudflow.dynamic.values import values_of
+from nbflow.services.cloudflow.emulator.handle import EMULATOR
+from nbflow.services.notes import Notes, RunNote
+from nbflow.services.simulation import Simulation
 from nbflow.store.base import RunRow
 from nbflow.store.ids import new_id
 
@@ -64,9 +64,11 @@ class CloudFlowService(Surrounded):
     def __init__(self, home: Path, **options: Any) -> None:
         self.options = Options.of(options)
         self.home = home / "cloudflow"
-        self.notes = Notes(self.home / "runs")
+        self.notes = Notes(self.home / "runs", before=2)
         self.flows = Flows(self.options.namespace)
-        self.simulation = Simulation(self.home / "emulator") if self.options.simulate else None
+        self.simulation = (
+            Simulation(EMULATOR, self.home / "emulator") if self.options.simulate else None
+        )
         self._side: ServiceSide | None = None
         self._attended: dict[str, Attendance] = {}
         self._noted: set[str] = set()
@@ -352,8 +354,7 @@ class CloudFlowService(Surrounded):
 
     def runs(self, limit: int | None = None) -> list[RunRow]:
         """See `Service.runs`."""
-        own = self.options.noted()
-        found = [note for note in self.notes.all() if note.options == own][:limit]
+        found = self.notes.of(self.options.noted())[:limit]
         return [self._seen(note).row(self.name) for note in found]
 
     def _seen(self, note: RunNote) -> RunNote:
@@ -366,9 +367,7 @@ class CloudFlowService(Surrounded):
     @classmethod
     def reached(cls, home: Path) -> list[dict[str, Any]]:
         """See `Service.reached`."""
-        notes = Notes(home / "cloudflow" / "runs").all()
-        found = {json.dumps(note.options, sort_keys=True): note.options for note in notes}
-        return list(found.values())
+        return Notes(home / "cloudflow" / "runs", before=2).reached()
 
     def matching(self, run: str) -> list[str]:
         """See `Service.matching`."""

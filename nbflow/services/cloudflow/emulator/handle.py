@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, fields
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from nbflow.core.errors import NbflowError
@@ -16,7 +16,9 @@ from nbflow.services.cloudflow.client.client import CloudFlow
 from nbflow.services.cloudflow.emulator.actions import Function
 from nbflow.services.cloudflow.emulator.limits import Limits
 from nbflow.services.cloudflow.emulator.server import CONTROL, MARK, Server
+from nbflow.services.cloudflow.errors import CloudFlowError
 from nbflow.services.loopback import ask, in_process, in_thread
+from nbflow.services.simulation import Emulator
 
 
 class Endpoint:
@@ -183,3 +185,9 @@ def _command(
     kept = ["--data", str(path)] if path else []
     module = "nbflow.services.cloudflow.emulator"
     return [sys.executable, "-m", module, "--until-eof", *kept, *given]
+
+
+EMULATOR: Final = Emulator(
+    "CloudFlow", "nbflow.services.cloudflow.emulator", ("--data", "data"), Endpoint, CloudFlowError
+)
+"""How `nbflow.services.simulation` starts and reaches one."""

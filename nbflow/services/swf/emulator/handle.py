@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from nbflow.core.errors import NbflowError
 from nbflow.services.loopback import ask, in_process, in_thread
+from nbflow.services.simulation import Emulator
 from nbflow.services.swf.connection import connect
 from nbflow.services.swf.emulator.limits import Limits
+from nbflow.services.swf.emulator.recording import HELD
 from nbflow.services.swf.emulator.server import CONTROL, TARGET, Server
 from nbflow.services.swf.shapes import Data
 
@@ -126,3 +128,9 @@ def _command(limits: Limits, *, frozen: bool, seed: str) -> list[str]:
     given = [text for f in changed for text in ("--limit", f"{f.name}={getattr(limits, f.name)}")]
     command = [sys.executable, "-m", "nbflow.services.swf.emulator", "--until-eof"]
     return [*command, *given, *(["--frozen"] if frozen else []), "--seed", seed]
+
+
+EMULATOR: Final = Emulator(
+    "SWF", "nbflow.services.swf.emulator", ("--record", "record"), Endpoint, held=HELD
+)
+"""How `nbflow.services.simulation` starts and reaches one."""

@@ -1,13 +1,13 @@
-"""What is known here of the runs that were started from here, so that they are found again.
+"""What is known here of the runs of a service that were started from here, so they are found again.
 
-A file a run, beside the store of this machine's own runs. No credentials, no values. Which process
-drives a run is told by a lock, which goes with that process, however it ends.
+A file a run, beside the store of this machine's own runs: its id, how the service is reached, and
+which processes drive it. No credentials, no values. Which process drives a run is told by a lock,
+which goes with that process, however it ends.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -24,14 +24,15 @@ class RunNote:
     """What is noted of one run.
 
     Attributes:
-        run: Its id, ``cloudflow/namespace/name``.
+        run: Its id; the name that a person gave it begins behind `Notes.before` slashes.
         workflow: Name of its workflow.
         created: When it was started, in seconds since the epoch.
         options: How the service was asked for.
-        crew: The processes that drive it, as `Crew.write` gives them; "" if others do.
+        crew: The processes that drive it, as the service's `Crew.write` gives them; "" if others
+            do.
         execution: The execution that stands for it; "" for the one that is called after it.
         status: How it ended; "" while that is not known.
-        closed: When it ended.
+        closed: When it ended, in seconds since the epoch; None while that is not known.
     """
 
     run: str
@@ -65,10 +66,11 @@ class Notes:
 
     Args:
         directory: Where they are. It is made when the first one is written.
+        before: How many parts of a run's id, with a slash behind each, are before its name.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, before: int) -> None:
+        self.directory, self.before = directory, before
 
     def put(self, note: RunNote) -> None:
         """Write a note, in the place of an earlier one of the run."""
@@ -103,15 +105,29 @@ class Notes:
                 found.append(RunNote.read(path.read_text()))
         return sorted(found, key=lambda note: note.created, reverse=True)
 
+    def of(self, options: dict[str, Any]) -> list[RunNote]:
+        """Give those of a service that was asked for like this, the latest first."""
+        return [note for note in self.all() if note.options == options]
+
+    def reached(self) -> list[dict[str, Any]]:
+        """Give how services were asked for, each way once."""
+        found = {json.dumps(note.options, sort_keys=True): note.options for note in self.all()}
+        return list(found.values())
+
     def find(self, text: str) -> list[RunNote]:
-        """Give those whose id, or name, is or begins with a text."""
+        """Give those whose id or name is or begins with a text, the latest first."""
         exact = self.get(text)
         if exact is not None or not text:
             return [exact] if exact is not None else []
-        return [n for n in self.all() if n.run.startswith(text) or _name(n).startswith(text)]
+        return [n for n in self.all() if n.run.startswith(text) or self._name(n).startswith(text)]
+
+    def _name(self, note: RunNote) -> str:
+        return note.run.split("/", 2)[self.before]
 
     def hold(self, run: str) -> int | None:
         """Become the process that drives a run; give what `release` takes, None if one does."""
+        import fcntl  # noqa: PLC0415 - not on every system
+
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = os.open(self._file(run, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -125,9 +141,12 @@ class Notes:
         """Let another process drive the run."""
         os.close(held)
 
+    def is_held(self, run: str) -> bool:
+        """Whether a process drives a run."""
+        held = self.hold(run)
+        if held is not None:
+            self.release(held)
+        return held is None
+
     def _file(self, run: str, kind: str) -> Path:
         return self.directory / f"{hashlib.sha256(run.encode()).hexdigest()[:32]}.{kind}"
-
-
-def _name(note: RunNote) -> str:
-    return note.run.split("/", 2)[2]
