@@ -3,6 +3,7 @@
     python benchmarks/layout.py                   every shape; dot where it is installed
     python benchmarks/layout.py --large           also 10,000 nodes, own layout only
     python benchmarks/layout.py --seeds 5         more graphs of each random shape
+    python benchmarks/layout.py --write           add what was found to LAYOUT.md
 
 Crossings are counted in the drawing, the same way for both: pairs of edges whose curves meet, but
 where they leave or enter a box that both of them have. A bend is the angle that an edge turns on
@@ -23,8 +24,14 @@ from itertools import pairwise
 from math import atan2, degrees, pi
 from typing import Literal
 
+from record import append
+
 from nbflow.viz.layout import COMPACT, Layout, Size, layout
 
+ABOUT = """\
+`python benchmarks/layout.py --write`. Crossings are pairs of edges whose curves meet, counted in
+the drawing in the same way for both, the mean over the graphs of a shape; *bends* are degrees that
+an edge turns on its way; *s* is processor time of ours, and time on the clock of dot's process."""
 Pair = tuple[int, int]
 Point = tuple[float, float]
 Segment = tuple[Point, Point]
@@ -302,14 +309,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3, help="graphs of each random shape")
     parser.add_argument("--large", action="store_true", help="also 10,000 nodes")
     parser.add_argument("--only", default="", help="shapes whose name has this in it")
+    parser.add_argument("--write", action="store_true", help="add the table to LAYOUT.md")
     options = parser.parse_args(arguments)
     with_dot = shutil.which("dot") is not None
     heads = ("crossings", "dot's", "ratio", "bends", "dot's", "width", "dot's", "s", "dot's")
-    print(f"{'shape':22}{'nodes':>7}{'edges':>7}" + "".join(f"{head:>10}" for head in heads))
+    lines = [f"{'shape':22}{'nodes':>7}{'edges':>7}" + "".join(f"{head:>10}" for head in heads)]
+    print(lines[0])
     for name, make in {**SHAPES, **(LARGE if options.large else {})}.items():
         if options.only in name:
             nets = [make(seed) for seed in range(1, 2 if name in FIXED else options.seeds + 1)]
-            print(_line(name, nets, with_dot and name not in LARGE), flush=True)
+            lines.append(_line(name, nets, with_dot and name not in LARGE))
+            print(lines[-1], flush=True)
+    if options.write:
+        text = "```text\n" + "\n".join(lines) + "\n```"
+        append("LAYOUT.md", "Our layout beside dot's", ABOUT, text, ("jupyter-nbflow",))
 
 
 def _line(name: str, nets: Sequence[Net], with_dot: bool) -> str:
