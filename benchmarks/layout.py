@@ -16,16 +16,19 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import atan2, degrees, pi
+from pathlib import Path
 from typing import Literal
 
-from record import append
+sys.path.append(str(Path(__file__).parents[1]))
 
+from benchmarks.record import append
 from nbflow.viz.layout import COMPACT, Layout, Size, layout
 
 ABOUT = """\
