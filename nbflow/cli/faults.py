@@ -5,11 +5,14 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NoReturn
+from pathlib import Path
+from typing import Any, Final, NoReturn, TextIO
 
 import click
 
+import nbflow
 from nbflow.core.errors import NbflowError, RunNotFound
 from nbflow.viz.wording import clean
 
@@ -41,13 +44,39 @@ class CommandError(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Write the line."""
-        click.echo(f"nbflow: {line_of(self.message)}", file=file or sys.stderr)
+        click.echo(f"nbflow: {line_of(spoken(self.message))}", file=file or sys.stderr)
+
+
+def spoken(text: str) -> str:
+    """Name the verbs that a message speaks of as they are typed here, not in a notebook."""
+    return text.replace("%nbflow ", "nbflow ")
 
 
 def line_of(text: str) -> str:
     """Put a message on one line, with nothing in it that a terminal obeys."""
     words = " ".join(text.split("\n")[0:1] + [part.strip() for part in text.split("\n")[1:]])
     return clean(words, _LONGEST)
+
+
+def warn_in_a_line() -> None:
+    """Have warnings of nbflow itself be a line on stderr, without a place in its code."""
+    usual = warnings.showwarning
+    own = str(Path(nbflow.__file__).parent)
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if filename.startswith(own) and file is None:
+            click.echo(f"nbflow: warning: {line_of(spoken(str(message)))}", err=True)
+        else:
+            usual(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> CommandError:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import nbflow
-from nbflow.cli.faults import DONE, FAILED, USAGE, CommandError, guarded, leave
+from nbflow.cli.faults import DONE, FAILED, USAGE, CommandError, guarded, leave, spoken
 from nbflow.cli.options import Screen, common, screen, shown
 from nbflow.cli.output import Column, Record, Shown, Table, count_column, seconds_column
 from nbflow.running.caring import store_directory
@@ -119,8 +119,9 @@ def store() -> None:
 def _told(out: Screen, account: Account) -> None:
     """Print what was found, and leave with 1 if something is wrong."""
     names = ("what", "ok", "figures", "problems", "notes")
-    values = (account.what, account.ok, account.figures, account.problems, account.notes)
-    out.show(Record(tuple(Column(name) for name in names), values, str(account)))
+    found = [[spoken(text) for text in texts] for texts in (account.problems, account.notes)]
+    values = (account.what, account.ok, account.figures, *found)
+    out.show(Record(tuple(Column(name) for name in names), values, spoken(str(account))))
     leave(DONE if account.ok else FAILED)
 
 

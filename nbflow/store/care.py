@@ -11,7 +11,6 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from nbflow.core.errors import StoreError
@@ -24,9 +23,19 @@ from nbflow.store.cached import GRACE, blobs_in, read_stored, write_stored
 from nbflow.store.exchange import export, load
 from nbflow.store.following import Following
 from nbflow.store.letters import DIRECTORY, deposit, waiting
-from nbflow.store.opening import is_busy
+from nbflow.store.opening import damaged
 from nbflow.store.recovery import recover
-from nbflow.store.rows import FILE, LogRow, RunLine, file_of, flaw_of, log_rows, reading, run_rows
+from nbflow.store.rows import (
+    FILE,
+    LogRow,
+    RunLine,
+    file_of,
+    flaw_of,
+    log_rows,
+    reading,
+    run_rows,
+    writing,
+)
 from nbflow.store.schema import SCHEMA, checksum, transaction
 from nbflow.store.seal import StoreSeal
 from nbflow.store.sqlite import SqliteStore
@@ -55,15 +64,20 @@ def check(path: str | os.PathLike[str]) -> Account:
     directory = Path(path).absolute()
     file = file_of(directory)
     account = Account(f"store {directory}")
+    version = SCHEMA
     with account.noting("the file"), reading(file) as db:
         for (line,) in db.execute("PRAGMA integrity_check"):
             if line != "ok":
                 account.problem(f"SQLite: {line}")
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version != SCHEMA:
-            account.problem(f"its schema is {version}, this nbflow's is {SCHEMA}: open it once")
+            upgrade = "upgrade with pip install -U jupyter-nbflow"
+            what = upgrade if version > SCHEMA else "open it once"
+            account.problem(f"its schema is {version}, this nbflow's is {SCHEMA}: {what}")
         else:
             _check_logs(db, directory, account)
+    if not account.ok and version <= SCHEMA:
+        account.note("%nbflow store recover NEW-DIR saves what can be read; this stays as it is")
     _check_modes(directory, account)
     return account
 
@@ -183,6 +197,9 @@ def compact(path: str | os.PathLike[str], *, blobs: bool = False, grace: float =
     finally:
         store.close()
     with writing(file) as db:
+        (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":  # to write a damaged file anew may lose more of it
+            raise damaged(file, str(found).split("\n")[-1])
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         db.execute("VACUUM")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -274,15 +291,3 @@ def _trust_row(
     values = (text, checksum(text), row.key)
     db.execute("UPDATE log SET events = ?, sum = ? WHERE key = ?", values)
     account.add("values trusted", count)
-
-
-@contextlib.contextmanager
-def writing(file: Path) -> Iterator[sqlite3.Connection]:
-    """Open the file of a store that was opened before, to change what is in it."""
-    try:
-        with contextlib.closing(sqlite3.connect(file, timeout=30, isolation_level=None)) as db:
-            yield db
-    except sqlite3.Error as error:
-        why = "another process keeps it locked" if is_busy(error) else str(error)
-        message = f"the store {file.parent} cannot be written: {why}"
-        raise StoreError(message) from error

@@ -31,6 +31,7 @@ from nbflow.store.cached import blobs_in
 from nbflow.store.following import Following
 from nbflow.store.ids import is_id, new_id
 from nbflow.store.letters import DIRECTORY, Letter, deposit, waiting
+from nbflow.store.opening import error_of
 from nbflow.store.rows import (
     LogRow,
     RunLine,
@@ -40,6 +41,7 @@ from nbflow.store.rows import (
     log_rows,
     reading,
     run_rows,
+    writing,
 )
 from nbflow.store.schema import checksum, transaction
 from nbflow.store.sqlite import SqliteStore
@@ -91,8 +93,10 @@ def export(
                     archive, db, rows, Blobs(directory / "blobs", str(directory)), account, pickles
                 )
         temporary.replace(out)
-    except (OSError, sqlite3.Error) as error:
-        message = f"the runs cannot be written to {out}: {error}"
+    except sqlite3.Error as error:
+        raise error_of(file, "read", error, then="try again") from error
+    except OSError as error:
+        message = f"the runs cannot be written to {out}: {error}. There is no such file now"
         raise StoreError(message) from error
     finally:
         with contextlib.suppress(OSError):
@@ -349,7 +353,7 @@ def _take(
     finally:
         store.close()
     names: dict[str, str] = {}
-    with _writing(file_of(directory)) as db, transaction(db):
+    with writing(file_of(directory), "No run was added") as db, transaction(db):
         taken = {row.name for row in run_rows(db)}
         for run, texts in found.runs.items():
             name = run
@@ -365,13 +369,3 @@ def _take(
         for letter in found.letters:
             deposit(directory / DIRECTORY, letter._replace(run=names[letter.run]))
             account.add("signals that wait")
-
-
-@contextlib.contextmanager
-def _writing(file: Path) -> Iterator[sqlite3.Connection]:
-    try:
-        with contextlib.closing(sqlite3.connect(file, timeout=30, isolation_level=None)) as db:
-            yield db
-    except sqlite3.Error as error:
-        message = f"the store {file.parent} cannot be written: {error}. No run was added"
-        raise StoreError(message) from error

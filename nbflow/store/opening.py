@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import sys
 import urllib.parse
@@ -20,6 +21,8 @@ NOTICE_SECONDS: Final = 2.0
 """After so long somebody who waits for another writer is told."""
 BUSY_SECONDS: Final = 30.0
 """After so long it is an error."""
+_LITTLE: Final = 65_536
+"""Bytes: with fewer left SQLite cannot make the file that it shares between processes."""
 _NETWORK: Final = frozenset(
     {
         "9p",
@@ -91,7 +94,7 @@ def open_file(file: Path, level: str) -> Opened:
     if not file.exists():
         os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
     _check_not_emptied(file)
-    readonly = _why_readonly(file)
+    readonly = why_readonly(file)
     if readonly:
         return Opened(_connect_readonly(file, readonly), readonly, network)
     seconds = BUSY_SECONDS if network else NOTICE_SECONDS
@@ -124,7 +127,8 @@ def _check_not_emptied(file: Path) -> None:
         raise StoreUnusable(message)
 
 
-def _why_readonly(file: Path) -> str:
+def why_readonly(file: Path) -> str:
+    """Say why a store can only be looked at; "" if it can be written."""
     if not os.access(file, os.W_OK):
         return f"this user may not write to {file}"
     if not os.access(file.parent, os.W_OK | os.X_OK):
@@ -201,7 +205,9 @@ def is_busy(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
 
 
-def error_of(file: Path, what: str, error: sqlite3.Error, busy: str) -> StoreError:
+def error_of(
+    file: Path, what: str, error: sqlite3.Error, busy: str = "", then: str = "resume the run"
+) -> StoreError:
     """Give the error to raise for one of SQLite's.
 
     Args:
@@ -209,29 +215,61 @@ def error_of(file: Path, what: str, error: sqlite3.Error, busy: str) -> StoreErr
         what: What could not be done with it.
         error: What SQLite said.
         busy: Who was in the way, as far as that was found out.
+        then: What can be done once the cause is gone.
     """
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or "decode to UTF-8" in str(error):
-        message = (
-            f"{file} is not an SQLite file, or is damaged ({error}). Nothing in it was changed: "
-            "restore it from a copy, save what can be read with %nbflow store recover, or move it "
-            "away to begin anew"
-        )
-        return StoreUnusable(message)
+        return damaged(file, str(error))
     if is_busy(error):
         message = (
             f"the store {file.parent} was kept locked for {BUSY_SECONDS:g} s by "
-            f"{busy or 'another process'}: end what writes to it, then resume the run"
+            f"{busy or 'another process'}: end what writes to it, then {then}"
         )
         return StoreError(message)
-    hint = ""
-    if name.startswith("SQLITE_FULL"):
-        hint = ": the disk is full. Make room, then resume the run"
+    hint = _hint(file, name, then)
     return StoreError(f"the store {file.parent} cannot be {what}: {error} ({name}){hint}")
 
 
+def damaged(file: Path, why: str) -> StoreUnusable:
+    """Give the error to raise for a file that cannot be read, or not all of it."""
+    message = (
+        f"{file} is not an SQLite file, or is damaged ({why}). Nothing in it was changed: "
+        "restore it from a copy, save what can be read with %nbflow store recover NEW-DIR, or "
+        "move it away to begin anew"
+    )
+    return StoreUnusable(message)
+
+
+def _hint(file: Path, name: str, then: str) -> str:
+    full = name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")) and _left(file) < _LITTLE
+    if full or name.startswith("SQLITE_FULL"):
+        return f": the disk is full. Make room, then {then}"
+    if name.startswith("SQLITE_CANTOPEN") and file.is_dir():
+        return f": {file} is a directory. Move it away to begin anew"
+    return ""
+
+
+def _left(file: Path) -> int:
+    """Give the bytes that its disk still has; many where that cannot be told."""
+    try:
+        return shutil.disk_usage(file.parent).free
+    except OSError:
+        return _LITTLE
+
+
 def prepare(directory: Path) -> None:
-    """Make the directory of a store, for its owner only, if there is none."""
+    """Make the directory of a store, for its owner only, if there is none.
+
+    Raises:
+        StoreUnusable: There is a file of that name.
+        OSError: It cannot be made.
+    """
+    if directory.exists() and not directory.is_dir():
+        message = (
+            f"{directory} is a file, and a store is a directory: nothing was changed. Name another "
+            "place, or move the file away"
+        )
+        raise StoreUnusable(message)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Only where there is nothing else: the directory may be somebody's project.
     if not any(directory.iterdir()):

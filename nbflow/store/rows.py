@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from nbflow.core.errors import StoreError
+from nbflow.core.errors import StoreError, StoreUnusable
 from nbflow.core.events import RunClosed, RunResumed, RunStarted
 from nbflow.core.eventtext import decode
-from nbflow.store.opening import connect_uri
+from nbflow.store.opening import BUSY_SECONDS, connect_uri, error_of, why_readonly
 from nbflow.store.schema import SEQ_BITS, checksum
 
 FILE: Final = "log.sqlite"
@@ -70,6 +70,32 @@ def reading(file: Path) -> Iterator[sqlite3.Connection]:
         db = connect_uri(f"{address}&immutable=1")
     with contextlib.closing(db):
         yield db
+
+
+@contextlib.contextmanager
+def writing(file: Path, kept: str = "Nothing was changed") -> Iterator[sqlite3.Connection]:
+    """Open the file of a store that was opened before, to change what is in it.
+
+    Args:
+        file: The file.
+        kept: What is said to be as it was, should it fail.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    if why := why_readonly(file):
+        message = f"the store {file.parent} can be looked at only: {why}. {kept}"
+        raise StoreError(message)
+    db = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        with contextlib.closing(db):
+            yield db
+    except sqlite3.Error as error:
+        found = error_of(file, "written", error, then="try again")
+        if isinstance(found, StoreUnusable):
+            raise found from error
+        message = f"{found}. {kept}"
+        raise StoreError(message) from error
 
 
 def run_rows(db: sqlite3.Connection) -> list[RunLine]:
