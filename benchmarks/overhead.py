@@ -121,9 +121,7 @@ class Bench:
     def _spawn(self, name: str, shape: str, n: int, *, memory: bool = False) -> Measured:
         """Measure a case in a fresh process."""
         repeats = SMALL * self.repeats if n < SIZES[1] else self.repeats
-        case = [name, shape, str(n), str(repeats), str(self.limit), "memory" if memory else "time"]
-        command = [sys.executable, str(HERE / "overhead.py"), "--case", *case]
-        found = _run(command, self.limit + GRACE)
+        found = spawned(name, shape, n, repeats, self.limit, memory=memory)
         self.tell(report.progress(name, shape, n, found))
         return found
 
@@ -136,6 +134,15 @@ def _merged(parts: list[Measured]) -> Measured:
         garbage=[s for part in parts for s in part.garbage],
         problem=next((part.problem for part in parts if not part.seconds), ""),
     )
+
+
+def spawned(
+    name: str, shape: str, n: int, repeats: int, limit: float, *, memory: bool = False
+) -> Measured:
+    """Measure a case in a fresh process; see `case.measure`."""
+    case = [name, shape, str(n), str(repeats), str(limit), "memory" if memory else "time"]
+    command = [sys.executable, str(HERE / "overhead.py"), "--case", *case]
+    return _run(command, limit + GRACE)
 
 
 def _run(command: list[str], seconds: float) -> Measured:
