@@ -1,6 +1,6 @@
 """Steps whose results outlive the process: nbflow beside DBOS, redun and joblib.Memory.
 
-    python benchmarks/durable.py               about three minutes
+    python benchmarks/durable.py               about a minute; adds to DURABLE.md
     python benchmarks/durable.py --quick       fewer calls, nothing written down
 
 Every case is a process of its own, which runs a workflow of steps that do nothing, each of which
@@ -28,6 +28,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 from benchmarks.record import append, table
 
 LIMIT_SECONDS = 100
+TAKES = "It takes about a minute and adds to DURABLE.md; with --quick ten seconds."
 ABOUT = """Written by `python benchmarks/durable.py`; each run adds a section. Steps do nothing.
 *chain*: each step takes what the one before gave, run for the first time, and written down as the
 system does by default: nbflow, DBOS and redun to SQLite, joblib.Memory to files. *wide*: steps that
@@ -202,7 +203,7 @@ def case(name: str, count: int) -> dict[str, float] | str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0], epilog=TAKES)
     parser.add_argument("--quick", action="store_true", help="a tenth of it, not written down")
     parser.add_argument("--case", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()

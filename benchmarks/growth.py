@@ -29,6 +29,7 @@ USUAL = 1_000
 """So many calls are what the others are compared with."""
 NAMES = ("floor", "nbflow-memory", "nbflow-sqlite")
 SHAPES = ("wide", "chain")
+TAKES = "It takes some ten minutes and adds to GROWTH.md; with --largest 5 two minutes."
 LIMIT = 240.0
 """Seconds that a case may take."""
 ABOUT = """Written by `python benchmarks/growth.py`; each run adds a section. Calls do nothing, two
@@ -89,7 +90,7 @@ def measured(name: str, shape: str, sizes: list[int]) -> Iterator[Grown]:
 
 def main() -> None:
     """Measure all, show it, and write it down."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0], epilog=TAKES)
     add = parser.add_argument
     add("--largest", type=int, default=6, metavar="E", help="up to 10^E calls; by default 6")
     add("--systems", nargs="+", choices=NAMES, default=list(NAMES), help="which of them")

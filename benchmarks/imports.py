@@ -48,6 +48,7 @@ heavy = "IPython ipywidgets anywidget matplotlib boto3 dask alibabacloud_fnf2019
 loaded = [name for name in heavy.split() if name in sys.modules]
 print(json.dumps([clock, cpu, len(set(sys.modules) - names), after - before, loaded]))
 """
+TAKES = "It takes half a minute to a minute and adds to IMPORTS.md."
 ABOUT = """Written by `python benchmarks/imports.py`; each run adds a section. Each import is in
 a fresh interpreter, all in turn, several times over; the medians. *modules* are those that it
 loads, *heavy ones* what of IPython, ipywidgets, anywidget, matplotlib, boto3, dask, CloudFlow's
@@ -81,7 +82,7 @@ def there(name: str) -> bool:
 
 def main() -> None:
     """Measure all, show it, and write it down."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0], epilog=TAKES)
     parser.add_argument("--rounds", type=int, default=9, help="how often; by default 9 times")
     parser.add_argument("--dry", action="store_true", help="write nothing")
     asked = parser.parse_args()

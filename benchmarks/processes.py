@@ -34,6 +34,7 @@ from nbflow.store.memory import MemoryStore
 from nbflow.store.sqlite import SqliteStore
 
 WORKERS = 2
+TAKES = "It takes about two minutes and adds to PROCESSES.md; with --quick half a minute."
 ABOUT = """Written by `python benchmarks/processes.py`; each run adds a section. All pools have two
 workers and take turns. Times are medians of the repeats, ratios the medians of those of the single
 turns. *no-op*: calls that do nothing, all asked for at once, each submitted by itself (joblib puts
@@ -231,7 +232,7 @@ def large(pools: Pools, quick: bool) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0], epilog=TAKES)
     parser.add_argument("--quick", action="store_true", help="fewer calls; nothing is written down")
     parser.add_argument("--only", choices=("small", "large"), help="half of it")
     given = parser.parse_args()

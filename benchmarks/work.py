@@ -39,6 +39,7 @@ from nbflow.executors import make
 from nbflow.store.sqlite import SqliteStore
 
 WORKERS = 2
+TAKES = "It takes about three minutes and adds to WORK.md; with --quick half a minute."
 ABOUT = """Written by `python benchmarks/work.py`; each run adds a section. Seconds, medians of the
 repeats; in brackets how many times as long as `ProcessPoolExecutor` takes, the median of the turns.
 All have two workers. *5 ms*, *50 ms*: 200 calls that take so much of a processor. *product*: that
@@ -177,7 +178,8 @@ def with_dask() -> Iterator[Run]:
 def with_ray() -> Iterator[Run]:
     import ray
 
-    ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+    ray.init("local", num_cpus=WORKERS, **quiet)  # not one that somebody else has on this machine
 
     def run(fn: Callable[..., Any], calls: list[tuple[Any, ...]]) -> list[Any]:
         remote = ray.remote(fn)
@@ -228,7 +230,7 @@ def row(name: str, times: dict[str, dict[str, list[float]]], base: str) -> tuple
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0], epilog=TAKES)
     parser.add_argument("--quick", action="store_true", help="less of it, not written down")
     parser.add_argument("--only", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     given = parser.parse_args()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from nbflow.cli import inputs
 from nbflow.cli.faults import DONE, FAILED, guarded, leave
 from nbflow.cli.following import follow
 from nbflow.cli.looking import record, result_of
@@ -12,6 +11,7 @@ from nbflow.cli.options import Screen, call_of, common, run_argument, run_of, sc
 from nbflow.cli.output import Shown
 from nbflow.cli.starting import failure
 from nbflow.running import ending
+from nbflow.running.asking import value_of
 
 _LATE = 124
 """What `timeout` of the coreutils exits with."""
@@ -91,7 +91,7 @@ def signal(run: str, name: str, value: str | None, which: str, propagate: bool) 
     VALUE is JSON, or else text.
     """
     handle = run_of(run)
-    given = None if value is None else inputs.value(value)
+    given = None if value is None else value_of(value)
     guarded(lambda: handle.signal(name, given, id=which, propagate=propagate))
     return f"run {handle.id}: signal {name} sent"
 

@@ -18,6 +18,7 @@ from nbflow.cli import (
     doctor,
     drawing,
     exporting,
+    holding,
     looking,
     serving,
     standalone,
@@ -26,9 +27,10 @@ from nbflow.cli import (
     swf,
     swfgroups,
 )
-from nbflow.cli.faults import FAILED, INTERRUPTED, guarded, quiet_pipe
+from nbflow.cli.faults import FAILED, INTERRUPTED, guarded, quiet_pipe, warn_in_a_line
 from nbflow.cli.options import common
 from nbflow.running import logs
+from nbflow.running.config import settings
 
 _EPILOG: Final = """\b
 Exit codes: 0 done, 1 the run failed or the command could not be carried out, 2 the command line
@@ -132,6 +134,8 @@ def main(arguments: list[str] | None = None) -> int:
 def carry_out(arguments: list[str]) -> str:
     """Carry out a command line within a program that goes on; give why it failed, or "".
 
+    Its options hold for it alone: the program's store and place are what they were.
+
     Args:
         arguments: What stands behind ``nbflow``.
 
@@ -139,14 +143,20 @@ def carry_out(arguments: list[str]) -> str:
         >>> carry_out(["show", "no-such-run"])
         'no run no-such-run ...'
     """
+    kept = settings.on, settings.options, settings.store
     try:
-        guarded(lambda: app.main(arguments, prog_name="%nbflow", standalone_mode=False))
+        with holding.as_guest():
+            guarded(lambda: app.main(arguments, prog_name="%nbflow", standalone_mode=False))
     except click.exceptions.Exit:
         return ""
     except click.ClickException as error:
         return error.format_message()
+    except click.Abort:
+        raise KeyboardInterrupt from None  # as it was before click took it for the end of a program
     except SystemExit as error:
-        return f"it ended with {error.code}" if error.code else ""
+        return f"nbflow {arguments[0]} ended with exit code {error.code}" if error.code else ""
+    finally:
+        settings.on, settings.options, settings.store = kept
     return ""
 
 
@@ -160,6 +170,7 @@ def _flushed(code: Any) -> int:
 
 def entry() -> None:
     """Be the console script."""
+    warn_in_a_line()
     code = main()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()

@@ -182,7 +182,9 @@ def map_run(client: Any, flow: str, execution: str, name: str, **more: Any) -> S
 
 @emulator.command("cloudflow")
 @click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="A loopback address.")
-@click.option("--port", default=0, metavar="N", help="By default one that is free.")
+@click.option(
+    "--port", default=0, metavar="N", type=click.IntRange(0, 65_535), help="By default a free one."
+)
 @click.option("--data", metavar="FILE", help="Where everything is kept; by default in memory.")
 @click.option("--function", multiple=True, metavar="NAME=COMMAND", help="What a function runs.")
 @click.option("--key", multiple=True, metavar="KEY=SECRET", help="An access key that is taken.")

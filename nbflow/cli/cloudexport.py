@@ -1,18 +1,22 @@
-"""``nbflow cloudflow fdl`` and ``package``: what a workflow needs to run as a flow."""
+"""``nbflow cloudflow fdl``, ``deploy`` and ``package``: what a workflow needs to run as a flow."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from nbflow.cli import cloudworking
-from nbflow.cli.cloudflow import cloudflow
+from nbflow.cli.cloudflow import asking, cloudflow
 from nbflow.cli.faults import UNKNOWN, CommandError
-from nbflow.cli.options import Screen, common, screen
-from nbflow.cli.output import Column, Table
+from nbflow.cli.options import Screen, common, screen, shown
+from nbflow.cli.output import Column, Shown, Table
 from nbflow.cli.starting import find, given
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _export() -> Any:
@@ -26,13 +30,32 @@ def _export() -> Any:
     return write, fc_handler
 
 
+def _writing(do: F) -> F:
+    """Add what says how a workflow is written as flows."""
+    for option in (
+        click.option("--most-calls", metavar="N", type=click.IntRange(2), help="Of one execution."),
+        click.option("--queue", metavar="ACS", help="A queue to send calls to instead."),
+        click.option("--function", metavar="ACS", help="The function that runs activities."),
+        click.option("--name", metavar="NAME", help="The flow's name; by default the workflow's."),
+    ):
+        do = option(do)
+    return do
+
+
+def _made(
+    target: str, text: str | None, file: str | None, pairs: tuple[str, ...], options: dict[str, Any]
+) -> Any:
+    """Give a workflow as flows."""
+    write, _ = _export()
+    found, (args, kwargs) = find(target, text, file, pairs)
+    how = write.Export(**{name: value for name, value in options.items() if value is not None})
+    return write.to_fdl(found, *args, export=how, **kwargs)
+
+
 @cloudflow.command("fdl")
 @given
 @click.option("-o", "--output", metavar="DIR", help="Write each flow to a file there.")
-@click.option("--name", metavar="NAME", help="The flow's name; by default the workflow's.")
-@click.option("--function", metavar="ACS", help="The function that runs activities.")
-@click.option("--queue", metavar="ACS", help="A queue to send calls to instead.")
-@click.option("--most-calls", metavar="N", type=click.IntRange(2), help="Of one execution.")
+@_writing
 @common
 @screen
 def fdl(
@@ -50,18 +73,63 @@ def fdl(
     The workflow's own code is run with these arguments, and no activity. Large ones become
     several flows; without --output only the flow to start is printed.
     """
-    write, _ = _export()
-    found, (args, kwargs) = find(target, text, input_file, pairs)
-    how = write.Export(**{name: value for name, value in options.items() if value is not None})
-    made = write.to_fdl(found, *args, export=how, **kwargs)
+    made = _made(target, text, input_file, pairs, options)
     if output is None:
-        click.echo(str(made), nl=False)
+        data = made.definition.to_dict() if out.form in {"json", "jsonl"} else None
+        indent = 2 if out.form == "json" else None
+        text = str(made) if data is None else json.dumps(data, indent=indent) + "\n"
+        click.echo(text, nl=False)  # the service reads a definition in either form
         return
     try:
         written = made.save(output)
     except OSError as error:
         raise CommandError(f"{output} cannot be written: {error}") from None
     out.show(Table((Column("written"),), [(str(file),) for file in written]))
+
+
+@cloudflow.command("deploy")
+@given
+@_writing
+@click.option("--role", metavar="ARN", help="What the flows run as.")
+@click.option("--publish", is_flag=True, help="Keep the flow to start as a version, too.")
+@shown
+@asking
+def deploy(
+    client: Any,
+    target: str,
+    text: str | None,
+    input_file: str | None,
+    pairs: tuple[str, ...],
+    role: str | None,
+    publish: bool,  # noqa: FBT001
+    **options: Any,
+) -> Shown:
+    """Write a workflow as flows, as fdl does, and create or update them.
+
+    A flow that is the same already is left alone, so it may be repeated. Executions that run
+    keep what they began with.
+    """
+    made = _made(target, text, input_file, pairs, options)
+    flows = [*made.flows.items(), (made.definition.name, made.definition)]
+    rows = [(name, _put(client, name, flow.to_yaml(), role)) for name, flow in flows]
+    version = client.publish_flow_version(rows[-1][0]).version if publish else None
+    head = (Column("flow"), Column("what"), Column("version"))
+    return Table(head, [*((*row, None) for row in rows[:-1]), (*rows[-1], version)])
+
+
+def _put(client: Any, name: str, text: str, role: str | None) -> str:
+    """Have a flow be this one, and say what was done for it."""
+    from nbflow.services.cloudflow.client import DoesNotExist  # noqa: PLC0415 - needs PyYAML
+
+    try:
+        there = client.describe_flow(name)
+    except DoesNotExist:
+        client.create_flow(name, text, role_arn=role)
+        return "created"
+    if there.definition == text and role in {None, there.role_arn}:
+        return "unchanged"
+    client.update_flow(name, text, role_arn=role)
+    return "updated"
 
 
 @cloudflow.command("package")

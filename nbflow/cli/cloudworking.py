@@ -68,6 +68,7 @@ def worker(**given: Any) -> None:
     crew = guarded(lambda: _crew(**given))
     from nbflow.services.cloudflow.dynamic.working import work  # noqa: PLC0415 - as above
 
+    _say("activities", crew)
     _until_interrupted(lambda: work(crew))
 
 
@@ -81,7 +82,14 @@ def orchestrator(**given: Any) -> None:
     crew = guarded(lambda: _crew(**given))
     from nbflow.running.conducting import conduct  # noqa: PLC0415 - as above
 
+    _say("runs", crew)
     _until_interrupted(lambda: conduct(crew))
+
+
+def _say(what: str, crew: Any) -> None:
+    """Say what is done from now on: it may be long until there is something to be done."""
+    where = crew.endpoint or crew.region or "ALIBABA_CLOUD_REGION_ID"
+    click.echo(f"nbflow: {what} of queue {crew.queue} at {where}, until SIGTERM", err=True)
 
 
 def _until_interrupted(do: Callable[[], None]) -> None:

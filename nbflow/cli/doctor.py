@@ -45,7 +45,11 @@ _PACKAGES: Final = (
     "alibabacloud_fnf20190315",
     "dask",
     "distributed",
+    "ray",
 )
+
+
+_MEND_DOT: Final = "install Graphviz again, or take it from PATH: nbflow lays graphs out itself"
 
 
 class Finding(NamedTuple):
@@ -128,8 +132,15 @@ def _dot() -> Finding:
         said = subprocess.run(  # noqa: S603 - the program that was found
             [path, "-V"], capture_output=True, text=True, timeout=10, check=True
         )
-    except (OSError, subprocess.SubprocessError) as error:
-        return Finding("dot", "bad", f"{path}: {error}", "reinstall Graphviz")
+    except subprocess.TimeoutExpired:
+        return Finding("dot", "bad", f"{path} does not answer within 10 s", _MEND_DOT)
+    except subprocess.CalledProcessError as error:
+        last = error.stderr.strip().splitlines()[-1:] or ["it says nothing"]
+        text = f"{path} cannot be used: it ended with {error.returncode}: {last[0]}"
+        return Finding("dot", "bad", text, _MEND_DOT)
+    except OSError as error:
+        text = f"{path} cannot be started: {error.strerror or error}"
+        return Finding("dot", "bad", text, _MEND_DOT)
     return Finding("dot", "ok", said.stderr.strip() or path)
 
 

@@ -20,6 +20,7 @@ from nbflow.cli.output import (
     share_column,
     time_column,
 )
+from nbflow.running.asking import saved
 from nbflow.viz.export import EDGE_COLUMNS, edge_dicts
 
 
@@ -47,7 +48,7 @@ def dag(out: Screen, run: str | None, output: str | None, lines: int) -> None:
 
 def _saved(view: Any, output: str) -> str:
     try:
-        return f"wrote {view.save(output)}"
+        return saved(view, output)
     except ValueError as error:
         raise CommandError(str(error), 2) from None
 

@@ -9,7 +9,8 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Final
 
 import click
 
@@ -42,15 +43,31 @@ def _descriptor_aside() -> Iterator[None]:
         os.close(kept)
 
 
+_guest: Final[ContextVar[bool]] = ContextVar("guest", default=False)
+"""Whether the process is a kernel's, or another program's, which goes on after the command."""
+
+
+@contextlib.contextmanager
+def as_guest() -> Iterator[None]:
+    """Have commands leave the process alone: a second Ctrl-C ends the command, not the process."""
+    before = _guest.set(True)
+    try:
+        yield
+    finally:
+        _guest.reset(before)
+
+
 @contextlib.contextmanager
 def interrupts() -> Iterator[None]:
     """Have Ctrl-C cancel the runs of this process, and the second one end it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    told = [False]
+    told, guest = [False], _guest.get()
 
     def heard(*_: object) -> None:
+        if told[0] and guest:
+            raise KeyboardInterrupt
         if told[0]:
             os._exit(INTERRUPTED)  # whatever a thread is at: the log is whole
         told[0] = True
@@ -58,7 +75,8 @@ def interrupts() -> Iterator[None]:
         threading.Thread(target=_cancel, daemon=True).start()
 
     before: dict[signal.Signals, Any] = {
-        number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, heard)
+        for number in (signal.SIGINT, *(() if guest else (signal.SIGTERM,)))
     }
     try:
         yield

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nbflow.cli.faults import UNKNOWN, USAGE, CommandError
+from nbflow.running.asking import named_values, once
 
 Arguments = tuple[list[Any], dict[str, Any]]
 """Positional arguments, and those by name."""
@@ -38,12 +39,10 @@ def arguments(text: str | None, file: str | None, pairs: Iterable[str]) -> Argum
         args, kwargs = _split(parsed(text, "--input"))
     elif file is not None:
         args, kwargs = _split(_of_file(file))
-    for pair in pairs:
-        name, equals, given = pair.partition("=")
-        if not equals or not name.isidentifier():
-            raise CommandError(f"--arg {pair!r:.80}: write it as name=value", USAGE)
-        kwargs[name] = value(given)
-    return args, kwargs
+    try:
+        return args, kwargs | named_values(pairs, "--arg")
+    except ValueError as error:
+        raise CommandError(str(error), USAGE) from None
 
 
 def check(signature: inspect.Signature, given: Arguments, what: str) -> None:
@@ -65,7 +64,7 @@ def parsed(text: str, where: str) -> Any:
         CommandError: It is none; the message has line and column.
     """
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        return json.loads(text, object_pairs_hook=once)
     except json.JSONDecodeError as error:
         near = text.splitlines()[error.lineno - 1][:80] if text.strip() else ""
         shown = f": {near!r}" if near else ""
@@ -75,16 +74,6 @@ def parsed(text: str, where: str) -> Any:
         raise CommandError(f"{where}: {error}", USAGE) from None
     except RecursionError:
         raise CommandError(f"{where}: it is nested too deep", USAGE) from None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        double = next(name for name in names if names.count(name) > 1)
-        message = f"{double!r:.80} is there twice"
-        raise ValueError(message)
-    return found
 
 
 def _split(given: Any) -> Arguments:
@@ -118,11 +107,3 @@ def _of_file(file: str) -> Any:
         except tomllib.TOMLDecodeError as error:
             raise CommandError(f"{file} is no TOML: {error}", USAGE) from None
     return parsed(text, file)
-
-
-def value(text: str) -> Any:
-    """Read a value: JSON where it is some, else the text itself."""
-    try:
-        return json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        return text

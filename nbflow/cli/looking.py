@@ -111,6 +111,18 @@ def show(out: Screen, run: str | None, following: bool) -> None:  # noqa: FBT001
         click.echo("\n" + handle.profile.text(width=width, color=out.colored))
 
 
+@click.command("status")
+@common
+@run_argument
+@shown
+def status(run: str | None) -> Shown:
+    """Say how a run stands, in a few lines.
+
+    That is its status, times, counts and error; nbflow show draws it as well.
+    """
+    return record(run_of(run))
+
+
 @click.command("result")
 @common
 @run_argument
@@ -208,4 +220,4 @@ def pause(run: Run[Any]) -> None:
         return
 
 
-COMMANDS = (runs, show, result, calls, logs)
+COMMANDS = (runs, show, status, result, calls, logs)

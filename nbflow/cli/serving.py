@@ -229,9 +229,11 @@ def _supervise(  # noqa: PLR0913 - one argument an option
         Codes(service.domain(), None, crew.names)  # what cannot be imported is said at once
         if one_task or poll_data:
             return _single(crew, poll_data)
-        what = "decide" if deciders else "run activities"
-        count = f"{deciders + workers} process{'es' if deciders + workers > 1 else ''}"
-        click.echo(f"nbflow: {count} {what} in {crew.domain}, task list {task_list}", err=True)
+        count = deciders + workers
+        s, es = ("s", "") if count == 1 else ("", "es")
+        what = f"decide{s}" if deciders else f"run{s} activities"
+        where = f"{crew.domain}, task list {task_list}"
+        click.echo(f"nbflow: {count} process{es} {what} in {where}", err=True)
         return Supervisor(crew, report=_told, listener=listener).run()
 
     try:
@@ -289,7 +291,9 @@ def emulator() -> None:
 
 @emulator.command("swf")
 @click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="A loopback address.")
-@click.option("--port", default=0, metavar="N", help="By default one that is free.")
+@click.option(
+    "--port", default=0, metavar="N", type=click.IntRange(0, 65_535), help="By default a free one."
+)
 @click.option("--frozen", is_flag=True, help="Time passes only by request.")
 @click.option("--seed", default="", metavar="TEXT", help="What run ids and tokens are made of.")
 @click.option("--limit", multiple=True, metavar="NAME=NUMBER", help="Change a quota.")

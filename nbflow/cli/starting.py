@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from nbflow.cli.looking import record, result_of
 from nbflow.cli.options import Screen, call_of, common, run_argument, run_of, screen
 from nbflow.core.errors import RunError
 from nbflow.core.workflow import definition
+from nbflow.running.asking import STARTING, Option, history_file, place_options
+from nbflow.running.config import settings
 from nbflow.running.remote import ServiceRun
 from nbflow.running.replaying import Replay
 from nbflow.running.run import Run
@@ -77,30 +79,40 @@ def _signature(found: targets.Found) -> inspect.Signature:
     return own.replace(parameters=list(own.parameters.values())[1:])
 
 
+def starts(do: Any) -> Any:
+    """Add what says how a run is started."""
+    for flag, option in reversed(STARTING.items()):
+        do = click.option(flag, option.name, help=option.help, **_kind(option))(do)
+    return do
+
+
+def _kind(option: Option) -> dict[str, Any]:
+    if not option.metavar:
+        return {"is_flag": True}
+    kind = click.IntRange(1) if option.metavar == "N" else str
+    return {"metavar": option.metavar, "multiple": option.many, "type": kind}
+
+
 @click.command("run")
 @given
-@click.option("--on", metavar="PLACE", help="Threads, processes, asyncio, inline, swf, cloudflow.")
-@click.option("--simulate", is_flag=True, help="With --on swf or cloudflow: on an emulator.")
-@click.option("--option", "place", multiple=True, metavar="NAME=VALUE", help="Of that place.")
-@click.option("--max-workers", metavar="N", type=click.IntRange(1), help="How many calls at once.")
-@click.option("--tag", "tags", multiple=True, metavar="WORD", help="What the run can be found by.")
+@starts
 @click.option("-f", "--follow", "following", is_flag=True, help="Show it live, on stderr.")
 @click.option("--report", metavar="FILE", help="Write a page about it, FILE.html, once it is over.")
 @common
 @screen
 def run(  # noqa: PLR0913 - one argument an option
     out: Screen,
+    /,
     target: str,
     text: str | None,
     input_file: str | None,
     pairs: tuple[str, ...],
     on: str | None,
-    simulate: bool,  # noqa: FBT001
     place: tuple[str, ...],
-    max_workers: int | None,
     tags: tuple[str, ...],
     following: bool,  # noqa: FBT001
     report: str | None,
+    **of_place: Any,
 ) -> None:
     """Run a workflow, wait for it and print its result.
 
@@ -110,24 +122,15 @@ def run(  # noqa: PLR0913 - one argument an option
     if Path(target.rpartition(":")[0] or target).suffix == ".ipynb":
         click.echo(f"nbflow: running the definitions in {target}", err=True)
     found, (args, kwargs) = find(target, text, input_file, pairs)
-    more = _options(place)
-    more |= {"simulate": True} if simulate else {}
-    more |= {} if max_workers is None else {"max_workers": max_workers}
+    where = settings.on if on is None else on
+    try:
+        more = place_options(where, place, **of_place)
+    except ValueError as error:
+        raise CommandError(str(error), USAGE) from None
     if on is not None or more:
         guarded(lambda: nbflow.configure(on=on, **more))
     target_of: Any = guarded(lambda: found.options(tags=tags)) if tags else found
     end(out, lambda: target_of.start(*args, **kwargs), following=following, report=report)
-
-
-def _options(pairs: Iterable[str]) -> dict[str, Any]:
-    """Read the options of a place: ``name=value``, the value as JSON, or else as text."""
-    found = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name.isidentifier():
-            raise CommandError(f"--option {pair!r:.80}: write it as name=value", USAGE)
-        found[name] = inputs.value(text)
-    return found
 
 
 def end(
@@ -217,7 +220,7 @@ def replay(out: Screen, what: str | None, target: str | None) -> None:
     The exit code is 0 if the code asks for what it asked for then, 1 if not.
     """
     workflow = targets.find(target) if target else None
-    source: Any = Path(what) if what and what.endswith((".jsonl", ".jsonl.gz")) else run_of(what)
+    source: Any = history_file(what or "") or run_of(what)
     found: Replay = guarded(lambda: nbflow.replay(source, workflow))
     out.show(repr(found))
     leave(DONE if found.ok else FAILED)

@@ -18,6 +18,7 @@ from nbflow.cli.output import Column, Record, Shown, plain
 from nbflow.cli.swfplace import ENDS, HEAD, about, at_service, date_of, filtered, row_of, since
 from nbflow.core.errors import NbflowError
 from nbflow.running import ending
+from nbflow.running.asking import value_of
 from nbflow.running.remote import ServiceRun
 
 Run = ServiceRun[Any]
@@ -169,7 +170,7 @@ def history(service: Any, run: Run, reverse: bool) -> Shown:  # noqa: FBT001
 @shown
 def signal(service: Any, run: Run, name: str, value: str | None, which: str) -> Shown:  # noqa: ARG001
     """Tell an open execution something. VALUE is JSON, or else text."""
-    run.signal(name, None if value is None else inputs.value(value), id=which)
+    run.signal(name, None if value is None else value_of(value), id=which)
     return f"{run.id}: signal {name} sent"
 
 
@@ -256,7 +257,7 @@ def settle(service: Any, run: Run, call: str, value: str) -> Shown:
     """
     call_of(run, call)
     before = run.id
-    said = _on(service, lambda: run.settle(call, inputs.value(value)))
+    said = _on(service, lambda: run.settle(call, value_of(value)))
     return f"{before}: the result of {call} was given" if run.id == before else said
 
 

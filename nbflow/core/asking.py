@@ -65,7 +65,11 @@ class Asking(Naming):
         first = args[0] if len(args) == 1 else None
         if type(first) is Future:
             stored, deps = self._edge(activity, args, call)
-        elif not (type(first) is int and -WORD < first < WORD) and not all(map(is_plain, args)):
+        elif (
+            args
+            and not (type(first) is int and -WORD < first < WORD)
+            and not all(map(is_plain, args))
+        ):
             stored, deps = self._packed(activity, args, call)
         if kwargs:
             named, more = self._packed_by_name(activity, kwargs, call)
@@ -108,7 +112,17 @@ class Asking(Naming):
     ) -> tuple[tuple[Stored, ...], tuple[str, ...]]:
         """Give the stored form of positional arguments, and the calls they refer to."""
         deps: list[str] = []
-        stored = [self._pack(value, activity, call, n, deps) for n, value in enumerate(args)]
+        stored: list[Stored] = []
+        for n, value in enumerate(args):
+            # As `_pack` does, without calling it: most that is no plain value is a Future.
+            if type(value) is Future and value._interpreter is self and value._state.name:  # noqa: SLF001 - the other half of Future
+                state = value._state  # noqa: SLF001
+                if (state.activity, activity, n) not in self._edges:
+                    self._check_edge(state, activity, n)
+                deps.append(state.id)
+                stored.append(Ref(state.id))
+            else:
+                stored.append(self._pack(value, activity, call, n, deps))
         return tuple(stored), tuple(deps)
 
     def _packed_by_name(

@@ -29,11 +29,11 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 def digest(*parts: str) -> str:
     """Give the digest of texts, each told apart from its neighbours."""
-    hasher = hashlib.blake2b(digest_size=16)
+    pieces: list[bytes] = []
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
-        hasher.update(len(data).to_bytes(8, "big") + data)
-    return hasher.hexdigest()
+        pieces += (len(data).to_bytes(8, "big"), data)
+    return hashlib.blake2b(b"".join(pieces), digest_size=16).hexdigest()
 
 
 def fingerprint(fn: object, reached: Iterable[str] = ()) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbflow.core.call import CallState
+from nbflow.core.errors import StoreUnusable
 from nbflow.core.events import (
     CancelRefused,
     CancelRequested,
     ChildStarted,
+    Event,
     MarkerFailed,
     MarkerRecorded,
     RunClosed,
@@ -98,3 +100,13 @@ def closed(history: History, event: RunClosed) -> None:
 def signal_id(name: str, number: int) -> str:
     """Give the id that a signal has among the calls."""
     return f"signal:{name}-{number}"
+
+
+def unknown(event: Event, error: KeyError) -> StoreUnusable:
+    """Give the error for an event that cannot be where it is."""
+    message = (
+        f"event {event.seq} of the log ({type(event).__name__}) needs {error}, which is not "
+        "before it: events are missing, or were changed. %nbflow store check says how far the log "
+        "is whole"
+    )
+    return StoreUnusable(message)

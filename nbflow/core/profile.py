@@ -156,8 +156,6 @@ class Profile:
         if handler is not None:
             handler(self, event)
 
-    # ------------------------------------------------------------------ figures
-
     def wall(self, now: float | None = None) -> float:
         """Seconds from the run's start to its end, or to `now`."""
         end = self.ended if self.ended is not None else now if now is not None else self.latest
@@ -166,6 +164,10 @@ class Profile:
     def busy(self) -> float:
         """Seconds of work in all: the bars' lengths together."""
         return sum(bar.seconds(self.latest) for bar in self.bars)
+
+    def reached(self) -> tuple[int, int]:
+        """How many calls there are, and how many of them have a result, whether they ran or not."""
+        return len(self._calls), len(self._done)
 
     def workers(self) -> list[str]:
         """Names of the workers that ran anything, in the order of their first bar."""

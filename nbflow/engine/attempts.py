@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from nbflow.core.activity import Activity
 from nbflow.core.call import CallState
+from nbflow.core.child import CHILD
 from nbflow.core.errors import ActivityInterrupted, PoisonActivity
 from nbflow.core.history import History
 from nbflow.core.payload import SCALARS, Ref, Stored
@@ -29,6 +30,8 @@ class _Kind(NamedTuple):
     code: Code
     limit: float | None
     asks_where: bool
+    common: bool
+    """Whether nothing is to be seen to before a call starts, but that it has not yet."""
 
 
 class Attempts:
@@ -44,6 +47,7 @@ class Attempts:
     def __init__(self, run: str, history: History, store: Store, resolve: Resolve) -> None:
         self.own = resolve(None)
         self.inline: Any = self.own if hasattr(self.own, "work") else None
+        self._submit_all = getattr(self.own, "submit_all", None)
         self._run = run
         self._history = history
         self._fetch = store.get
@@ -65,7 +69,7 @@ class Attempts:
         """
         activity = state.activity
         kind = self._kinds.get(activity)  # type: ignore[arg-type] # only admitted calls are ready
-        code, limit, asks_where = kind or self._kind(activity)  # type: ignore[arg-type]
+        code, limit, asks_where, _ = kind or self._kind(activity)  # type: ignore[arg-type]
         executor = self.own
         if asks_where:
             executor = self.executor_of(activity)  # type: ignore[arg-type]
@@ -73,6 +77,48 @@ class Attempts:
                 self._elsewhere[state.id] = executor
         job = self.open[state.id] = self._job(state, code, limit)
         executor.submit(job, inbox)
+
+    def launch_common(
+        self, ready: deque[CallState], inbox: Inbox, most: int, held: deque[CallState] | None
+    ) -> None:
+        """Hand over all calls at the head of `ready` that nothing has to be seen to for, at once.
+
+        Args:
+            ready: Takes off it what is handed over; stops at the first that is not so simple.
+            inbox: Where the answers go to.
+            most: How many attempts may be with the run's own executor.
+            held: Takes the calls for which there is no room then; None: they stay.
+        """
+        opened, kinds, jobs = self.open, self._kinds, []
+        most += len(self._elsewhere)
+        activity = kind = None
+        while ready:
+            state = ready[0]
+            if state.activity is not activity:
+                activity = state.activity
+                kind = kinds.get(activity) or self._kind(activity)  # type: ignore[arg-type]
+            if (
+                not kind.common  # type: ignore[union-attr] # there is one by now
+                or state.outcome is not None
+                or state.retry_at is not None
+                or state.id in opened
+            ):
+                break
+            if len(opened) >= most:
+                if held is None:
+                    break
+                held.append(ready.popleft())
+                continue
+            ready.popleft()
+            job = opened[state.id] = self._job(state, kind.code, kind.limit)  # type: ignore[union-attr]
+            jobs.append(job)
+        if not jobs:
+            return
+        if len(jobs) > 1 and self._submit_all is not None:
+            self._submit_all(jobs, inbox)
+            return
+        for job in jobs:
+            self.own.submit(job, inbox)
 
     def take(self, job: Job) -> bool:
         """Close an attempt that is answered; False if it was given up before."""
@@ -160,18 +206,26 @@ class Attempts:
 
     def _kind(self, activity: Activity[..., Any]) -> _Kind:
         """Give what is the same for all calls of an activity; made once for each of them."""
-        fn = activity.fn if self.around is None else self.around(activity.fn)
+        fn = activity.fn
+        if self.around is not None and activity.settings.executor != CHILD:
+            fn = self.around(fn)  # a child run has it around its own attempts
         code = Code(activity.name, fn, held=_held(activity), stay=_stays(activity))
         settings = activity.settings
         asks_where = settings.executor is not None or activity.is_async
-        kind = self._kinds[activity] = _Kind(code, settings.limit, asks_where)
+        common = not (asks_where or settings.special or settings.once)
+        kind = self._kinds[activity] = _Kind(code, settings.limit, asks_where, common)
         return kind
 
     def _job(self, state: CallState, code: Code, limit: float | None) -> Job:
         args, deps, history = state.args, state.deps, self._history
         plain, inputs, live = False, None, None
         if not state.kwargs:
-            args, plain = self._resolved(args) if deps else (args, _ALL_SCALAR(map(type, args)))
+            if deps:
+                args, plain = self._resolved(args)
+            elif len(args) == 1:
+                plain = type(args[0]) in SCALARS
+            else:
+                plain = _ALL_SCALAR(map(type, args))
         if deps and not plain:
             calls = history.giving
             inputs = {dep: calls[dep].outcome.result for dep in deps}  # type: ignore[union-attr]

@@ -76,9 +76,9 @@ class Cancelling(Keeper):
         self._cancel_open(reason)
         self._asked = self._asked_late  # type: ignore[method-assign]
 
-    def _asked_late(self, asked: CallState) -> None:
+    def _asked_late(self, asked: CallState, now: float) -> None:
         """Take a call that the code asks for before it has heard that the run is cancelled."""
-        type(self)._asked(self, asked)  # noqa: SLF001 - its own, which this stands in for
+        type(self)._asked(self, asked, now)  # noqa: SLF001 - its own, which this stands in for
         cancelling = self.history.cancelling
         self._cancel_call(asked.id, cancelling.reason if cancelling is not None else "")
 

@@ -12,7 +12,11 @@ from nbflow.engine.job import Answer, Job
 
 
 class Inbox(Protocol):
-    """Where an executor answers to. Its methods may be called from any thread."""
+    """Where an executor answers to. Its methods may be called from any thread.
+
+    That of a run has a method ``gave(job, gain, more)`` besides, which is `ended` for attempts
+    that `nbflow.engine.brief.run_brief` has run; executors do not count on its being there.
+    """
 
     def began(self, job: Job, worker: str, at: float) -> None:
         """Say that a worker has begun; optional, since the answer says so too, but later.
@@ -55,6 +59,9 @@ class Executor(Protocol):
         slots: How many attempts it runs at once.
         in_process: Whether activities run in this process, so that they can be handed values
             without copies.
+
+    One that takes many jobs at once more cheaply than one by one has a method
+    ``submit_all(jobs, inbox)``, which is `submit` for each of them.
 
     One that does not pass on the signs of life of attempts, since it runs them where nobody hears
     them, says so by an attribute ``hears`` that is False: heartbeats are then not waited for.

@@ -41,6 +41,7 @@ from nbflow.engine.repeating import Repeating
 from nbflow.engine.reuse import Reuse
 from nbflow.engine.sizes import NO_LIMIT, check_size
 from nbflow.engine.streams import rules
+from nbflow.engine.swift import Swift
 from nbflow.engine.timekeeper import timekeeper
 from nbflow.engine.watched import TICK, Watched
 from nbflow.store.base import Store
@@ -51,11 +52,14 @@ LOOK_AGAIN = 30.0
 _ANNOUNCED = 0.2
 """Seconds that an attempt waits for its start to be written, where that matters."""
 _WINDOW = 1_000
+# Answers to calls that took so long (nanoseconds) wait for company while workers have more to do:
+# they come one by one, and the processor time that a turn for each takes is the workers'.
+_PATIENT = 1_000_000
 """So many attempts are with the run's own executor, or four a worker: more would only queue."""
 _new = tuple.__new__
 
 
-class Keeper(Family, Repeating, Watched):
+class Keeper(Family, Repeating, Swift, Watched):
     """The owner of a run as far as its calls go, and the `Inbox` of its executors.
 
     Args:
@@ -147,7 +151,7 @@ class Keeper(Family, Repeating, Watched):
                 answer.result, answer.error = None, Failure.of(error)
         self._inbox.append((job, answer))
         if more:
-            self._soon(hurry=True)
+            self._soon(hurry=answer.report.run_ns < _PATIENT)
         else:
             self._drain()
 
@@ -157,13 +161,18 @@ class Keeper(Family, Repeating, Watched):
     def _crowded(self) -> None:
         easing.look(self, len(self.history.calls))
 
-    def _still_running(self, begun: list[tuple[Job, str, float]]) -> None:
+    def _still_running(self) -> bool:
+        """Write what has begun; give whether all that could have is known to."""
         self._crowded()
-        for job, worker, at in begun:
-            self._began(job, worker, at)
-        for job, worker, at in self._attempts.running():
-            if job.timeout is None and job.run == self.run:
+        while self._begun:
+            self._began(*self._begun.popleft())
+        running = [entry for entry in self._attempts.running() if entry[0].run == self.run]
+        for job, worker, at in running:
+            if job.timeout is None:
                 self._began(job, worker, at)
+        own = self._attempts.own
+        free = min(self._attempts.own_open(), own.slots) if hasattr(own, "running") else 0
+        return len(running) >= free or self.history.closed is not None
 
     def _speak(self) -> None:
         self._speaking = False
@@ -175,14 +184,6 @@ class Keeper(Family, Repeating, Watched):
     def _activity(state: CallState) -> Activity[..., Any]:
         assert state.activity is not None  # noqa: S101 - workflow code has asked for it
         return state.activity
-
-    def _asked(self, asked: CallState) -> None:
-        history = self.history
-        state = history.admit(asked)
-        if not state.recorded:
-            journal, now = self._journal, clock.time
-            journal.seq = seq = journal.seq + 1
-            journal.batch.append(history.record(state, seq, now()))
 
     def _start(self, state: CallState) -> None:
         """Hand a ready call to its executor, or wait until its back-off is over."""
@@ -217,6 +218,7 @@ class Keeper(Family, Repeating, Watched):
     def _release(self) -> bool:
         """Hand over calls that waited here, as far as there is room; give whether any was."""
         before = len(self._held)
+        self._start_common(self._held, None)
         while self._held and (self._line is not None or self._attempts.own_open() < self._window):
             state = self._held.popleft()
             if state.outcome is None and state.id not in self._attempts.open:

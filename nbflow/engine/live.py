@@ -31,7 +31,7 @@ from nbflow.core.failure import Failure
 from nbflow.core.history import History
 from nbflow.core.markers import Marker
 from nbflow.core.options import PRIORITY_NOT_SET
-from nbflow.core.payload import Packed, Stored
+from nbflow.core.payload import SCALARS, Packed, Ref, Stored
 from nbflow.engine.attempts import Resolve
 from nbflow.engine.cancelling import Cancelling
 from nbflow.engine.clock import clock
@@ -41,6 +41,8 @@ from nbflow.store.base import Store
 from nbflow.store.collector import easing
 from nbflow.store.unbroken import Unbroken
 
+_SMALL = SCALARS | {Ref}
+"""What the one argument of most calls is."""
 BY_HAND = "by hand"
 """The worker of a call whose result a person gave."""
 
@@ -78,14 +80,16 @@ class Live(Cancelling):
             raise self._stop
         if self._bound:
             self._obey(state)
-        if Packed in map(type, state.args):
-            state.args = tuple([self._spilled(a) for a in state.args])
+        args = state.args
+        if args and (len(args) > 1 or type(args[0]) not in _SMALL) and Packed in map(type, args):
+            state.args = tuple([self._spilled(a) for a in args])
         if state.kwargs:
             state.kwargs = {k: self._spilled(a) for k, a in state.kwargs.items()}
         inbox = self._inbox
         inbox.append(state)
         if len(inbox) >= TURN_ITEMS or (not state.deps and len(self._attempts.open) < self._hungry):
-            self._soon(hurry=True)
+            if not self._lock.locked():  # else whoever is the owner takes it
+                self._soon(hurry=True)
         elif not self._flushing:
             self._soon(hurry=False)
 
@@ -237,19 +241,24 @@ class Live(Cancelling):
     # ------------------------------------------------------------ the owner
 
     def _take(self, inbox: deque[Any], most: int) -> int:
-        history, answered = self.history, False
-        while inbox and most:
+        # What comes in meanwhile is for the next turn: its time is not yet that of this one.
+        history, answered, left, now = self.history, False, len(inbox), clock.time()
+        while left and most and inbox:
+            left -= 1
             most -= 1
             item = inbox.popleft()
             if history.closed is not None or self._halted:
                 continue  # a late answer of a run that is over
             kind = type(item)
             if kind is tuple:
-                job, answer = item
-                self._ended(job, answer)
+                job, found = item
+                if type(found) is tuple:
+                    self._gained(job, found, now)
+                else:
+                    self._ended(job, found)
                 answered = True
             elif kind is CallState:
-                self._asked(item)
+                self._asked(item, now)
             else:
                 item()
         if answered and not self._restless:
@@ -297,7 +306,10 @@ class Live(Cancelling):
         ready = self.history.ready
         begun = bool(ready)
         while ready:
-            self._start(ready.popleft())
+            if len(ready) > 1:
+                self._start_common(ready, self._held)
+            if ready:
+                self._start(ready.popleft())
         if self._held:
             begun |= self._release()
         if self._line is not None:

@@ -21,7 +21,8 @@ from nbflow.store.unbroken import Unbroken
 
 TURN_ITEMS = 512
 """How many items one turn takes at most."""
-_PAUSE = 0.001
+PAUSE = 0.001
+"""Seconds since the latest turn, after which the next one is not put off."""
 _MOMENT = 0.005
 _MAIN = threading.main_thread().ident
 
@@ -67,7 +68,7 @@ class Owner(ABC):
 
         While many small calls come and go, a turn a call costs more than the calls themselves.
         """
-        if hurry and perf_counter() - self._turned > _PAUSE:
+        if hurry and perf_counter() - self._turned > PAUSE:
             self._drain()
         elif not self._flushing:
             self._flushing = True

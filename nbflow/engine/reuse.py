@@ -104,7 +104,7 @@ class Reuse:
         self._asked.add(state.id)
         with self._lock:
             self._wanted.append(Wanted(state, results, state.id in self.bypass))
-            more = self._lookers < min(THREADS, len(self._wanted))
+            more = self._lookers < THREADS and self._lookers < len(self._wanted)
             self._lookers += more
         if more:
             _threads(os.getpid()).do(self._look)

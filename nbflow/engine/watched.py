@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 TICK = 0.05
 """Seconds after which what nobody was in a hurry to say is written at the latest."""
+_SELDOM = 2.0
+"""Seconds between two looks at workers that are slow to begin, at most."""
 
 
 class Watched(Owner):
@@ -47,7 +50,7 @@ class Watched(Owner):
         def _looks(self, state: CallState) -> bool: ...
         def _unborn(self, state: CallState) -> bool: ...
         def _expired(self, job: Job) -> None: ...
-        def _still_running(self, begun: list[tuple[Job, str, float]]) -> None: ...
+        def _still_running(self) -> bool: ...
         def _write(self, events: Iterable[CallWrote]) -> None: ...
         def _failed(
             self,
@@ -61,11 +64,12 @@ class Watched(Owner):
             timeout: str = "",
         ) -> None: ...
 
-    __slots__ = ("_begun", "_limits", "_line", "_pulse", "_restless", "_ticking")
+    __slots__ = ("_begun", "_limits", "_line", "_patience", "_pulse", "_restless", "_ticking")
 
     def __init__(self) -> None:
         super().__init__()
-        self._begun: list[tuple[Job, str, float]] = []
+        self._begun: deque[tuple[Job, str, float]] = deque()
+        self._patience = TICK
         self._ticking = self._restless = False
         self._line: Line | None = None
         self._limits: Limits | None = None
@@ -74,18 +78,28 @@ class Watched(Owner):
     def _stir(self) -> None:
         """Look at what runs before long, since that has changed. No need to while restless."""
         self._restless = True
+        self._tick_after(TICK)
+
+    def _tick_after(self, seconds: float) -> None:
         if not self._ticking:
             self._ticking = True
-            timekeeper.after(TICK, self._tick)
+            timekeeper.after(seconds, self._tick)
 
     def _tick(self) -> None:
-        begun, self._begun = self._begun, []
-        if self._restless and len(self._attempts.open):
-            self._restless = False  # if nothing happens until then, the next one is the last
-            timekeeper.after(TICK, self._tick)
-        else:
-            self._restless = self._ticking = False
-        self.post(partial(self._still_running, begun))
+        # First: who stirs from here on has another tick come. Done later, it could be forgotten.
+        self._ticking = False
+        restless, self._restless = self._restless, False
+        if restless:
+            self._patience = TICK
+            if len(self._attempts.open):
+                self._tick_after(TICK)  # if nothing happens until then, that is the last one
+        self.post(self._look)
+
+    def _look(self) -> None:
+        """Write which attempts run; look again, ever less often, while a worker is yet to begin."""
+        if not self._still_running():
+            self._patience = min(2 * self._patience, _SELDOM)
+            self._tick_after(self._patience)
 
     def beat(self, job: Job, beat: Beat) -> None:
         """Take a sign of life: the latest of a second is written."""

@@ -21,6 +21,7 @@ TABLE: Final = {
     "processes": "nbflow.executors.processes:Processes",
     "asyncio": "nbflow.executors.aio:Asyncio",
     "dask": "nbflow.executors.dask:Dask",
+    "ray": "nbflow.executors.ray:Ray",
 }
 """The executors that have a name."""
 
@@ -48,7 +49,9 @@ def make(place: Any, **options: Any) -> Executor:
         return _built(_load(TABLE["dask"]), place, **options)
     if isinstance(place, concurrent.futures.Executor):
         kind: Any = _load("nbflow.executors.futures:Futures")
-        return _built(kind, place, **options)
+        made = _built(kind, place, **options)
+        _load("nbflow.executors.losses:tell_losses")(place)
+        return made
     if isinstance(place, Executor):
         if options:
             message = f"options {sorted(options)} are for executors by name, not for an object"

@@ -26,17 +26,13 @@ from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Answer, Job, refused
 from nbflow.engine.timekeeper import timekeeper
 from nbflow.executors import dask_flight, dask_worker
-from nbflow.executors.dask_flight import Flight, cancel, failed, why
+from nbflow.executors.dask_flight import Flight, Pace, cancel, failed, why
 from nbflow.executors.dask_link import Link, OnCluster, check_options, end, open_link
 from nbflow.executors.dask_worker import BEGAN, ENDED, HEAVY, PREFIX, Home
 from nbflow.executors.pipe import answer_of
 
-AHEAD: Final = 4
-"""So many attempts for each worker's thread are with the cluster."""
 PATIENCE: Final = 5.0
 """Seconds after which a scheduler that did not answer is asked again."""
-LOOK_SECONDS: Final = 2.0
-"""Seconds after which the workers are counted again, at the earliest."""
 _FETCHERS: Final = 4
 WATCH_SECONDS: Final = 0.1
 """How often attempts are looked after whose answer does not come by itself."""
@@ -108,8 +104,9 @@ class Dask:
         self._fetchers = cf.ThreadPoolExecutor(_FETCHERS, "nbflow-dask-fetch")
         self._numbers = itertools.count(1)
         self._own = uuid4().hex[:12]
-        self._slots = 0
-        self._looked = 0.0
+        self._pace = Pace()
+        self._spent: list[Any] = []
+        self._slots, self._looked = 0, 0.0
         self._closed = self._watching = False
 
     @property
@@ -130,12 +127,11 @@ class Dask:
                 try:
                     end(self._made)
                     self._made = []
-                    made = open_link(self._place, self._workers, self._told.put)
+                    self._link, self._made = open_link(self._place, self._workers, self._told.put)
                 except NbflowError as error:
                     # One wait is enough for all that are queued.
                     self._refused = time.monotonic() + PATIENCE, error
                     raise
-                self._link, self._made = made
                 self._slots = self._link.slots()
             return self._link, self._slots
 
@@ -180,6 +176,7 @@ class Dask:
             self._told.put(_END)
             if thread is not threading.current_thread():
                 thread.join(5)
+        self._spent.clear()
         self._fetchers.shutdown(wait=False, cancel_futures=True)
         with self._connecting:
             link, self._link = self._link, None
@@ -234,8 +231,10 @@ class Dask:
         flight = self._landed(key)
         if flight is None:
             return
+        self._spent.append(flight.future)  # let go of it later: that is a message, too
         home: Home = payload.loads(data)
         answer, _ = answer_of(home.reply, home.worker)
+        self._pace.heard(answer.report)
         for channel, text in home.pieces:
             flight.inbox.wrote(flight.job, channel, text)
         if home.dropped:
@@ -278,6 +277,7 @@ class Dask:
     def _watch(self) -> None:
         """Look for what has ended without a word. Dask would tell, by two more threads a call."""
         self._watching = False
+        self._spent.clear()
         for key, flight in list(self._flights.items()):
             if flight.future is not None and flight.future.done():
                 # Behind the answer, which is in the queue by now if there is one.
@@ -336,7 +336,7 @@ class Dask:
         """Hand over what there is room for, in one message to the cluster."""
         while True:
             with self._lock:
-                room = AHEAD * (self._slots or 1) - len(self._flights)
+                room = self._pace.room(self._slots or 1, len(self._flights))
                 waiting = [
                     self._queue.popitem(last=False) for _ in range(min(room, len(self._queue)))
                 ]
@@ -356,7 +356,7 @@ class Dask:
 
     def _look(self, link: Link) -> None:
         """Count the workers' threads now and then: workers come and go."""
-        if time.monotonic() - self._looked > LOOK_SECONDS:
+        if time.monotonic() - self._looked > dask_flight.LOOK_SECONDS:
             self._looked = time.monotonic()
             self._slots = link.slots()
 

@@ -6,7 +6,7 @@ import logging
 import pickle
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from nbflow.core.errors import NbflowError, WorkerDied
 from nbflow.core.events import Report
@@ -19,7 +19,50 @@ from nbflow.engine.output import Rules
 from nbflow.executors.dask_link import Link, OnCluster
 from nbflow.executors.dask_worker import Home, Sent
 
+LOOK_SECONDS: Final = 2.0
+"""Seconds after which the workers are counted again, at the earliest."""
+AHEAD: Final = 4
+"""So many attempts for each worker's thread are with the cluster."""
+AHEAD_SHORT: Final = 16
+"""So many while attempts are short: each message to the cluster then has several of them."""
+SHORT_SECONDS: Final = 0.05
+"""Mean time up to which attempts are short."""
+_WEIGHT: Final = 0.1
+
 _logger = logging.getLogger(__name__)
+
+
+class Pace:
+    """How many attempts to hand over to a cluster, by how long the latest ones have taken.
+
+    Short ones are handed over once half of those that may be there are back, so that many travel
+    together; the scheduler has enough for every worker meanwhile.
+
+    Example:
+        >>> Pace().room(slots=2, flying=3)
+        5
+    """
+
+    def __init__(self) -> None:
+        self._mean: float | None = None
+
+    def heard(self, report: Report) -> None:
+        """Take note of how long an attempt took, in its worker."""
+        seconds = report.run_ns * 1e-9
+        mean = seconds if self._mean is None else self._mean
+        self._mean = mean + _WEIGHT * (seconds - mean)
+
+    def room(self, slots: int, flying: int) -> int:
+        """Give how many attempts may be handed over now.
+
+        Args:
+            slots: How many attempts the workers run at once.
+            flying: How many are with the cluster.
+        """
+        if self._mean is None or self._mean > SHORT_SECONDS:
+            return max(0, AHEAD * slots - flying)
+        most = AHEAD_SHORT * slots
+        return most - flying if 2 * flying <= most else 0
 
 
 @dataclass(eq=False, slots=True)

@@ -94,17 +94,7 @@ class Futures:
     def _submitted(self, job: Job, inbox: Inbox) -> cf.Future[Any]:
         if self.in_process:
             return self.pool.submit(_here, job, inbox)
-        # The code travels as bytes, so that the pool's own pickler never sees the function.
-        shipped = replace(
-            job,
-            code=Shipped(job.code.name, job.code.blob()),
-            args=tuple(inlined(a, job) for a in job.args),
-            kwargs={k: inlined(a, job) for k, a in (job.kwargs or {}).items()},
-            inputs={k: inlined(a, job) for k, a in (job.inputs or {}).items()},
-            live=None,
-            fetch=no_blobs,
-        )
-        return self.pool.submit(_there, shipped, streams.rules())
+        return self.pool.submit(there, shipped(job), streams.rules())
 
     def _poll_later(self, seconds: float) -> None:
         if self._queued and not self._polling:
@@ -150,7 +140,7 @@ class Futures:
             answer = future.result()
         except BaseException as error:  # noqa: BLE001 - also that somebody else cancelled it
             answer = _died(error)
-        if type(answer) is _Spoken:
+        if type(answer) is Spoken:
             answer = answer.tell(job, inbox)
         inbox.ended(job, answer, more=len(self._futures) > self.slots)
 
@@ -168,6 +158,25 @@ class Futures:
 
     def close(self) -> None:
         """Leave the pool to its owner."""
+
+
+def shipped(job: Job) -> Job:
+    """Give a job as it can be sent to a worker that has no store.
+
+    The code travels as bytes, so that the pool's own pickler never sees the function.
+
+    Raises:
+        Unserialisable: Its code or a value cannot be sent.
+    """
+    return replace(
+        job,
+        code=Shipped(job.code.name, job.code.blob()),
+        args=tuple(inlined(a, job) for a in job.args),
+        kwargs={k: inlined(a, job) for k, a in (job.kwargs or {}).items()},
+        inputs={k: inlined(a, job) for k, a in (job.inputs or {}).items()},
+        live=None,
+        fetch=no_blobs,
+    )
 
 
 class Shipped(Code):
@@ -202,7 +211,7 @@ def _here(job: Job, inbox: Inbox) -> Answer:
     return run_job(job, worker)
 
 
-class _Spoken(NamedTuple):
+class Spoken(NamedTuple):
     """An answer, with what the attempt wrote: there is no other way home for that."""
 
     answer: Answer
@@ -211,6 +220,7 @@ class _Spoken(NamedTuple):
     cut_on: str
 
     def tell(self, job: Job, inbox: Inbox) -> Answer:
+        """Tell what it wrote, and give the answer."""
         for channel, text in self.pieces:
             inbox.wrote(job, channel, text)
         if self.dropped:
@@ -218,7 +228,8 @@ class _Spoken(NamedTuple):
         return self.answer
 
 
-def _there(job: Job, rules: Rules) -> Answer | _Spoken:
+def there(job: Job, rules: Rules) -> Answer | Spoken:
+    """Run an attempt in a process that hears and says nothing meanwhile."""
     worker = f"process {os.getpid()}"
     if not rules.log:
         return run_job(job, worker, shared=False)
@@ -227,7 +238,7 @@ def _there(job: Job, rules: Rules) -> Answer | _Spoken:
     words = recorder.words
     if words is None:
         return answer
-    return _Spoken(answer, words.rest(), words.dropped, words.cut_on)
+    return Spoken(answer, words.rest(), words.dropped, words.cut_on)
 
 
 def _died(error: BaseException) -> Answer:

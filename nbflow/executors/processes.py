@@ -40,7 +40,7 @@ from nbflow.executors.voice import Ear
 
 SHORT_SECONDS = 0.05
 """Jobs are sent early while calls take less than this on average."""
-AHEAD_SECONDS = 0.005
+AHEAD_SECONDS = 0.02
 """With ``chunk="auto"``, so many are sent at once as take this long on average, or one."""
 MOST = 256
 """But no more than these."""

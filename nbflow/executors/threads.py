@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from queue import SimpleQueue
 from threading import get_ident
 
+from nbflow.engine.brief import Gain, Gauge, as_answer, run_brief
 from nbflow.engine.executor import Inbox
-from nbflow.engine.job import Job, refused, run_job
+from nbflow.engine.job import Answer, Job, refused, run_job
 
 _Item = tuple[Job, Inbox]
 
@@ -31,13 +32,16 @@ class Threads:
 
     def __init__(self, max_workers: int | None = None) -> None:
         self.slots = max_workers or min(32, (os.cpu_count() or 1) + 4)
-        self._queue: SimpleQueue[_Item | None] = SimpleQueue()
+        self._queue: deque[_Item | None] = deque()
+        """What is to be run; None ends the thread that takes it. A thread that is at work takes
+        the next one without any lock, which a `queue` has."""
+        self._idle: deque[_Thread] = deque()
+        """The threads that wait for something to be in the queue, each at its own gate."""
         self._lock = threading.Lock()
         self._free = deque(range(1, self.slots + 1))
         self._most = self.slots
         self._spare: list[int] = []
         """Numbers of threads that were lent and are not needed now."""
-        self._idle = 0
         self._threads: dict[_Thread, None] = {}
         """Those that were started and have not ended."""
         self._own: dict[int, _Thread] = {}
@@ -57,11 +61,55 @@ class Threads:
         if self._closed:
             inbox.ended(job, refused(self.name))
             return
-        self._queue.put((job, inbox))
-        # More queued than threads waiting: one more thread could help. Read without the lock,
-        # since once all threads are there it is always false.
-        if self._free and self._queue.qsize() > self._idle:
-            self._start()
+        self._put((job, inbox))
+
+    def submit_all(self, jobs: list[Job], inbox: Inbox, /) -> None:
+        """Queue several jobs: as `submit` for each of them, with one look at who is there."""
+        self.submit(jobs[0], inbox)
+        if self._closed:
+            for job in jobs[1:]:
+                inbox.ended(job, refused(self.name))
+            return
+        self._queue.extend([(job, inbox) for job in jobs[1:]])
+        for _ in range(min(len(jobs) - 1, len(self._idle) + len(self._free))):
+            self._wake()
+
+    def _put(self, item: _Item | None) -> None:
+        """Queue something, and see to it that a thread takes it.
+
+        First the item, then a look at who waits: a thread that begins to wait says so first, and
+        then looks at the queue, so one of the two sees the other.
+        """
+        self._queue.append(item)
+        if self._idle or self._free:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Have one thread more look at the queue, if there may be one."""
+        try:
+            thread = self._idle.pop()
+        except IndexError:
+            if self._free:
+                self._start()
+        else:
+            thread.gate.put(None)
+
+    def next(self, thread: _Thread) -> _Item | None:
+        """Give the next item, waiting for it; None ends the thread."""
+        queue, idle = self._queue, self._idle
+        while True:
+            idle.append(thread)
+            if queue:
+                try:
+                    idle.remove(thread)
+                except ValueError:
+                    thread.gate.get()  # it was woken meanwhile: that wake-up is to be used up
+            else:
+                thread.gate.get()
+            try:
+                return queue.popleft()
+            except IndexError:
+                continue  # another one was quicker
 
     def _start(self) -> None:
         with self._lock:
@@ -77,7 +125,7 @@ class Threads:
                 self._most += 1
                 self._spare.append(self._most)
             self._free.append(self._spare.pop())
-        if self._queue.qsize():
+        if self._queue:
             self._start()
 
     def take_back(self) -> None:
@@ -86,7 +134,7 @@ class Threads:
             if self._free:
                 self._spare.append(self._free.pop())
                 return
-        self._queue.put(None)
+        self._put(None)
 
     def _ended(self, thread: _Thread) -> None:
         with self._lock:
@@ -104,7 +152,7 @@ class Threads:
             if not thread.abandoned:
                 thread.abandoned = True
                 self._free.append(thread.slot)
-        if self._queue.qsize():
+        if self._queue:
             self._start()
         return False
 
@@ -120,7 +168,7 @@ class Threads:
             self._closed = True
             threads = self._most - len(self._spare) - len(self._free)
         for _ in range(threads):
-            self._queue.put(None)
+            self._put(None)
 
 
 @contextlib.contextmanager
@@ -145,6 +193,7 @@ class _Thread(threading.Thread):
 
     Attributes:
         label: Its name, which as `name` is a property, and asked for at each call.
+        gate: Where it waits for something to do.
         job: What it runs.
         answering: Whether it says how that ended, and so may be handed what follows.
         kept: What it was handed then.
@@ -156,44 +205,56 @@ class _Thread(threading.Thread):
         super().__init__(name=self.label, daemon=True)
         self.pool = pool
         self.slot = slot
+        self.gate: SimpleQueue[None] = SimpleQueue()
         self.abandoned = self.answering = False
         self.job: Job | None = None
         self.kept: _Item | None = None
+        self._gauge = Gauge(self.label)
 
     def run(self) -> None:
-        pool, get = self.pool, self.pool._queue.get  # noqa: SLF001 - two halves of one thing
+        pool, work = self.pool, self._work
+        queue = pool._queue  # noqa: SLF001 - two halves of one thing
         pool._own[get_ident()] = self  # noqa: SLF001
         while not self.abandoned:
-            pool._idle += 1  # noqa: SLF001 - a hint: a lost update only starts a thread early
-            item = get()
-            pool._idle -= 1  # noqa: SLF001
+            item = self.kept
+            if item is not None:
+                self.kept = None
+            else:
+                try:
+                    item = queue.popleft()
+                except IndexError:
+                    item = pool.next(self)
             if item is None:
                 break
-            self._work(*item)
-            item = None  # let go of the job and its values before waiting for the next one
+            job, inbox = item
+            work(job, inbox)
+            del item, job  # let go of its values before waiting for the next one
         if self.kept is not None:
-            pool._queue.put(self.kept)  # noqa: SLF001
+            pool._put(self.kept)  # noqa: SLF001
         pool._ended(self)  # noqa: SLF001
 
     def _work(self, job: Job, inbox: Inbox) -> None:
-        """Run a job, and those that follow from it and are kept here."""
-        pool, queue, name = self.pool, self.pool._queue, self.label  # noqa: SLF001
-        while True:
-            self.job = job
-            if not (job.dropped or pool._closed):  # noqa: SLF001
-                if job.timeout is not None:
-                    inbox.began(job, name, 0.0)
-                answer = run_job(job, name)
-                self.job = None
-                if self.abandoned:
-                    return
-                self.answering = True
-                inbox.ended(job, answer, more=not queue.empty())
-                self.answering = False
-            else:
-                self.job = None
-            kept = self.kept
-            if kept is None or self.abandoned:
-                return
-            self.kept = None
-            job, inbox = kept
+        """Run a job, and say how it ended."""
+        found: Gain | Answer
+        self.job = job
+        if job.dropped or self.pool._closed:  # noqa: SLF001 - two halves of one thing
+            self.job = None
+            return
+        if job.plain and job.timeout is None and not job.code.held:
+            found = run_brief(job, self._gauge)
+        else:
+            if job.timeout is not None:
+                inbox.began(job, self.label, 0.0)
+            found = run_job(job, self.label)
+        self.job = None
+        if self.abandoned:
+            return
+        more = bool(self.pool._queue)  # noqa: SLF001
+        self.answering = True
+        if isinstance(found, Answer):
+            inbox.ended(job, found, more=more)
+        elif (gave := getattr(inbox, "gave", None)) is not None:
+            gave(job, found, more)
+        else:
+            inbox.ended(job, as_answer(found), more=more)
+        self.answering = False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
 
+from nbflow.magics.options import help_of
 from nbflow.running.run import Run
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ def found(command: str) -> Any:
 
 
 def _add(made: MagicArgumentParser, option: Any, of: str) -> None:
-    said = option.help.rstrip(".")
-    text = said if said.startswith("I ") else f"{said[0].lower()}{said[1:]}"
+    text = help_of(option.help)
     given: dict[str, Any] = {"dest": option.name, "help": f"{of}: {text}" if of else text}
     if option.is_flag:
         given["action"] = "store_true"
@@ -102,7 +102,7 @@ def carry_out(shell: InteractiveShell, line: str) -> None:
         words = shlex.split(line)
     except ValueError as error:
         raise UsageError(f"{line}: {error}") from None
-    failed = _app().carry_out([_word(shell, word) for word in words])
+    failed = _app().carry_out([*words[:1], *(_word(shell, word) for word in words[1:])])
     if failed:
         raise UsageError(failed)
 

@@ -17,7 +17,7 @@ from IPython.core.completer import (
 from nbflow import executors, services
 from nbflow.core.definition import is_workflow_class
 from nbflow.core.workflow import WorkflowFunction
-from nbflow.magics import commands
+from nbflow.magics import commands, forms
 from nbflow.magics.define import ACTIVITY, WORKFLOW
 from nbflow.magics.verbs import VERBS
 from nbflow.running.run import Run
@@ -65,6 +65,10 @@ def _completions(
         known = verb in commands.others(VERBS)
         return (list(_operands(shell, "run")), True) if known else ([], False)
     found, alone = _flags(VERBS[verb].parser(), rest, context.token)
+    if VERBS[verb].command and found and found[0][1] == "flag":
+        own = {word for word, _ in found}
+        there = forms.taken(verb, VERBS[verb].command)
+        found += [(word, "flag") for word in there if word not in own]
     if not found and not context.token.startswith("-"):
         found = list(_operands(shell, VERBS[verb].takes))
         alone = VERBS[verb].takes not in {"", "workflow"}

@@ -51,7 +51,8 @@ class Definitions:
         flags = options.read(WORKFLOW, header.flags)
         output = options.output(flags.output)
         starting = (output, flags.args, flags.on, flags.max_workers, flags.wait, flags.domain)
-        given = flags.simulate or any(value is not None for value in starting)
+        named = flags.simulate or flags.place or flags.tags
+        given = named or any(value is not None for value in starting)
         if not flags.run and given:
             raise UsageError("-o, --on, --args and --wait are for starting a run: add --run")
         args, kwargs = options.arguments(flags.args)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -29,12 +29,14 @@ class Asked:
         place: Where it is to run.
         args: Positional arguments.
         kwargs: Named arguments.
+        changes: Options in the place of the workflow's own.
     """
 
     target: Target
     place: Place
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    changes: dict[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raise UsageError unless the arguments fit."""
@@ -51,7 +53,7 @@ class Asked:
         """
         self.check()
         try:
-            return Launcher().start(self.target, self.place, self.args, self.kwargs)
+            return Launcher().start(self.target, self.place, self.args, self.kwargs, self.changes)
         except (NbflowError, TypeError) as error:
             raise UsageError(notices.one_line(error)) from None
 
@@ -98,7 +100,8 @@ def _asked(
     found: Any, text: str, args: tuple[Any, ...], kwargs: dict[str, Any], place: Place
 ) -> Asked:
     if isinstance(found, Placed):
-        return Asked(found.target, found.place if place == Place() else place, args, kwargs)
+        where = found.place if place == Place() else place
+        return Asked(found.target, where, args, kwargs, found.changes)
     if isinstance(found, WorkflowFunction) or is_workflow_class(found):
         return Asked(found, place, args, kwargs)
     raise UsageError(f"{text}: that is no workflow, but {notices.value(found)}")

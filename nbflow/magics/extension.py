@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import nbflow
-from nbflow.magics import completion, stopped, verbs
+from nbflow.magics import completion, doing, stopped
 from nbflow.magics.determinism import Determinism
 from nbflow.magics.magics import NbflowMagics
 from nbflow.magics.notices import say
@@ -39,8 +39,8 @@ class Extension:
         if shell.Completer is not None:
             shell.Completer.custom_matchers.append(self._matcher)
         say(
-            f"nbflow {nbflow.__version__} · runs on {verbs.place_text()} · "
-            f"logs in {verbs.store_text()} · %nbflow? for help"
+            f"nbflow {nbflow.__version__} · runs on {doing.place_text()} · "
+            f"logs in {doing.store_text()} · %nbflow? for help"
         )
 
     def unload(self) -> None:

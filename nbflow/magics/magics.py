@@ -14,7 +14,7 @@ from IPython.core.magic import (
     output_can_be_silenced,
 )
 
-from nbflow.magics import verbs
+from nbflow.magics import doing, verbs
 from nbflow.magics.define import ACTIVITY, WORKFLOW, Definitions
 from nbflow.magics.waiting import Waiter
 
@@ -29,7 +29,7 @@ class NbflowMagics(Magics):
     def __init__(self, shell: InteractiveShell, waiter: Waiter) -> None:
         super().__init__(shell)
         self.definitions = Definitions(shell)
-        self.here = verbs.Here(shell, waiter)
+        self.here = doing.Here(shell, waiter)
 
     @no_var_expand
     @cell_magic
@@ -79,7 +79,7 @@ class NbflowMagics(Magics):
         if wanted is None:
             return None
         flags, asked = wanted
-        return verbs.launch(self.here, asked, flags)
+        return doing.launch(self.here, asked, flags)
 
     @no_var_expand
     @output_can_be_silenced

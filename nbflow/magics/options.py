@@ -15,6 +15,7 @@ from nbflow import executors, services
 from nbflow.core.errors import NbflowError
 from nbflow.core.workflow import Place
 from nbflow.magics.notices import one_line
+from nbflow.running import asking
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -137,13 +138,29 @@ def run_flags(made: MagicArgumentParser) -> None:
     """Add what says how a run is started."""
     add = made.add_argument
     add("-o", "--output", metavar="NAME", help="the variable that is to hold the run")
-    places = ", ".join([*executors.TABLE, *services.TABLE])
-    add("--on", metavar="PLACE", help=f"where it runs: {places}, or a variable")
-    add("--simulate", action="store_true", help="with --on swf or cloudflow: on an emulator")
-    add("--domain", metavar="NAME", help="with --on swf: the domain that it runs in")
-    add("--max-workers", metavar="N", type=int, help="how many calls may run at once there")
+    for flag, option in asking.STARTING.items():
+        add(flag, dest=option.name, help=help_of(option.help), **_kind(option))
     wait = argparse.BooleanOptionalAction
     add("--wait", action=wait, help="wait until it is over, or do not")
+
+
+def _kind(option: asking.Option) -> dict[str, Any]:
+    if not option.metavar:
+        return {"action": "store_true"}
+    kind: dict[str, Any] = {"metavar": option.metavar}
+    kind |= {"type": _count} if option.metavar == "N" else {}
+    return kind | ({"action": "append", "default": []} if option.many else {})
+
+
+def help_of(sentence: str) -> str:
+    """Give the help of an option of a command as that of a flag.
+
+    Example:
+        >>> help_of("How many at most.")
+        'how many at most'
+    """
+    said = sentence.rstrip(".")
+    return said if said.startswith("I ") else f"{said[0].lower()}{said[1:]}"
 
 
 def read(made: MagicArgumentParser, text: str) -> argparse.Namespace:
@@ -157,6 +174,23 @@ def read(made: MagicArgumentParser, text: str) -> argparse.Namespace:
     except ValueError as error:
         raise UsageError(f"{text}: {error}") from None
     return made.parse_args(words)
+
+
+def read_with_operand(
+    made: MagicArgumentParser, text: str, operand: str
+) -> tuple[argparse.Namespace, str]:
+    """Read flags, behind which the operand may stand as well; give both.
+
+    Raises:
+        UsageError: They make no sense.
+    """
+    try:
+        found, behind = made.parse_known_args(shlex.split(text))
+    except ValueError as error:
+        raise UsageError(f"{text}: {error}") from None
+    if behind and (operand or len(behind) > 1 or behind[0].startswith("-")):
+        raise UsageError(f"unrecognized arguments: {' '.join(behind)}")
+    return found, operand or "".join(behind)
 
 
 def evaluated(shell: InteractiveShell, text: str, what: str) -> Any:
@@ -195,13 +229,11 @@ def run_place(shell: InteractiveShell, flags: argparse.Namespace) -> Place:
         UsageError: There is no such place, or options of a service are given for another one.
     """
     on = flags.on if flags.on in services.TABLE else place(shell, flags.on)
-    options = {} if flags.max_workers is None else {"max_workers": flags.max_workers}
-    own = {"simulate": flags.simulate or None, "domain": flags.domain}
-    more = {name: value for name, value in own.items() if value is not None}
-    if more and on not in services.TABLE:
-        names = " or ".join(f"--on {name}" for name in services.TABLE)
-        raise UsageError(f"--{next(iter(more))} is for runs on a service: add {names}")
-    return Place(on, {**options, **more})
+    own = {"simulate": flags.simulate, "domain": flags.domain, "max_workers": flags.max_workers}
+    try:
+        return Place(on, asking.place_options(on, flags.place, **own))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def retry(shell: InteractiveShell, text: str | None) -> Any:
@@ -245,6 +277,12 @@ def output(name: str | None) -> str | None:
     if name is not None and not name.isidentifier():
         raise UsageError(f"-o {name}: that is no name of a variable")
     return name
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +80,8 @@ def do_load(shell: InteractiveShell, text: str, _: argparse.Namespace) -> None:
         raise UsageError("which workflow? %nbflow load module:workflow, or file.py:workflow")
     path = Path(where) if where.endswith(".py") else file_of(where)
     if path is None:
-        raise UsageError(f"there is no module {where!r:.80} in Python on {sys.path[:1]}")
+        message = f"there is no module {where!r:.80} in this directory, nor on sys.path"
+        raise UsageError(f"{message}. A file is named with its ending: {where:.80}.py")
     try:
         found = list(parts(path.read_text(encoding="utf-8"), 1))
     except (OSError, UnicodeDecodeError, SyntaxError) as error:

@@ -98,6 +98,7 @@ class Children:
             history = self._known(run)
             if history is None or not _answers(history):
                 session = self._session(job, run, history)
+                session.surround(self._parent.carried)
                 inbox.began(job, run, time.time())
                 if not self._driven_here(job, session):
                     return None

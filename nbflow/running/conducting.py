@@ -173,7 +173,7 @@ class Conductor:
         started = history.started
         if started is None:
             raise RunNotFound(f"the log of run {run} does not begin with RunStarted")
-        frozen = code_of(run, started, self.store)
+        frozen, around = code_of(run, started, self.store)
         place = Place(executor)
         if history.last == 1:
             session = Session(run, frozen.target, frozen, self.store, place, history)
@@ -183,6 +183,7 @@ class Conductor:
             how = Anew("an orchestrator takes it up", force=True, code="recorded")
             session = reopen(run, frozen.target, self.store, place, how, frozen)
             _adopt(session.history, calls)
+        session.surround(around)
         session.begin()
         return session
 
@@ -257,8 +258,10 @@ def _left(over: threading.Event, lease: Lease, stopped: threading.Event) -> bool
     return over.is_set() or lease.lost.is_set() or stopped.is_set()
 
 
-def code_of(run: str, started: RunStarted, store: ServiceSide) -> Captured:
-    """Give the code that a run was started with.
+def code_of(
+    run: str, started: RunStarted, store: ServiceSide
+) -> tuple[Captured, Middlewares | None]:
+    """Give the code that a run was started with, and what is called around its attempts.
 
     Raises:
         RunError: It was compiled by another version of Python.
@@ -272,11 +275,14 @@ def code_of(run: str, started: RunStarted, store: ServiceSide) -> Captured:
             f"the code of run {run} was compiled by {started.python}, and this is {python()}. The "
             "run is as it was, and goes on where that is"
         )
-    target, cells, rules = payload.unpack(program, _no_call, store.get)
+    target, cells, changes, *around = payload.unpack(program, _no_call, store.get)
     for name, text in cells.items():
         linecache.cache.setdefault(name, (len(text), None, text.splitlines(keepends=True), name))
     frozen = capture(target)
-    return replace(frozen, definition=replace(frozen.definition, settings=rules))
+    rules = replace(frozen.definition.settings, **changes)
+    frozen = replace(frozen, definition=replace(frozen.definition, settings=rules))
+    carried = Middlewares(*(around[0] if around else ()))
+    return frozen, carried if any(carried) else None
 
 
 def _no_call(call: str) -> Any:
@@ -294,8 +300,6 @@ def conduct(crew: Crew) -> None:
     """Be an orchestrator until asked to end (SIGTERM): runs are left to the next one."""
     conductor = Conductor(crew)
     settings.store = conductor.store
-    if crew.before or crew.after:
-        settings.middleware = Middlewares.of({"before": crew.before, "after": crew.after})
 
     def leave(*_: object) -> None:
         threading.Thread(target=_end, args=(conductor,), daemon=True).start()

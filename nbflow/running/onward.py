@@ -59,6 +59,7 @@ def take_over(session: Session, event: RunContinued) -> Session:
         found = create(target, place, args, kwargs, origin, store, frozen)
     except StoreConflict:
         found = reopen(event.run, target, store, place, Anew("taken up"), frozen)
+    found.surround(session.carried)
     for name in event.unread:
         told = session.history.calls[name].outcome
         if isinstance(told, SignalReceived):

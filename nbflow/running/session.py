@@ -111,6 +111,8 @@ class Session:
         """Whether it begins that run itself."""
         self.depth = 0
         """How many runs it is within, by way of activities that have started them."""
+        self.carried: Middlewares | None = None
+        """The middlewares that came with its code, in the place of this process's own."""
         self._held: Held | None = None
         self._told: logs.Told | None = None
         self.history = history or History()
@@ -139,6 +141,16 @@ class Session:
         self.live.bind(frozen.definition.settings)
         self.inline = own.name == "inline"
         sessions[run] = self
+
+    def surround(self, carried: Middlewares | None) -> None:
+        """Have these called around each attempt; to be called before the run begins.
+
+        Args:
+            carried: Those that came with the run's code; None: this process's own stay.
+        """
+        if carried is not None:
+            self.carried = carried
+            self.live.surround(carried.around)
 
     def claim(self, *, force: bool = False) -> None:
         """Become the one process that drives the run.

@@ -7,9 +7,16 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from nbflow.core import payload
 from nbflow.core.errors import StoreError
+
+_LARGE: Final = 256 * 1024
+"""Bytes from which to read a file twice, or to digest it again, costs more than to ask for its
+times."""
+_MOST: Final = 10_000
+_Mark = tuple[int, int, int, int]
 
 
 class Blobs:
@@ -23,14 +30,19 @@ class Blobs:
     def __init__(self, directory: Path, path: str) -> None:
         self.directory = directory
         self._path = path
+        # What large files looked like when they were known to be whole. Whoever changes a file
+        # changes its times, and on Unix nobody can set the last of them.
+        self._whole: dict[str, _Mark] = {}
 
     def put(self, data: bytes) -> str:
         """See `Store.put`. The file is whole and on the disk before this returns."""
         name = payload.digest(data)
         path = self.file(name)
         with contextlib.suppress(OSError):
+            whole = self._whole.get(name, ()) == _mark(path)
             os.utime(path)  # it is in use again: `SqliteCache.sweep` leaves young ones alone
-            if path.read_bytes() == data:  # else it was damaged, and is written anew
+            if whole or path.read_bytes() == data:  # else it was damaged, and is written anew
+                self._note(name, _mark(path))
                 return name
         temporary = path.with_name(f"{name}.{os.getpid()}.{threading.get_ident()}")
         try:
@@ -42,6 +54,7 @@ class Blobs:
                 os.fsync(file.fileno())
             temporary.replace(path)
             _sync(path.parent)
+            self._note(name, _mark(path))
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -51,15 +64,27 @@ class Blobs:
 
     def get(self, digest: str) -> bytes:
         """See `Store.get`."""
+        path = self.file(digest)
         try:
-            data = self.file(digest).read_bytes()
+            before = _mark(path)
+            data = path.read_bytes()
+            whole = before == self._whole.get(digest) == _mark(path)
         except OSError as error:
             message = f"blob {digest} is missing from {self._path}: {error}"
             raise StoreError(message) from error
-        if payload.digest(data) != digest:
-            message = f"blob {digest} in {self._path} is damaged"
-            raise StoreError(message)
+        if not whole:
+            if payload.digest(data) != digest:
+                message = f"blob {digest} in {self._path} is damaged"
+                raise StoreError(message)
+            self._note(digest, before)
         return data
+
+    def _note(self, digest: str, mark: _Mark) -> None:
+        """Note what a file looks like that is whole."""
+        if mark[1] >= _LARGE:
+            if len(self._whole) >= _MOST:
+                self._whole.clear()
+            self._whole[digest] = mark
 
     def file(self, digest: str) -> Path:
         """Give the file of a digest, which may come from anywhere."""
@@ -71,6 +96,12 @@ class Blobs:
     def names(self) -> Iterator[str]:
         """Give the digests of all that are there."""
         return (path.name for path in self.directory.glob("*/*") if "." not in path.name)
+
+
+def _mark(path: Path) -> _Mark:
+    """Give what changes when somebody changes a file."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _private(path: str, flags: int) -> int:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from json.scanner import make_scanner
 from typing import Any, Final, NamedTuple, Protocol
 
 from nbflow.core.events import Event
@@ -121,11 +122,20 @@ def write_stored(stored: Stored) -> str:
 
 
 def read_stored(text: str) -> Any:
-    """Read what `write_stored` wrote."""
-    return _DECODER.decode(text)
+    """Read what `write_stored` wrote.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    try:
+        found, end = _scan(text, 0)  # `decode` takes thrice as long over a number
+    except StopIteration:
+        end = -1
+    return found if end == len(text) else _DECODER.decode(text)
 
 
 _DECODER: Final = json.JSONDecoder(object_hook=from_json)
+_scan: Final[Callable[[str, int], tuple[Any, int]]] = make_scanner(_DECODER)  # type: ignore[arg-type] # its stub asks for one of itself
 
 
 def blobs_in(text: str) -> Iterator[str]:

@@ -13,7 +13,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -22,6 +21,7 @@ from nbflow.core.errors import PickleRefused, RunNotFound, StoreConflict, StoreE
 from nbflow.core.events import Event, RunClosed, RunResumed, RunStarted
 from nbflow.core.eventtext import encode
 from nbflow.core.seals import pickles_in
+from nbflow.store import sqlite_lease
 from nbflow.store.base import Durability, RunRow
 from nbflow.store.blobs import Blobs
 from nbflow.store.checkpoints import Checkpoints
@@ -272,33 +272,22 @@ class SqliteStore:
         """See `Store.hold`."""
         with self._writing(run), self._transaction():
             row = self._id(run)
-            held = self._lease(row)
+            held = sqlite_lease.held(self._db, row)
             if held is not None and not force and held.blocks(lease, time.time()):
                 return held
-            self._db.execute(
-                "INSERT OR REPLACE INTO lease VALUES (?,?,?,?,?,?,?)", (row, *astuple(lease))
-            )
+            sqlite_lease.keep(self._db, row, lease)
             return None
 
     def release(self, run: str, lease: Lease) -> None:
         """See `Store.release`."""
         with self._writing(run), self._transaction():
-            self._db.execute(
-                "DELETE FROM lease WHERE run = ? AND token = ?", (self._id(run), lease.token)
-            )
+            sqlite_lease.drop(self._db, self._id(run), lease)
 
     def holder(self, run: str) -> Lease | None:
         """See `Store.holder`."""
         with self._reading():
-            held = self._lease(self._id(run))
+            held = sqlite_lease.held(self._db, self._id(run))
         return held if held is not None and held.alive(time.time()) else None
-
-    def _lease(self, row: int) -> Lease | None:
-        found = self._db.execute(
-            "SELECT host, pid, born, token, since, seen FROM lease WHERE run = ?", (row,)
-        ).fetchone()
-        names = ("host", "pid", "born", "token", "since", "seen")
-        return None if found is None else Lease(**dict(zip(names, found, strict=True)))
 
     # ------------------------------------------------------------ reading
 

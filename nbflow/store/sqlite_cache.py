@@ -16,6 +16,7 @@ from nbflow.store.letters import waiting
 from nbflow.store.schema import transaction
 
 _COLUMNS: Final = "key, activity, code, inputs, run, call, at, run_ns, size, result, parts"
+_NAMES: Final = tuple(_COLUMNS.split(", "))
 _INTO: Final = f"INTO cache({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 _EARLIER: Final = (
     "SELECT run, call, at, inputs, parts FROM cache "
@@ -139,13 +140,11 @@ class SqliteCache:
         with self._reading():
             statement = f"SELECT {_COLUMNS} FROM cache {where}"  # noqa: S608 - ours
             found = self._db.execute(statement, values).fetchall()
-        names = _COLUMNS.split(", ")
-        rows = [dict(zip(names, values, strict=True)) for values in found]
-        return [self._row(row) for row in rows]
+        return [self._row(dict(zip(_NAMES, values, strict=True))) for values in found]
 
     def _row(self, row: dict[str, Any]) -> CacheRow:
-        result = checked(place_of(row["key"]), read_stored(row["result"]), self._seal)
-        return CacheRow(**{**row, "result": result})
+        row["result"] = checked(place_of(row["key"]), read_stored(row["result"]), self._seal)
+        return CacheRow(**row)
 
 
 def place_of(key: str) -> tuple[object, ...]:

@@ -26,7 +26,7 @@ from nbflow.viz.svg_gantt import (
     measure,
     part_items,
 )
-from nbflow.viz.wording import clean, cut_start
+from nbflow.viz.wording import clean, cut_start, no_bars
 
 _FAILED = STATUS_COLORS["failed"]
 _CANCELLED = STATUS_COLORS["cancelled"]
@@ -204,7 +204,8 @@ class GanttPainter:
 
     def _legend(self, brush: Brush) -> None:
         if not self.profile.bars:
-            brush.text(0, 0, "no call has started yet", 12, fill=FAINT)
+            why = no_bars(*self.profile.reached(), over=self.profile.ended is not None)
+            brush.text(0, 0, why, 12, fill=FAINT)
             return
         for x, y, color, words in self.legend:
             self._sample(brush, x, y, color)

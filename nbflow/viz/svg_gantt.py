@@ -20,7 +20,7 @@ from nbflow.viz.palette import (
     tint,
 )
 from nbflow.viz.pen import Fragment, escape, n, rect, room, status_icon, text, text_width
-from nbflow.viz.wording import clean, cut_id, cut_start, duration
+from nbflow.viz.wording import clean, cut_id, cut_start, duration, no_bars
 
 BARS = 1500
 """More bars than this are summed up by the pixel."""
@@ -112,7 +112,8 @@ def _foot(
 ) -> tuple[str, float]:
     """Draw the legend, and under it the figures; give the height of both."""
     if not profile.bars:
-        return text(0, 0, "no call has started yet", 12, fill=FAINT), 8
+        why = no_bars(*profile.reached(), over=profile.ended is not None)
+        return text(0, 0, why, 12, fill=FAINT), 8
     legend, y = _legend(profile, colors, parts)
     words = " · ".join(totals(profile, steps))
     return legend + text(0, y + 22, words, 12, fill=INK), y + 30

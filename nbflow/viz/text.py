@@ -13,7 +13,7 @@ from nbflow.viz.lanes import Lane, figures, lanes, span, ticks, totals
 from nbflow.viz.measures import measures_table
 from nbflow.viz.palette import ANSI, MARKS
 from nbflow.viz.standing import counts_of, heading, nodes_of, unrun
-from nbflow.viz.wording import TIMES, clean, columns, cut, cut_start, duration, fill, many
+from nbflow.viz.wording import TIMES, clean, columns, cut, cut_start, duration, fill, many, no_bars
 
 _INDENTS = 8
 _LABEL = 16
@@ -247,7 +247,8 @@ def profile_text(
     paint = _painter(color)
     head = [cut(f"{clean(profile.name) or 'workflow'}  " + " · ".join(figures(profile)), width)]
     if not profile.bars:
-        return "\n".join([*head, "  no call has started yet"])
+        why = no_bars(*profile.reached(), over=profile.ended is not None)
+        return "\n".join([*head, f"  {why}"])
     table = _table(profile, width, max(4, lines // 3))
     table += measures_table(profile, width, max(0, (lines - len(table)) // 3))
     steps = profile.critical_path()

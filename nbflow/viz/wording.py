@@ -126,3 +126,23 @@ def duration(seconds: float) -> str:
 def many(count: int, noun: str) -> str:
     """Write a count with its noun, in the plural where there are more."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def no_bars(calls: int, answered: int, *, over: bool) -> str:
+    """Say why a chart of a run has no bar.
+
+    Args:
+        calls: How many calls it made.
+        answered: How many of them have a result.
+        over: Whether it is over.
+
+    Example:
+        >>> no_bars(3, 3, over=True)
+        'no call ran: all 3 results were there already'
+    """
+    if calls and answered == calls:
+        found = "the one result was" if calls == 1 else f"all {calls:,} results were"
+        return f"no call {'ran' if over else 'has run yet'}: {found} there already"
+    if not over:
+        return "no call has started yet"
+    return "no call was started" if calls else "the workflow made no calls"

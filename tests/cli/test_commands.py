@@ -81,7 +81,7 @@ def runs(do: Do, place: Path) -> Iterator[dict[str, str]]:
     running.wait(20)
 
 
-COMMANDS = ["runs", "show", "calls", "profile", "dag", "history", "why", "logs"]
+COMMANDS = ["runs", "show", "status", "calls", "profile", "dag", "history", "why", "logs"]
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "tsv", "json", "jsonl"])
@@ -92,8 +92,6 @@ def test_what_is_printed_is_what_was_agreed(
     """What a command prints of a run changes only on purpose: see tests/cli/golden."""
     shown = []
     for status, run in runs.items():
-        if (command, status) == ("profile", "running"):
-            continue  # which activity has taken longest so far is not the same each time
         given = () if command == "runs" else (run,)
         said = do(command, *given, "--format", form)
         assert said.code == 0, said.err
@@ -361,3 +359,49 @@ def test_every_command_has_help_that_fits(do: Do) -> None:
     assert do("--version").out.startswith("nbflow, version ")
     summary = do("--help").out
     assert "..." not in summary.split("Commands:")[1].split("Exit codes")[0]
+
+
+CACHED = """
+import nbflow
+
+@nbflow.activity(cache=True)
+def double(x):
+    return 2 * x
+
+@nbflow.workflow
+def doubled(n: int = 2):
+    return [double(x) for x in range(n)]
+"""
+
+
+def test_a_run_that_the_cache_has_answered_says_so(do: Do, place: Path) -> None:
+    """No call ran, and that is what stands in the place of a chart: not that none has yet."""
+    (place / "cached.py").write_text(CACHED)
+    assert do("run", "cached.py:doubled").out == "[0, 2]\n"
+    assert "were there already" not in do("show").out
+    assert do("run", "cached.py:doubled").out == "[0, 2]\n"
+    for command in ("show", "profile"):
+        assert "no call ran: all 2 results were there already" in do(command).out
+    assert do("run", "cached.py:doubled", "--arg", "n=0").out == "[]\n"
+    assert "the workflow made no calls" in do("profile").out
+
+
+def test_the_doctor_says_in_a_line_what_is_wrong_with_dot(
+    do: Do, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends badly, says nothing, or is no program: no error of Python's is shown."""
+    dot = place / "dot"
+    monkeypatch.setenv("PATH", str(place))
+    broken = {
+        "#!/bin/sh\necho 'error while loading libgvc.so.6' >&2\nexit 127\n": "libgvc.so.6",
+        "#!/bin/sh\nexit 3\n": "it ended with 3: it says nothing",
+        "\x7fELF no program": "cannot be started: Exec format error",
+    }
+    for text, says in broken.items():
+        dot.write_text(text)
+        dot.chmod(0o755)
+        said = do("doctor")
+        (line,) = [line for line in said.out.splitlines() if line.startswith("✗ dot")]
+        assert says in line
+        assert "Command" not in said.out
+        assert said.code == 1

@@ -79,5 +79,9 @@ def test_a_command_in_the_documentation_is_one_that_there_is(
 def test_the_examples_for_schedulers_are_looked_at() -> None:
     """Those for cron, for a code host and for CloudFlow are among what the test above reads."""
     found = " ".join(commands(ROOT / "docs" / "export.md"))
-    for words in ("run revenue_flow.py:revenue --json", "report run.html", "cloudflow schedule"):
+    for words in (
+        "run revenue_flow.py:revenue --format jsonl",
+        "report run.html",
+        "cloudflow schedule",
+    ):
         assert words in found

@@ -6,9 +6,12 @@ What lists and draws runs is in test_commands.py.
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,12 +28,23 @@ ASKING: dict[str, list[list[str]]] = {
     "replay": [
         ["{completed}", "--target", "flow.py:revenue"],
         ["{completed}", "--target", "flow.py:holding"],
+        ["{failed}", "--target", "flow.py:revenue"],
         ["{failed}", "--target", "flow.py"],
+        ["{running}", "--target", "flow.py:holding"],
     ],
-    "compare": [["{completed}", "no-such-run"]],
+    "compare": [
+        ["{completed}", "{failed}"],
+        ["{failed}", "{running}"],
+        ["{completed}", "no-such-run"],
+    ],
     "check": [["flow.py:revenue"], ["no-such-file.ipynb"]],
     "plan": [["flow.py:revenue", "-i", '[["eu", "usa"]]'], ["flow.py:revenue", "-i", "{"]],
-    "report": [["{completed}.html", "{completed}"], ["page.txt", "{failed}"]],
+    "report": [
+        ["{completed}.html", "{completed}"],
+        ["{failed}.html", "{failed}"],
+        ["{running}.html", "{running}"],
+        ["page.txt", "{failed}"],
+    ],
     "export": [["flow.py:revenue", "-o", "made-{form}.py"], ["flow.py:revenu"]],
     "load": [["flow.py:revenue", "-o", "made-{form}.ipynb"]] * 2,
     "cache list": [[]],
@@ -43,6 +57,13 @@ ASKING: dict[str, list[list[str]]] = {
     "store compact": [[]],
     "store trust": [[], ["no-such-run"]],
     "info": [["settings"], ["no-such-section"]],
+    "binaries download": [
+        ["tool"],
+        ["tool=http://example.invalid/tool"],
+        ["tool=file://{here}/flow.py", "--sha256", "tool=00"],
+    ],
+    "emulator swf": [["--host", "8.8.8.8"], ["--limit", "polls=1"], ["--port", "99999"]],
+    "emulator cloudflow": [["--host", "8.8.8.8"], ["--function", "double"], ["--port", "99999"]],
 }
 """Words that follow each command; these change no run."""
 ACTING: dict[str, list[list[str]]] = {
@@ -95,8 +116,10 @@ def test_a_command_says_what_was_agreed(
     for command, calls in words.items():
         told = []
         for given in calls:
-            filled = [_filled(word, runs, form) for word in given]
+            filled = [_filled(word, {**runs, "here": str(place)}, form) for word in given]
             said = do(*command.split(), *filled, "--format", form)
+            if command == "compare" and said.out:
+                said = replace(said, out=compared(said.out, form))
             told.append(f"$ nbflow {command} {' '.join(given)}\n{shown(said, form)}")
         found = quiet("\n".join(told), place, runs)
         golden = GOLDEN / f"{command.replace(' ', '-')}.{form}.txt"
@@ -105,6 +128,38 @@ def test_a_command_says_what_was_agreed(
         if found != golden.read_text():
             failures.append(f"{golden.name}:\n{found}")
     assert not failures, "\n".join(failures)
+
+
+def compared(text: str, form: str) -> str:
+    """Give two runs without what is another thing each time: which took longer, and by how much."""
+    if form == "json":
+        data = json.loads(text)
+        data |= {"summary": "<in words>", "calls": sorted(map(steady, data["calls"]), key=str)}
+        data["totals"] = [{**each, "a": "<n>", "b": "<n>"} for each in data["totals"]]
+        return json.dumps(data, indent=1) + "\n"
+    if form == "jsonl":
+        rows = sorted((steady(json.loads(line)) for line in text.splitlines()), key=str)
+        return "".join(json.dumps(row) + "\n" for row in rows)
+    if form == "table":
+        text = re.sub(r"(?ms)(?<=\n)(B took|The runs are).*?\n\n", "<in words>\n\n", text)
+        timed = "wall|work|critical path|queued|efficiency"
+        text = re.sub(rf"(?m)^({timed}) .*", r"\1 <n>", text)
+        states = "done|failed|skipped|running"
+        text = re.sub(rf"(?m)^(\w+-\d) .*? ({states})(.*?)(, critical)?$", r"\1 <n> \2\3", text)
+        return re.sub(r"(?m)(^\w+-\d <n>.*\n?)+", _sorted, text)
+    rows = list(csv.DictReader(text.splitlines(), delimiter="," if form == "csv" else "\t"))
+    lines = sorted((",".join(map(str, steady(row).values())) for row in rows), key=str)
+    return text.splitlines()[0] + "\n" + "".join(f"{line}\n" for line in lines)
+
+
+def steady(row: dict[str, Any]) -> dict[str, Any]:
+    """Give a row of a comparison without times, and what follows from them."""
+    changing = r"(seconds|queued|began|critical)_"
+    return {name: "<n>" if re.match(changing, name) else value for name, value in row.items()}
+
+
+def _sorted(found: re.Match[str]) -> str:
+    return "".join(f"{line}\n" for line in sorted(found[0].splitlines()))
 
 
 def _filled(word: str, known: dict[str, str], form: str) -> str:

@@ -118,6 +118,32 @@ def test_c10_a_second_interrupt_is_obeyed_at_once(spawn: Spawn, place: Path) -> 
     assert command.wait(10) == 130
 
 
+GUEST = """
+from nbflow.cli.app import carry_out
+try:
+    carry_out(["run", "flow.py:holding", "--on", "inline"])
+except KeyboardInterrupt:
+    pass
+print("the program goes on")
+"""
+
+
+def test_c10_a_second_interrupt_ends_a_command_and_not_the_kernel(place: Path) -> None:
+    """Where %nbflow carries it out the process is not the command's: nothing in it is lost."""
+    env = {**os.environ, "NBFLOW_STORE": str(place / ".nbflow")}
+    command = [sys.executable, "-c", GUEST]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=place, env=env, text=True, stdout=pipe, stderr=pipe) as one:
+        eventually((place / "a.began").exists)
+        one.send_signal(signal.SIGINT)
+        assert one.stderr is not None
+        while "Once more to end at once" not in (line := one.stderr.readline()):
+            assert line
+        one.send_signal(signal.SIGINT)
+        out, err = one.communicate(timeout=30)
+    assert (one.returncode, out) == (0, "the program goes on\n"), err
+
+
 def test_a_run_is_shown_live_on_a_terminal(spawn: Spawn, place: Path) -> None:
     """There it is one picture that changes in place, and the cursor is given back."""
     (place / "a.go").touch()

@@ -26,3 +26,21 @@ def opened(key: nbflow.Secret) -> list[int]:
 def opening(key: nbflow.Secret) -> list[int]:
     """Have a secret looked at."""
     return opened(key).result()
+
+
+@nbflow.activity
+def counted(word: str) -> int:
+    """Count letters."""
+    return len(word)
+
+
+@nbflow.workflow
+def inside(word: str) -> int:
+    """Be a run within another."""
+    return counted(word).result()
+
+
+@nbflow.workflow
+def nesting(word: str) -> int:
+    """Have a call, and a run with another one."""
+    return counted(word).result() + inside(word).result()

@@ -26,12 +26,18 @@ class Site:
     """
 
     def __init__(
-        self, endpoint: Endpoint, path: Path, *, hidden: float = 30.0, reports: float = 0.0
+        self,
+        endpoint: Endpoint,
+        path: Path,
+        *,
+        hidden: float = 30.0,
+        reports: float = 0.0,
+        values: str = "",
     ) -> None:
         self.endpoint, self.path, self.hidden = endpoint, path, hidden
         self.crew = Crew(
             queue="work",
-            values=str(path / "values"),
+            values=values or str(path / "values"),
             endpoint=endpoint.url,
             pace=PACE,
             reports=reports,
@@ -42,7 +48,7 @@ class Site:
 
     def options(self) -> dict[str, Any]:
         """Give the options by which runs are started here."""
-        endpoint, values = self.endpoint.url, str(self.path / "values")
+        endpoint, values = self.endpoint.url, self.crew.values
         return {
             "endpoint": endpoint,
             "processes": 0,

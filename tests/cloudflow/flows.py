@@ -10,6 +10,11 @@ from nbflow.services.cloudflow.interpret.local import LocalExecution, LocalFlows
 from nbflow.services.cloudflow.interpret.machine import Machine
 
 CLOSING = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionStopped"}
+SERVICE = [
+    *("FC.ResourceThrottled", "FC.ResourceExhausted", "FC.InternalServerError", "FC.ServerError"),
+    *("FC.Unknown", "BookFlightError", "ocr.Timeout"),
+]
+"""Names of errors that come from outside: of functions, their exceptions and other services."""
 
 
 def ran(text: str, given: Any = None, flows: dict[str, str] | None = None, **actions: Any):

@@ -36,9 +36,11 @@ from nbflow.services.cloudflow.client import (
 )
 from nbflow.services.cloudflow.emulator.__main__ import main
 from nbflow.services.cloudflow.emulator.cron import Table
+from nbflow.services.cloudflow.errors import ActionError
 from nbflow.services.cloudflow.interpret import api
 from nbflow.services.cloudflow.interpret.machine import Machine
 from tests.cloudflow.calls import DOUBLED, FLOW, MAPPED, double
+from tests.cloudflow.flows import Fails
 
 HEAD = "Type: StateMachine\nSpecVersion: v1\n"
 WAITS = f"{HEAD}Name: waits\nStartAt: w\nStates: [{{Type: Wait, Name: w, Seconds: 60, End: true}}]"
@@ -402,8 +404,10 @@ def test_flows_reach_addresses_of_this_machine_only():
         ("echo nonsense", "FC.Unknown"),
         (lambda body: body["m"], "KeyError"),
         (None, "FC.FunctionNotFound"),
+        (Fails(ActionError("FC.ResourceThrottled", "busy")), "FC.ResourceThrottled"),
+        (Fails(ActionError("FC.InternalServerError")), "FC.InternalServerError"),
     ],
-    ids=["no data", "code", "no JSON", "raises", "unknown"],
+    ids=["no data", "code", "no JSON", "raises", "unknown", "throttled", "down"],
 )
 def test_what_goes_wrong_in_a_function_is_an_error_of_the_state(function, error: str):
     """A callable's exception has its class's name; whatever else goes wrong can be caught, too."""

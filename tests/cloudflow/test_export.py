@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import zipfile
+from functools import cache
 from random import Random
 from statistics import mean
 from typing import Any
@@ -84,10 +85,10 @@ def test_a_local_run_gives_the_same():
     assert done(to_fdl(flow))[0].result() == {"result": run.result()}
 
 
-@given(graphs(24))
-def test_trees_keep_the_order(needs):
-    """Each call is in the tree once, behind all that it needs, and no way has more calls."""
-    tree = ordered(needs)
+@given(graphs(24), st.sampled_from([None, 0.0, 1.0]))
+def test_trees_keep_the_order(needs, known):
+    """Each call is in the tree once, behind all that it needs, whatever is known of its times."""
+    tree = ordered(needs, None if known is None else [[known] * len(needs)])
     assert sorted(calls_of(tree)) == list(range(len(needs)))
     begun: dict[int, int] = {}
 
@@ -103,7 +104,7 @@ def test_trees_keep_the_order(needs):
 
     walk(tree, 0)
     assert all(begun[need] < begun[n] for n, direct in enumerate(needs) for need in direct)
-    assert length(tree, [1] * len(needs)) == longest(needs, [1] * len(needs))
+    assert length(tree, [1] * len(needs)) >= longest(needs, [1] * len(needs))
 
 
 def longest(needs, seconds):
@@ -119,33 +120,103 @@ def random_graph(rng: Random, count: int, share: float) -> list[list[int]]:
     return [[m for m in range(n) if rng.random() < share] for n in range(count)]
 
 
-def test_barriers_cost_little():
-    """By count of calls, the longest way with barriers is at most 1.25 times the critical path."""
-    rng = Random(7)
-    shares = [(20, 0.15), (50, 0.06), (100, 0.03)]
-    ratios = []
-    for count, share in shares * 4:
-        needs = random_graph(rng, count, share)
-        ones = [1.0] * count
-        ratios.append(length(ordered(needs), ones) / longest(needs, ones))
-    assert mean(ratios) <= 1.25
+GRAPHS = [(20, 0.15), (50, 0.06), (50, 0.15), (100, 0.03)]
+"""Calls, and the share of their pairs that are edges."""
 
 
-def test_barriers_are_better_than_levels():
-    """With times that differ, calls wait less than if each level waited for the one before."""
-    rng = Random(7)
-    for count, share in [(20, 0.15), (50, 0.06), (100, 0.03)]:
-        ours, levels = 0.0, 0.0
-        for _ in range(6):
-            needs = random_graph(rng, count, share)
-            seconds = [rng.lognormvariate(0, 1) for _ in needs]
-            level: list[int] = []
-            for direct in needs:
-                level.append(1 + max((level[need] for need in direct), default=-1))
-            rows = range(max(level) + 1)
-            levels += sum(max(s for n, s in enumerate(seconds) if level[n] == r) for r in rows)
-            ours += length(ordered(needs), seconds)
-        assert ours < 0.95 * levels
+def waves(needs, seconds):
+    """Give how long it takes if each level waits for the one before."""
+    level: list[int] = []
+    for direct in needs:
+        level.append(1 + max((level[need] for need in direct), default=-1))
+    rows = range(max(level) + 1)
+    return sum(max(s for n, s in enumerate(seconds) if level[n] == r) for r in rows)
+
+
+@cache
+def trees():
+    """Give random graphs, each with its tree."""
+    found = []
+    for count, share in GRAPHS:
+        rng = Random(count)
+        found += [random_graph(rng, count, share) for _ in range(10)]
+    return [(needs, ordered(needs)) for needs in found]
+
+
+def ratios(draw, *, known: bool = False) -> tuple[float, float]:
+    """Give how much longer than the critical path flows are, and levels that wait; on average."""
+    ours, levels = [], []
+    rng = Random(1)
+    for needs, tree in trees():
+        for _ in range(1 if known else 5):
+            seconds = [draw(rng) for _ in needs]
+            found = ordered(needs, [seconds]) if known else tree
+            ours.append(length(found, seconds) / longest(needs, seconds))
+            levels.append(waves(needs, seconds) / longest(needs, seconds))
+    return mean(ours), mean(levels)
+
+
+@pytest.mark.parametrize(
+    ("draw", "most"),
+    [
+        (lambda _: 1.0, 1.05),
+        (lambda rng: rng.random(), 1.2),
+        (lambda rng: rng.lognormvariate(0, 0.5), 1.2),
+        (lambda rng: rng.lognormvariate(0, 1), 1.25),
+        (lambda rng: rng.expovariate(1), 1.25),
+    ],
+    ids=["equal", "uniform", "log-normal, little", "log-normal", "exponential"],
+)
+def test_barriers_cost_little(draw, most: float):
+    """The longest way with barriers is at most 1.25 times the critical path, on average.
+
+    Of graphs of 20 to 100 calls, of which nothing is known but what needs what, whatever the times
+    are; levels that wait for each other cost more than twice as much of it.
+    """
+    ours, levels = ratios(draw)
+    assert 1 <= ours <= most
+    assert ours - 1 <= 0.6 * (levels - 1) or levels == 1
+
+
+def test_known_times_make_barriers_cost_next_to_nothing():
+    """If it is known how long calls take, the longest way is hardly longer than it has to be."""
+    ours, levels = ratios(lambda rng: rng.lognormvariate(0, 1), known=True)
+    assert ours <= 1.1
+    assert levels >= 1.5
+
+
+@nbflow.workflow
+def crossed():
+    """Have an N: the third needs the first, the fourth the first two."""
+    one, two = mix(1), total([2])
+    return [total([one]), mix(3, one, two)]
+
+
+def branches(exported: Exported) -> list[list[str]]:
+    """Give what stands beside each other at the top of a flow, by the keys of calls."""
+    states = exported.definition.to_dict()["States"]
+    return [
+        sorted(s["Name"] for b in state["Branches"] for s in b["States"])
+        if "Branches" in state
+        else [state["Name"]]
+        for state in states[:-1]
+    ]
+
+
+def test_times_that_are_given_say_where_barriers_are():
+    """By id or by activity; what is not known is guessed, and what is no time is refused."""
+    first = to_fdl(crossed, export=Export(seconds={"total-1": 60, "mix": 1, "total": 30}))
+    second = to_fdl(crossed, export=Export(seconds={"total-2": 60, "mix": 1, "total": 30}))
+    assert branches(first) == [["c0_mix_1", "c1_total_1", "c2_total_2"], ["c3_mix_2"]]
+    assert branches(second) == [["c0_mix_1"], ["c1_total_1", "c2_total_2", "c3_mix_2"]]
+    for export in (first, second, to_fdl(crossed, export=Export(seconds={"mix-1": 9}))):
+        assert done(export)[0].result() == done(to_fdl(crossed))[0].result()
+    with pytest.raises(DefinitionError, match=r"fetch.*no such call.*mix, total"):
+        to_fdl(crossed, export=Export(seconds={"fetch": 1.0}))
+    wrong: Any
+    for wrong in (-1, float("nan"), float("inf"), "3"):
+        with pytest.raises(ValueError, match="seconds of mix"):
+            Export(seconds={"mix": wrong})
 
 
 def test_what_is_exact_has_no_barrier():
@@ -352,3 +423,26 @@ def test_exported_flows_run_on_the_emulator():
         client.start_execution("wide", "w", {})
         found = client.wait("wide", "w", timeout=60)
         assert found.value == {"result": sum(mix.fn(n) for n in range(9)) + mix.fn(1)}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_hundred_graphs_give_on_the_emulator_what_runs_give():
+    """Flows of 1 to 40 calls, some with sub-flows, go by the service as it is emulated."""
+    rng = Random(200)
+    with emulator.running(functions={"nbflow": fc_handler.run}) as endpoint:
+        client = endpoint.client()
+        started = []
+        for number in range(200):
+            count = rng.randint(1, 40)
+            flow = workflow_of(random_graph(rng, count, rng.choice([0.05, 0.1, 0.3])))
+            export = Export(name=f"graph{number}", most_calls=rng.choice([5, 600]))
+            exported = to_fdl(flow, export=export)
+            for name, definition in [*exported.flows.items(), (export.name, exported.definition)]:
+                client.create_flow(name, definition.to_yaml())
+            client.start_execution(export.name, "one", {})
+            started.append((export.name, flow))
+        for name, flow in started:
+            found = client.wait(name, "one", timeout=300)
+            assert found.status == "Succeeded"
+            assert found.value == {"result": flow.on("inline").start().result()}

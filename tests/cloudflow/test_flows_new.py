@@ -6,7 +6,7 @@ import pytest
 
 from nbflow.services.cloudflow import CloudFlowError
 from nbflow.services.cloudflow.errors import ActionError
-from tests.cloudflow.flows import Fails, fc, local, machine, ran
+from tests.cloudflow.flows import SERVICE, Fails, fc, local, machine, ran
 
 
 def call(name: str, more: str, function: str = "") -> str:
@@ -317,6 +317,26 @@ def test_retries_come_to_an_end():
     act = Fails(*[ActionError("Busy", "later")] * 9)
     found = ran(machine(call("act", RETRY), "act"), {}, act=act)
     assert (found.status, found.error, act.calls) == ("Failed", "Busy", 4)
+
+
+@pytest.mark.parametrize("name", SERVICE)
+def test_errors_of_services_are_retried_and_caught_by_their_names(name: str):
+    """One retry of that very error, then its state; another error is for neither rule."""
+    more = f"""\
+Retry: [{{Description: r, Errors: [{name}], MaxAttempts: 1, IntervalSeconds: 5}}]
+    Catch:
+      - {{Description: c, Errors: [{name}], Next: told,
+         OutputConstructor: {{code.$: $Context.Current.Error.Code,
+                             detail.$: $Context.Current.Error.Detail}}}}
+    End: true
+  - {{Type: Succeed, Name: told}}"""
+    text = machine(call("act", more), "act")
+    again = ran(text, {"n": 1}, act=Fails(ActionError(name, "later")))
+    assert (again.result()["Body"], again.events[-1].time) == ({"n": 1}, 5)
+    act = Fails(*[ActionError(name, "later")] * 2)
+    assert ran(text, {}, act=act).result() == {"code": name, "detail": "later"}
+    found = ran(text, {}, act=Fails(ActionError(f"{name}2", "no rule")))
+    assert (found.status, found.error, found.cause) == ("Failed", f"{name}2", "no rule")
 
 
 def test_an_error_without_a_rule_is_not_retried():

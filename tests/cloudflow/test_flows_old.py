@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbflow.services.cloudflow.errors import ActionError
-from tests.cloudflow.flows import Fails, local, ran, steps
+from tests.cloudflow.flows import SERVICE, Fails, local, ran, steps
 
 ARN = "acs:fc:::services/s/functions"
 
@@ -185,6 +185,24 @@ def test_delays_grow_by_the_multiplier(failures: int, seconds: float):
         *({"ok": True}, seconds),
         failures + 1,
     )
+
+
+@pytest.mark.parametrize("name", SERVICE)
+def test_errors_of_services_are_retried_and_caught_by_their_names(name: str):
+    """One retry of that very error, then the step that it leads to; `FnF.ALL` is any error."""
+    rules = ", retry: [{errors: [NAME], maxAttempts: 1}], catch: [{errors: [CAUGHT], goto: told}]"
+    told = "{type: pass, name: told, outputMappings: [{target: told, source: 1}]}"
+    end = f"  - {{type: succeed, name: booked}}\n  - {told}\n"
+    for caught in (name, "FnF.ALL"):
+        more = rules.replace("NAME", name).replace("CAUGHT", caught)
+        text = steps(call("act", more) + end)
+        act = Fails(ActionError(name), then={"ok": True})
+        assert ran(text, {}, act=act).result() == {"ok": True}
+        act = Fails(*[ActionError(name)] * 2, then={"ok": True})
+        assert ran(text, {}, act=act).result() == {"told": 1}
+    act = Fails(ActionError(f"{name}2"))
+    other = ran(text.replace("FnF.ALL", name), {}, act=act)
+    assert (other.status, other.error) == ("Failed", f"{name}2")
 
 
 def test_retries_have_defaults():

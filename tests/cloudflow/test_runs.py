@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,13 @@ def pay(ledger: str, gate: str) -> int:
 def entering(ledger: str, gate: str, once: bool = False) -> int:
     """One call that takes as long as somebody wants."""
     return (pay if once else enter)(ledger, gate).result()
+
+
+@nbflow.workflow
+def two(ledger: str, one: str, other: str) -> int:
+    """Two calls beside each other, each with a gate."""
+    calls = [enter(ledger, gate) for gate in (one, other)]
+    return sum(call.result() for call in calls)
 
 
 @nbflow.activity
@@ -186,6 +194,44 @@ def test_a_failed_run_goes_on_with_what_succeeded(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("configured")
+def test_a_result_is_given_by_hand_once_a_run_is_over(tmp_path: Path) -> None:
+    """A call that failed takes a value, and its run goes on with it; one that succeeded does not.
+
+    A call that is not there, and a value that cannot be stored, are refused; the run stays.
+    """
+    ledger = tmp_path / "ledger"
+    run: Any = mending(str(ledger), str(tmp_path / "gate"))
+    with pytest.raises(OSError, match="not yet"):
+        run.result(60)
+    with pytest.raises(RunError, match="noted-9"):
+        run.settle("noted-9", 1)
+    with pytest.raises(nbflow.Unserialisable, match="noted-2"):
+        run.settle("noted-2", threading.Lock())
+    assert run.status == "failed"
+    assert run.settle("noted-2", 41).result(60) == 42
+    assert (run.status, run.calls["noted-2"].result) == ("completed", 41)
+    assert ledger.read_text() == "one\ntwo\n"
+    with pytest.raises(RunError, match="has a result already"):
+        run.settle("noted-2", 43)
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_run_that_was_ended_goes_on(tmp_path: Path) -> None:
+    """One that was terminated is resumed: what had not succeeded begins anew, under its own id."""
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    run: Any = entering(str(ledger), str(gate))
+    eventually(ledger.exists, "it has begun", 60)
+    run.terminate("enough")
+    gate.touch()
+    name = run.id
+    assert run.resume().result(60) == 7
+    assert (run.id, run.status) == (name, "completed")
+    assert _entries(ledger) == 2
+    run.cancel("too late")  # of one that is over nothing comes
+    assert run.result(10) == 7
+
+
+@pytest.mark.usefixtures("configured")
 def test_one_call_is_cancelled(tmp_path: Path) -> None:
     """What a call does is given up, and its run goes on with that."""
     ledger, gate = tmp_path / "ledger", tmp_path / "gate"
@@ -251,6 +297,31 @@ def test_an_attempt_outlives_the_orchestrator(tmp_path: Path, *, once: bool) -> 
         assert (last.status, last.result) == ("completed", 7), last.error
         assert ledger.read_text() == "entered\n"
         second.stop()
+        place.close()
+
+
+def test_a_store_that_fails_leaves_attempts_as_they_are(tmp_path: Path) -> None:
+    """A run whose log cannot be written is given up; what runs is not, and is taken up after it."""
+    with running() as endpoint:
+        place = Site(endpoint, tmp_path)
+        place.conduct()
+        place.work(2)
+        service = place.service(tmp_path / "home")
+        ledger, short, long = (tmp_path / name for name in ("ledger", "short", "long"))
+        run = service.start(capture(two), (str(ledger), str(short), str(long)), {})
+        eventually(lambda: _entries(ledger) == 2, "both have begun", 60)
+        eventually(lambda: _begun(service.events(run)), "the log has that they run", 60)
+        endpoint.inject("unavailable", "StartExecution", times=5)  # as often as a client tries
+        short.touch()
+        eventually(lambda: _resumed(service.events(run)), "it is taken up again", 60)
+        client, name = endpoint.client(), run.split("/")[2]
+        found = client.describe_execution("nbflow-activity", f"{name}--enter-2-1")
+        assert found.status == "Running"
+        long.touch()
+        eventually(lambda: isinstance([*service.events(run)][-1], RunClosed), "it ends", 60)
+        last: Any = [*service.events(run)][-1]
+        assert (last.status, last.result) == ("completed", 14), last.error
+        assert _entries(ledger) == 2
         place.close()
 
 
@@ -324,6 +395,10 @@ def test_what_makes_no_sense_is_refused_before_anything_starts(tmp_path: Path) -
     with pytest.raises(DefinitionError, match="name the queue"):
         service.start(capture(many), (1,), {})
     assert service.runs() == []
+
+
+def _entries(ledger: Path) -> int:
+    return len(ledger.read_text().splitlines()) if ledger.exists() else 0
 
 
 def _begun(log: Iterator[Event]) -> bool:

@@ -130,6 +130,14 @@ def test_an_example_gives_here_what_it_gives_there(
     assert capsys.readouterr().out.endswith(PRINTED.get(where, ""))
 
 
+def played(examples: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command of nbflow that can import the examples."""
+    command = [sys.executable, "-m", "nbflow", *words]
+    place = {"PYTHONPATH": f"{examples}:{Path.cwd()}", "NBFLOW_STORE": str(examples / "store")}
+    env = {**os.environ, **place}
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=env)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ANYWHERE, ids="-".join)
 def test_an_example_gives_on_swf_what_it_gives_there(
@@ -139,14 +147,31 @@ def test_an_example_gives_on_swf_what_it_gives_there(
     args, kwargs, expected = ANYWHERE[where]
     given = json.dumps({"args": args, "kwargs": kwargs})
     module, name = where
-    words = ["standalone", f"examples.{module}:{name}", "--simulate", "--json", "-i", given]
-    command = [sys.executable, "-m", "nbflow", *words]
-    place = {"PYTHONPATH": f"{examples}:{Path.cwd()}", "NBFLOW_STORE": str(examples / "store")}
-    env = {**os.environ, **place}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=env)
+    target = f"examples.{module}:{name}"
+    done = played(examples, ["standalone", target, "--simulate", "--json", "-i", given])
     if isinstance(expected, type):
         assert done.returncode == 1, done.stderr
         assert expected.__name__ in json.loads(done.stdout)["error"]
+    else:
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["result"] == expected
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("where", ANYWHERE, ids="-".join)
+def test_an_example_gives_on_cloudflow_what_it_gives_there(
+    examples: Path, where: tuple[str, str]
+) -> None:
+    """On the emulator of another service, with an orchestrator and workers of its own."""
+    args, kwargs, expected = ANYWHERE[where]
+    module, name = where
+    named = [word for key, value in kwargs.items() for word in ("--arg", f"{key}={value}")]
+    given = ["-i", json.dumps(args), *named, "--on", "cloudflow", "--simulate", "--json"]
+    done = played(examples, ["run", f"examples.{module}:{name}", *given])
+    if isinstance(expected, type):
+        assert done.returncode == 1, done.stderr
+        assert f"failed: {expected.__name__}" in done.stderr
     else:
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["result"] == expected

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from nbflow.core import fingerprint
-from nbflow.core.fingerprint import global_chains, imports, normal_form
+from nbflow.core.fingerprint import digest, global_chains, imports, normal_form
 from nbflow.core.keys import Unkeyable
 from nbflow.core.reach import Reached, reach
 
@@ -385,3 +385,11 @@ def test_chains_and_imports_of_code():
         ("len",),
     }
     assert imports(sample.__code__) == [("json.decoder", 0, ()), ("os", 0, ("path", "sep"))]
+
+
+def test_digests_of_texts_stay_what_they_are() -> None:
+    """Results are kept under them; and where one text ends and the next begins counts."""
+    assert digest() == "cae66941d9efbd404e4d88758ea67670"
+    assert digest("a", "bc") == "f657d58ed59382298356d21c95353a31"
+    assert digest("ab", "c") == "d301c71d527a1a9ae0e1e1e5bee135f5"
+    assert digest("\u00e9\ud800") == "db7a16526c306a962f5a12379e6e30aa"

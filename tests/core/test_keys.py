@@ -126,6 +126,26 @@ def test_no_two_distinct_values_share_a_digest():
         seen[found] = value
 
 
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (None, "4d8a9851008b2a12bc7c088db601cdf6"),
+        (True, "28d6b05f924146bf9345c9dac3190688"),
+        (7, "b0a533320d692eea914f8048c1ba6882"),
+        (-(1 << 70), "289922af19be9dfbd53aced3d2d59324"),
+        (1.5, "bc25487699ae7bae25f3cd979c1f92dc"),
+        (-0.0, "b157f44a9ff4213cab027e1025af8fff"),
+        (1j, "444379861127376f8d9b4ce62fc62634"),
+        ("\u00e9\ud800", "3418d8785eab521d5dab5c8369531194"),
+        (b"x", "54d018150905418eaa7ef9fe4bffc3a6"),
+        (..., "e54322ebacfa33e4574822739c9df6de"),
+    ],
+)
+def test_digests_of_plain_values_stay_what_they_are(value, found):
+    """However they are made: results that were kept under them must be found again."""
+    assert digest_of(value) == found
+
+
 def test_a_copy_has_the_same_digest():
     """A value that was stored and read back is the same value."""
     for made in DISTINCT:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from nbflow.core.events import Event, RunStarted
+from nbflow.engine.brief import Gain
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Answer, Job
 from nbflow.executors.threads import Threads
@@ -111,6 +112,11 @@ class PointInbox:
         self.inbox.ended(job, answer, more=more)
         self.points.at("answer:after")
 
+    def gave(self, job: Job, gain: Gain, more: bool) -> None:
+        self.points.at("answer:before")
+        self.inbox.gave(job, gain, more)  # type: ignore[attr-defined] # not every inbox has it
+        self.points.at("answer:after")
+
 
 class PointThreads(Threads):
     """The threads, with points around what goes in and out."""
@@ -123,6 +129,10 @@ class PointThreads(Threads):
         self.points.at("submit:before")
         super().submit(job, cast("Inbox", PointInbox(inbox, self.points)))
         self.points.at("submit:after")
+
+    def submit_all(self, jobs: list[Job], inbox: Inbox, /) -> None:
+        for job in jobs:
+            self.submit(job, inbox)
 
 
 def point_files(points: Points) -> None:

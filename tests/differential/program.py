@@ -24,11 +24,6 @@ CAPABILITIES: Final[dict[str, str]] = {
 }
 """What a backend may have, and programs may need."""
 
-COUNTING: Final = {
-    "a budget of events": "it counts events, and services may tell of beginnings, or not"
-}
-"""Programs whose runs differ by their nature, and why; what comes of them is the same."""
-
 FEATURES: Final[dict[int, str]] = {
     1: "activity options",
     2: "an activity is still a function",

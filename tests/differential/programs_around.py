@@ -66,6 +66,20 @@ def refused() -> Any:
     return inc(1)
 
 
+@flow(name="a run that is surrounded")
+def within(x: int) -> Any:
+    return noted(x).result() + 1
+
+
+@program(
+    16, 30, middleware={"before": [before], "after": [after]}, gives=[4, 5],
+    needs={"children"},
+)  # fmt: skip
+@flow(name="functions around each attempt of a child run")
+def surrounded_within() -> Any:
+    return [noted(4).result(), within(4).result()]
+
+
 # ---------------------------------------------------------------- programs
 
 

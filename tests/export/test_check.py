@@ -12,6 +12,7 @@ from nbflow.magics.source.edges import unfit
 from nbflow.magics.source.module import module
 from tests.export.conftest import CELLS, Book, Do
 
+pytestmark = pytest.mark.timeout(300)  # mypy takes its time on a busy machine
 LOADING = "import nbflow\n"
 COUNT = "%%activity count(words: list[str]) -> int\nlen(words)"
 SHOUT = "%%activity shout(word: str) -> str\nword.upper()"

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from nbflow.magics.source.tools import program
 from tests.export.conftest import CELLS, GIVES, Book, Do
 
@@ -46,20 +48,72 @@ def test_the_module_has_what_the_workflow_reaches_and_nothing_else(book: Book, d
     assert text.count("import nbflow") == 1
 
 
-def test_the_module_is_clean_for_ruff_and_mypy(book: Book, do: Do, tmp_path: Path) -> None:
-    """Where the cells are annotated, the module passes `ruff check` and `mypy --strict`."""
-    do("export", book(CELLS), "-o", "flow.py")
+FUTURES = (
+    "import nbflow\nN = 3",
+    "%%activity add(x: int, y: int) -> int --cache\nx + y",
+    "%%activity name(x: int) -> str\nstr(x)",
+    "%%workflow direct(x: int) -> int\nadd(x, 1)",
+    "%%workflow named(x: int) -> 'int'\nout = add(x, 1)\nout",
+    "%%workflow several(x: int) -> list[int]\n[add(x, n) for n in range(N)]",
+    "%%workflow literal(x: int) -> list[int]\nreturn [add(x, 1),\n        add(x, 2)]",
+    "%%workflow by_name(x: int) -> dict[str, int]\n{str(n): add(x, n) for n in range(N)}",
+    "%%workflow pair(x: int) -> tuple[int, str]\nadd(x, 1), name(x)",
+    "%%workflow inner(x: int) -> dict[str, list[int]]\n{'a': several(x), 'b': [direct(x)]}",
+    "%%workflow plain(x: int) -> int\nif x:\n    return add(x, 1)\nreturn 0",
+    "%%workflow waits(x: int) -> int\nreturn add(x, 1).result() + 1",
+    "%%workflow future(x: int) -> nbflow.Future[int]\nreturn add(x, 1)",
+)
+
+
+WRONG = (*FUTURES[:3], "%%workflow wrong(x: int) -> list[int]\n[name(x), name(x)]")
+USER = """
+import typing
+import many
+
+typing.assert_type(many.direct.start(1).result(), int)
+typing.assert_type(many.several.start(1).result(), list[int])
+"""
+
+
+@pytest.mark.timeout(300)
+def test_modules_are_clean_for_ruff_and_mypy(book: Book, do: Do, tmp_path: Path) -> None:
+    """Where the cells are annotated, the modules pass `ruff check` and `mypy --strict`.
+
+    Also where workflows are annotated with values that a run gives, and return futures of them;
+    no cast hides that an activity gives something else than the workflow says.
+    """
+    for name, cells in {"flow": CELLS, "many": FUTURES, "wrong": WRONG}.items():
+        assert do("export", book(cells), "-o", f"{name}.py").returncode == 0
+    (tmp_path / "user.py").write_text(USER)
     ruff, mypy = program("ruff"), program("mypy")
     assert ruff is not None
     assert mypy is not None
-    commands = (
-        [*ruff, "check", "--isolated", "--select=E,F,I,W,B,UP,SIM", "flow.py"],
-        [*ruff, "format", "--isolated", "--check", "flow.py"],
-        [*mypy, "--strict", f"--cache-dir={tmp_path}/.cache", "flow.py"],
-    )
-    for command in commands:
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    def said(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    for words in (
+        ["check", "--isolated", "--select=E,F,I,W,B,UP,SIM", "flow.py", "many.py"],
+        ["format", "--isolated", "--check", "flow.py", "many.py"],
+    ):
+        done = said(*ruff, *words)
         assert done.returncode == 0, done.stdout + done.stderr
+    files = ("flow.py", "many.py", "user.py", "wrong.py")
+    found = said(*mypy, "--strict", f"--cache-dir={tmp_path}/.cache", *files).stdout.splitlines()
+    assert [line for line in found if not line.startswith("wrong.py")] == found[-1:], found
+    assert [line.rpartition("  ")[2] for line in found[:-1]] == ["[list-item]"] * 2
+
+
+def test_futures_that_a_workflow_returns_are_written_as_their_values(book: Book, do: Do) -> None:
+    """Where the annotations say the same, and nowhere else; what it gives is the same."""
+    assert do("export", book(FUTURES), "-o", "many.py").returncode == 0
+    code = "import many; print(many.inner.start(1).result(), many.pair.start(2).result())"
+    ran = do(python=("-c", code))
+    assert ran.stdout == "{'a': [1, 2, 3], 'b': [2]} (3, '2')\n", ran.stderr
+    text = do("export", book(FUTURES)).stdout
+    assert text.count("typing.cast") == 8
+    assert "return add(x, 1).result() + 1" in text
+    assert "typing" not in do("export", book(WRONG)).stdout
 
 
 def test_a_round_trip_answers_every_call_from_the_cache(book: Book, do: Do) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import pytest
 
 import nbflow
-from nbflow.magics import commands
 from nbflow.magics.tables import Table
 from nbflow.magics.verbs import VERBS
 from nbflow.running.planning import Plan
@@ -282,39 +280,6 @@ def test_the_magics_have_examples(flow, magic):
     output = flow.cell(f"{magic}?")
     assert output.count(f"{magic} ") + output.count(f"{magic}\n") >= 3
     assert "--version" in output
-
-
-@pytest.mark.parametrize(
-    ("verb", "command"),
-    [
-        ("wait", "wait"),
-        ("cancel", "cancel"),
-        ("resume", "resume"),
-        ("log", "logs"),
-        ("why", "why"),
-        ("runs", "runs"),
-        ("cache", "cache clear"),
-        ("export", "export"),
-        ("check", "check"),
-    ],
-)
-def test_a_verb_has_options_of_the_command(verb, command):
-    """They are defined once: names, words of help, kinds of value and what is refused."""
-    there: dict[str, Any] = {
-        word: each for each in commands.found(command).params for word in each.opts
-    }
-    parser = VERBS[verb].parser()
-    words = {word for action in parser._actions for word in action.option_strings} - {
-        "-h",
-        "--help",
-    }
-    assert words
-    assert words <= set(there)
-    for action in parser._actions:
-        option = next((there[w] for w in action.option_strings if w in there), None)
-        if option is not None:
-            assert action.dest == option.name
-            assert str(action.help).lower() == str(option.help).rstrip(".").lower()
 
 
 def test_values_of_options_are_read_as_by_the_command(flow):

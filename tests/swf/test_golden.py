@@ -88,9 +88,9 @@ class Said(NamedTuple):
     err: str
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[emulator.Endpoint]:
-    """An emulator with an execution that has ended well, one that has failed, and an open one."""
+@contextlib.contextmanager
+def furnished() -> Iterator[emulator.Endpoint]:
+    """Give an emulator with executions: one has ended well, one has failed, and one is open."""
     limits = emulator.Limits(poll=0)
     with emulator.running(limits=limits, frozen=True, seed="golden") as found:
         domain = Domain(api=Api(found.client()), name="TestDomain", retention=1).save()
@@ -106,6 +106,13 @@ def endpoint() -> Iterator[emulator.Endpoint]:
                     found.advance(1)
         yield found
         decider.close()
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[emulator.Endpoint]:
+    """One for all that only look."""
+    with furnished() as found:
+        yield found
 
 
 @pytest.fixture

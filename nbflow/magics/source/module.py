@@ -12,6 +12,7 @@ from nbflow.core.errors import NbflowError
 from nbflow.core.parsing import parsed
 from nbflow.magics.source.cells import SHELL
 from nbflow.magics.source.slicing import STAR, Part, reached
+from nbflow.magics.source.values import with_values
 
 _OF_IPYTHON: Final = frozenset({SHELL, "In", "Out", "exit", "quit"})
 _DISPLAY: Final = "display"
@@ -84,16 +85,20 @@ def module(found: Sequence[Part], wanted: Iterable[str], *, title: str, main: st
     """
     wanted = tuple(wanted)
     kept = _latest(reached(found, wanted))
+    if not any("typing" in part.binds and not _is_typing(part) for part in kept):
+        kept = with_values(kept)
     needs = frozenset(wanted).union(*(part.needs | part.changes for part in kept))
     _refuse(kept)
     imports, rest = _hoisted(kept, needs)
     lines = [Line(f'"""{title}"""'), Line("")]
-    lines += _imports(imports, needs)
+    casts = any("typing.cast(" in part.text for part in kept)
+    lines += _imports(imports, needs, casts=casts)
     for part in rest:
         lines += [Line(""), *_body(part)]
     if main:
         lines += _main(main)
     bound = frozenset().union(*(part.binds for part in kept)) | {"nbflow", _DISPLAY}
+    bound |= {"typing"} if casts else set()
     missing = () if STAR in bound else tuple(_missing(kept, bound))
     return Module(tuple(lines), missing, wanted)
 
@@ -179,14 +184,20 @@ def _same(part: Part, kept: Iterable[Part]) -> bool:
     return all(ast.dump(parsed(other.text)) == form for other in others)
 
 
+def _is_typing(part: Part) -> bool:
+    found = _statement(part)
+    return isinstance(found, ast.Import) and all(each.asname is None for each in found.names)
+
+
 def _is_future(part: Part) -> bool:
     found = _statement(part)
     return isinstance(found, ast.ImportFrom) and found.module == "__future__"
 
 
-def _imports(imports: Iterable[Part], needs: frozenset[str]) -> Iterator[Line]:
+def _imports(imports: Iterable[Part], needs: frozenset[str], *, casts: bool) -> Iterator[Line]:
     """Give one line an import, without what is not needed, in the usual order."""
-    found: dict[str, Line] = {"import nbflow": Line("import nbflow")}
+    always = ("nbflow", "typing") if casts else ("nbflow",)
+    found = {f"import {name}": Line(f"import {name}") for name in always}
     for part in imports:
         for text in _needed(_statement(part), needs):
             found.setdefault(text, Line(text, part.cell, part.line))

@@ -21,6 +21,10 @@ MARK: Final = "as exported by nbflow."
 """How the docstring of a module ends that was written here, and may be written again."""
 
 
+_NAMED: Final = 45
+"""How many letters the names of workflows and of the notebook may have in a docstring."""
+
+
 class WriteError(NbflowError):
     """A module cannot be written where it is to be."""
 
@@ -59,7 +63,7 @@ def export(
         NbflowError: There is no such workflow, or what it needs has no form outside a notebook.
     """
     wanted = _wanted(found, tuple(names))
-    title = f"{', '.join(wanted)} of {source}, {MARK}".replace("\\", "/").replace('"', "'")
+    title = _title(wanted, source)
     flows = [name for name in wanted if name in set(workflows(found))]
     made = module(found, wanted, title=title, main=flows[0] if len(flows) == 1 else "")
     notes = [
@@ -73,6 +77,14 @@ def export(
         else:
             made = placed(made, text)
     return Exported(made, tuple(notes))
+
+
+def _title(wanted: Sequence[str], source: str) -> str:
+    """Give the docstring of a module, on one line that is no longer than lines of code are."""
+    names = ", ".join(wanted)
+    if len(names) + len(source) > _NAMED and len(wanted) > 1:
+        names = f"{wanted[0]} and {len(wanted) - 1} more"
+    return f"{names} of {source}, {MARK}".replace("\\", "/").replace('"', "'")
 
 
 def _wanted(found: Sequence[Part], names: tuple[str, ...]) -> tuple[str, ...]:

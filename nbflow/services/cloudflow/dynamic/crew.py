@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -48,8 +48,6 @@ class Crew:
         lost_after: Seconds without a sign of life after which work is handed to somebody else.
         workers: How many worker processes there are.
         path: Where modules are imported from, before everything else.
-        before: Functions that are called before each attempt, by their dotted names.
-        after: Functions that are called after each attempt, likewise.
     """
 
     queue: str
@@ -63,8 +61,6 @@ class Crew:
     lost_after: float = HIDDEN
     workers: int = 1
     path: tuple[str, ...] = ()
-    before: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
 
     def write(self) -> str:
         """Give it as a line of JSON."""
@@ -74,9 +70,9 @@ class Crew:
     def read(cls, text: str) -> Self:
         """Read what `write` wrote."""
         found: dict[str, Any] = json.loads(text)
-        for name in ("path", "before", "after"):
-            found[name] = tuple(found.get(name, ()))
-        return cls(**found)
+        known = {field.name for field in fields(cls)}  # an older version noted more
+        found["path"] = tuple(found.get("path", ()))
+        return cls(**{name: value for name, value in found.items() if name in known})
 
     def client(self) -> CloudFlow:
         """Connect."""

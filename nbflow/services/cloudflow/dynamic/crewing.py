@@ -36,6 +36,5 @@ def crew_of(options: Options, name: str, endpoint: str | None, values: str, pace
         reports=reports if options.reports is None else options.reports,
         lost_after=options.lost_after,
         workers=options.processes,
-        **(options.middleware or {}),
         path=tuple(entry or str(Path.cwd()) for entry in sys.path),
     )

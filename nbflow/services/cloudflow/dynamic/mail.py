@@ -54,6 +54,7 @@ class ServiceMail:
         self._client, self._flows, self._values, self._pace = client, flows, values, pace
         self._seal, self._heard = KeySeal(), heard
         self._boxes: dict[str, dict[str, SignalReceived]] = {}
+        self._own: dict[str, dict[str, SignalReceived]] = {}
         self._cancels: dict[str, str] = {}
         self._orders: dict[str, dict[str, str]] = {}
         self._looked: dict[str, float] = {}
@@ -62,7 +63,10 @@ class ServiceMail:
 
     def post(self, run: str, letter: SignalReceived, /) -> None:
         """See `Mail.post`."""
-        self._send(letter_name(run, letter.id), {"letter": encode([letter], run, self._seal)})
+        name = letter_name(run, letter.id)
+        self._send(name, {"letter": encode([letter], run, self._seal)})
+        with self._lock:  # whoever drives the run here need not ask for it, and may soon be over
+            self._own.setdefault(run, {})[name] = letter
 
     def cancel(self, run: str, reason: str) -> None:
         """Ask a run to end; the first one to ask says why."""
@@ -83,12 +87,12 @@ class ServiceMail:
             raise StoreError(f"a letter could not be sent: {error}") from error
 
     def letters(self, run: str, /) -> list[tuple[str, SignalReceived]]:
-        """See `Mail.letters`; what is new is known within the pace."""
+        """See `Mail.letters`; what others have sent is known within the pace."""
         self._look(run)
         heard = self._heard(run)
         with self._lock:
             dropped = self._dropped.setdefault(run, set())
-            found = self._boxes.get(run, {})
+            found = {**self._boxes.get(run, {}), **self._own.get(run, {})}
             return [(n, e) for n, e in found.items() if n not in dropped and e.id not in heard]
 
     def cancelled(self, run: str) -> str | None:

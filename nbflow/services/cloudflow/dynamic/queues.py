@@ -29,7 +29,12 @@ HIDDEN: Final = 30.0
 """Seconds for which a message that was taken is hidden."""
 _BEATS: Final = 4
 _NONE: Final = "MessageNotExist"
-_GONE: Final = frozenset({"MessageNotExist", "ReceiptHandleError", "InvalidArgument"})
+_GONE: Final = frozenset({_NONE, "ReceiptHandleError", "InvalidArgument"})
+_CURES: Final = {"QueueNotExist": ". Create it in the console of Message Service"}
+_DONE: Final = object()
+_PATIENCE: Final = 60.0
+"""Seconds without a byte after which a connection is given up."""
+_MOST_HIDDEN: Final = 43_200
 
 
 class MessageGone(CloudFlowError):
@@ -194,29 +199,42 @@ class EmulatorQueue:
 class MnsQueue:
     """A queue of Message Service, by aliyun-mns-sdk.
 
+    The library has one connection, which one thread may use at a time, so each thread has its own:
+    a request that waits for a message holds up no sign of life.
+
     Args:
         endpoint: The account's address, such as ``https://1234.mns.cn-hangzhou.aliyuncs.com``.
+            The keys are those of the environment.
         name: The queue's name. It has to be there.
         hidden: Seconds for which a message that was taken is hidden.
-        account: An `mns.account.Account`; by default one with the keys of the environment.
 
     Raises:
-        Invalid: The library is not installed, or there are no keys.
+        Invalid: The library is not installed, there are no keys, or that is no address.
 
     Source:
         https://help.aliyun.com/zh/mns/developer-reference/queue-sdk-for-python
     """
 
-    def __init__(
-        self, endpoint: str, name: str, hidden: float = HIDDEN, account: Any = None
-    ) -> None:
-        self._queue: Any = (account or _account(endpoint)).get_queue(name)
-        self._queue.set_encoding(False)  # what stands in a body is told apart by `_body`
-        self._name, self._hidden = name, hidden
+    def __init__(self, endpoint: str, name: str, hidden: float = HIDDEN) -> None:
+        self._endpoint, self._name, self._hidden = endpoint, name, hidden
+        self._own = threading.local()
+        self._queue()  # what is wrong with the account is said at once
+
+    def _queue(self) -> Any:
+        """Give the library's queue, with a connection of this thread's own."""
+        found = getattr(self._own, "queue", None)
+        if found is None:
+            account = _account(self._endpoint)
+            # Requests are few: none finds a connection that was closed meanwhile, or leaves one.
+            account.mns_client.set_keep_alive(False)
+            account.mns_client.http.conn.timeout = _PATIENCE  # else one by TLS has none
+            found = self._own.queue = account.get_queue(self._name)
+            found.set_encoding(False)  # what stands in a body is told apart by `_body`
+        return found
 
     def receive(self, wait: float = 0.0) -> Message | None:
         """See `WorkQueue.receive`."""
-        found = self._asked(self._queue.receive_message, int(min(wait, LONGEST)))
+        found = self._asked("receive_message", int(min(wait, LONGEST)))
         if found is None:
             return None
         message = Message(
@@ -226,33 +244,41 @@ class MnsQueue:
 
     def renew(self, message: Message, seconds: float = HIDDEN) -> Message:
         """See `WorkQueue.renew`."""
-        change = self._queue.change_message_visibility
-        found = self._asked(change, message.receipt, max(1, int(seconds)))
+        hidden = min(max(1, int(seconds)), _MOST_HIDDEN)
+        found = self._asked("change_message_visibility", message.receipt, hidden)
         if found is None:
-            raise MessageGone(f"a message of queue {self._name} was handed out again")
+            raise self._gone()
         return Message(message.body, str(found.receipt_handle), message.taken)
 
     def remove(self, message: Message) -> None:
         """See `WorkQueue.remove`."""
-        self._asked(self._queue.delete_message, message.receipt)
+        if self._asked("delete_message", message.receipt) is None:
+            raise self._gone()
 
-    def _asked(self, ask: Any, *given: object) -> Any:
-        """Ask for something; None where there is no such message."""
+    def _asked(self, ask: str, *given: object) -> Any:
+        """Ask for something, and give what the library gives; None: there is no such message."""
         base: Any = import_module("mns.mns_exception").MNSExceptionBase
         try:
-            return ask(*given)
+            return getattr(self._queue(), ask)(*given) or _DONE
         except base as error:
             if error.type == _NONE:
                 return None
             kind = MessageGone if error.type in _GONE else CloudFlowError
-            raise kind(f"queue {self._name}: {error.type}: {error.message}") from error
+            cure = _CURES.get(error.type, "")
+            said = f"queue {self._name}: {error.type}: {error.message}{cure}"
+            raise kind(said) from error
+
+    def _gone(self) -> MessageGone:
+        return MessageGone(f"a message of queue {self._name} was handed out again, or removed")
 
 
 def _account(endpoint: str) -> Any:
     try:
         kind = import_module("mns.account").Account
     except ModuleNotFoundError as error:
-        raise Invalid(f"queues of MNS need {error.name}: pip install aliyun-mns-sdk") from error
+        raise Invalid(
+            f"queues of MNS need {error.name}: pip install 'jupyter-nbflow[cloudflow]'"
+        ) from error
     names = ("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN")
     key, secret, token = (os.environ.get(f"ALIBABA_CLOUD_{name}") or "" for name in names)
     if not key or not secret:
@@ -260,7 +286,11 @@ def _account(endpoint: str) -> Any:
             "there are no keys for MNS: set ALIBABA_CLOUD_ACCESS_KEY_ID and "
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
         )
-    return kind(endpoint, key, secret, token)
+    base: Any = import_module("mns.mns_exception").MNSExceptionBase
+    try:
+        return kind(endpoint, key, secret, token)
+    except base as error:
+        raise Invalid(f"mns={endpoint!r:.80} is no address: write https://...") from error
 
 
 def queue_of(name: str, endpoint: str | None, mns: str | None, hidden: float = HIDDEN) -> WorkQueue:

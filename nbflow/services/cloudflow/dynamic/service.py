@@ -29,7 +29,7 @@ from nbflow.services.cloudflow.dynamic.ending import closing, stop_all
 from nbflow.services.cloudflow.dynamic.names import Flows, slug
 from nbflow.services.cloudflow.dynamic.reviving import revived
 from nbflow.services.cloudflow.dynamic.settings import Options
-from nbflow.services.cloudflow.dynamic.shipping import first_event
+from nbflow.services.cloudflow.dynamic.shipping import check_secrets, first_event
 from nbflow.services.cloudflow.dynamic.store import ServiceSide
 from nbflow.services.cloudflow.dynamic.surrounding import Surrounded
 from nbflow.services.cloudflow.dynamic.values import values_of
@@ -106,8 +106,6 @@ class CloudFlowService(Surrounded):
             if self.simulation is not None and not self.simulation.known():
                 self._side = None
 
-    # ------------------------------------------------------------ starting
-
     def start(
         self,
         frozen: Captured,
@@ -120,10 +118,12 @@ class CloudFlowService(Surrounded):
         """See `Service.start`."""
         self.options.check_start()
         frozen.definition.check(args, dict(kwargs))
+        if not self.options.processes:
+            check_secrets(frozen, args, kwargs)
         side = self.side()
         name = run or self.options.run_name or new_id(frozen.definition.name)
-        event = first_event(frozen, args, kwargs, name, tags, side.put)
-        own = (self.surrounded(), name, self.endpoint(), self.where(), self.pace)
+        event = first_event(frozen, args, kwargs, name, tags, side.put, self.surrounded())
+        own = (self.options, name, self.endpoint(), self.where(), self.pace)
         crew = crew_of(*own) if self.options.processes else None
         whole = self._id(name)
         if self.notes.get(whole) is not None:

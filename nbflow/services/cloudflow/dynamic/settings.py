@@ -31,7 +31,8 @@ class Options:
             working to others, see ``queue``.
         max_workers: The same, by its name on other places.
         queue: Name of the queue that workers share; that of orchestrators has ``-runs`` behind
-            it. By default each run has two of its own.
+            it. By default each run has two of its own; those of Message Service have to be there,
+            and so to be named.
         values: Where large values are: a directory, or ``s3://bucket/prefix``, ``oss://...``.
         reports: Reports a second that the service takes of the whole account; 0: any number.
         pace: Seconds between two looks at how things stand.
@@ -104,6 +105,11 @@ class Options:
             raise DefinitionError(
                 "on='cloudflow': processes=0 leaves a run to others: name the queue= that they "
                 "work for, and the values= that they share"
+            )
+        if self.mns and not self.queue:
+            raise DefinitionError(
+                "on='cloudflow': queues of Message Service have to be there before a run: create "
+                "two, such as work and work-runs, and name them by queue='work'"
             )
         if self.processes and not (self.simulate or self.mns or self.endpoint):
             raise DefinitionError(

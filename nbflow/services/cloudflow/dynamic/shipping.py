@@ -5,16 +5,23 @@ from __future__ import annotations
 import linecache
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import fields
+from typing import Any, Final
 
 from nbflow.core import payload
 from nbflow.core.capture import Captured
+from nbflow.core.definition import definition
 from nbflow.core.errors import Unserialisable
 from nbflow.core.events import RunStarted
 from nbflow.core.payload import Packed, pack, spill
 from nbflow.core.recorded import python
 from nbflow.core.redact import holds_secret, redact
+from nbflow.core.secret import known_values
+from nbflow.engine.around import Middlewares
 from nbflow.services.cloudflow.client.errors import Invalid
+
+_NOTHING: Final = Middlewares()
+_GIVEN: Final = "GIVEN:"
 
 
 def first_event(
@@ -24,6 +31,7 @@ def first_event(
     run: str,
     tags: tuple[str, ...],
     put: Callable[[bytes], str],
+    around: Middlewares = _NOTHING,
 ) -> RunStarted:
     """Make the first event of a run.
 
@@ -34,6 +42,7 @@ def first_event(
         run: What the run is called.
         tags: Words that it is found by.
         put: Keeps the bytes of large values.
+        around: What is called around each attempt, wherever that runs.
 
     Raises:
         Invalid: The code cannot be sent; the message names what stands in the way.
@@ -56,18 +65,41 @@ def first_event(
         captured=frozen.names,
         seed=run,
         tags=tags,
-        program=spill(Packed("pickle", _program(frozen)), put),
+        program=spill(Packed("pickle", _program(frozen, around)), put),
         python=python(),
     )
 
 
-def _program(frozen: Captured) -> bytes:
+def check_secrets(frozen: Captured, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """See that processes that this one does not start can have all the secrets of a run.
+
+    Raises:
+        Invalid: One is known in this process only.
+        Unserialisable: Something cannot be sent.
+    """
+    given = [reference for reference, _ in known_values() if reference.startswith(_GIVEN)]
+    if not given or not payload.pickles_allowed():
+        return
+    name = frozen.definition.name
+    data = payload.dumps((frozen.target, args, dict(kwargs)), f"what {name} is started with")
+    found = [text.removeprefix(_GIVEN) for text in given if text.encode() in data]
+    if found:
+        raise Invalid(
+            f"{name} takes the secret {', '.join(found)}, whose value only this process knows, and "
+            "with processes=0 others run it, whom it does not reach: set it in the environment of "
+            f"their processes and hand over nbflow.Secret.env({found[0]!r}), or run it by "
+            "processes of this machine. Nothing was started"
+        )
+
+
+def _program(frozen: Captured, around: Middlewares) -> bytes:
     """Give the code as others load it: what can be imported goes by its name."""
     name = frozen.definition.name
     if not payload.pickles_allowed():
         raise Invalid(f"the code of {name} cannot be sent: {payload.JSON_ONLY}")
-    bundle = (frozen.target, _cells(frozen), frozen.definition.settings)
+    bundle = (frozen.target, _cells(frozen), _changes(frozen), tuple(around))
     try:
+        payload.dumps(tuple(around), f"what is called around the attempts of {name}")
         data = payload.dumps(bundle, f"the code of {name}")
     except Unserialisable as error:
         said = f"{error}. So other processes cannot run it; nothing was started"
@@ -78,6 +110,13 @@ def _program(frozen: Captured) -> bytes:
             "hand it over as an nbflow.Secret. Nothing was started"
         )
     return data
+
+
+def _changes(frozen: Captured) -> dict[str, Any]:
+    """Give the options that are not the workflow's own: those go with it, functions included."""
+    own, rules = definition(frozen.target).settings, frozen.definition.settings
+    names = [field.name for field in fields(rules)]
+    return {n: getattr(rules, n) for n in names if getattr(rules, n) != getattr(own, n)}
 
 
 def _cells(frozen: Captured) -> dict[str, str]:

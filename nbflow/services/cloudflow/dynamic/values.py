@@ -21,6 +21,8 @@ from nbflow.core.errors import StoreError
 from nbflow.services.cloudflow.client.errors import Invalid
 from nbflow.store.blobs import Blobs
 
+_FLAT: Final = frozenset({"s3", "s3a", "oss", "gs", "gcs", "az", "abfs", "abfss", "adl"})
+"""What has buckets, and no directories that would have to be there."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,160}")
 
 
@@ -109,15 +111,15 @@ class RemoteValues:
     """
 
     def __init__(self, url: str) -> None:
+        kind = url.partition("://")[0]
         try:
             found: tuple[Any, str] = import_module("fsspec.core").url_to_fs(url)
         except (ImportError, ValueError) as error:
-            kind = url.partition("://")[0]
             library = {"s3": "s3fs", "oss": "ossfs"}.get(kind, "fsspec")
             raise Invalid(f"values={url!r:.80}: {error}: pip install {library}") from error
         self.path = url
         self._files, root = found
-        self._root = root.rstrip("/")
+        self._root, self._flat = root.rstrip("/"), kind in _FLAT
 
     def put(self, data: bytes) -> str:
         """See `Values.put`."""
@@ -144,9 +146,18 @@ class RemoteValues:
 
     def _write(self, name: str, data: bytes) -> None:
         try:
-            self._files.pipe_file(f"{self._root}/{name}", data)
+            self._piped(f"{self._root}/{name}", data)
         except Exception as error:  # each library for buckets has errors of its own
             raise StoreError(f"{name} could not be kept in {self.path}: {error}") from error
+
+    def _piped(self, path: str, data: bytes) -> None:
+        try:
+            self._files.pipe_file(path, data)
+        except FileNotFoundError:
+            if self._flat:
+                raise  # there is no such bucket, and nobody has asked for a new one
+            self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
+            self._files.pipe_file(path, data)
 
     def _read(self, name: str) -> bytes | None:
         try:

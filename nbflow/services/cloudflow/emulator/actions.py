@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from nbflow.services.cloudflow.errors import ActionError
 from nbflow.services.loopback import LOOPBACK
 
 Function = Callable[[Any], Any] | str
@@ -70,7 +71,8 @@ class Actions:
         """Call a function, and give what it gives.
 
         Raises:
-            Failed: It failed: ``FC.Unknown`` is a command's, a callable's is its exception's name.
+            Failed: It failed: ``FC.Unknown`` is a command's; a callable's is its exception's name,
+                or what an `ActionError` says.
         """
         name, function = self.function(arn)
         given = _copied(name, body)
@@ -78,6 +80,8 @@ class Actions:
             return _command(name, function, given)
         try:
             result = function(given)
+        except ActionError as error:
+            raise Failed(error.code, error.cause) from error
         except Exception as error:
             raise Failed(type(error).__name__, str(error)) from error
         return _copied(name, result)

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Final
 
 from nbflow.core.capture import from_notebook
 from nbflow.core.errors import DefinitionError
 from nbflow.core.retry import Retry
 from nbflow.core.workflow import Target
-from nbflow.services.cloudflow.export.order import Beside, Series, Tree, calls_of, ordered
+from nbflow.services.cloudflow.export.order import Beside, Series, Tree, calls_of, guesses, ordered
 from nbflow.services.cloudflow.export.trace import Traced, trace
 from nbflow.services.cloudflow.export.values import argument, named, references, template
 from nbflow.services.cloudflow.fdl.definition import FlowDefinition
@@ -40,9 +41,11 @@ class Export:
         flows: What the names of sub-flows' resources begin with.
         name: The flow's name; "" for the workflow's.
         most_calls: Calls of one execution; more are put into sub-flows.
+        seconds: How long calls take, by their ids or by activities, as far as that is known: calls
+            are put after each other so that little time is lost.
 
     Raises:
-        ValueError: Fewer than two calls are allowed.
+        ValueError: Fewer than two calls are allowed, or times are no numbers of seconds.
     """
 
     function: str = "acs:fc:cn-hangzhou:1:functions/nbflow/LATEST"
@@ -50,11 +53,16 @@ class Export:
     flows: str = "acs:fnf:cn-hangzhou::flow/"
     name: str = ""
     most_calls: int = MOST_CALLS
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         if self.most_calls < 2:  # noqa: PLR2004 - a flow of one call would hold itself
             raise ValueError(f"most_calls is at least 2, not {self.most_calls}")
+        for name, value in self.seconds.items():
+            number: Any = value
+            if not isinstance(number, int | float) or not 0 <= number < math.inf:
+                raise ValueError(f"seconds of {name} is {value!r:.40}, and is a number from 0 on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +138,37 @@ class _Writer:
         last: State = {"Type": "Pass", "Name": "result", "OutputConstructor": named(asked)}
         states: list[list[State]] = []
         if self.calls:
-            tree = ordered([[self.numbers[n] for n in call.needs] for call in self.calls])
+            needs = [[self.numbers[n] for n in call.needs] for call in self.calls]
+            tree = ordered(needs, self._draws())
             shown = set(references(result))
             states = self._row(self._fitted(tree, {self.numbers[c] for c in shown}))
         return Exported(self._flow(self.name, [*states, [last]]), self.flows)
+
+    def _draws(self) -> list[list[float]]:
+        """Give how long calls may take: what is known, and guesses of the same size for the rest.
+
+        Raises:
+            DefinitionError: Times are given of none of the calls.
+        """
+        known = self.export.seconds
+        given = [known.get(c.id, known.get(c.activity.name)) for c in self.calls]
+        times = [value for value in given if value is not None]
+        if known and not times:
+            called = ", ".join(dict.fromkeys(call.activity.name for call in self.calls))
+            raise DefinitionError(
+                f"seconds has times of {', '.join(known)}, and {self.name} has no such call or "
+                f"activity: it calls {called}"
+            )
+        if len(times) == len(given):
+            return [times]
+        size = (fmean(times) if times else 1.0) or 1.0
+        return [
+            [
+                size * guess if value is None else value
+                for value, guess in zip(given, drawn, strict=True)
+            ]
+            for drawn in guesses(len(given))
+        ]
 
     def _flow(self, name: str, rows: list[list[State]]) -> FlowDefinition:
         head = {"Type": "StateMachine", "SpecVersion": "v1", "Name": name}
