@@ -40,15 +40,23 @@ _RUN_COLUMNS = (
 @click.option("--all", "every", is_flag=True, help="All of them.")
 @click.option("--status", multiple=True, type=click.Choice(_STATUSES), help="Only those so.")
 @click.option("--workflow", metavar="NAME", help="Only those of this workflow.")
+@click.option("--tag", "tags", multiple=True, metavar="WORD", help="Only those with this tag.")
 @common
 @shown
-def runs(last: int, every: bool, status: tuple[str, ...], workflow: str | None) -> Shown:  # noqa: FBT001
+def runs(
+    last: int,
+    every: bool,  # noqa: FBT001
+    status: tuple[str, ...],
+    workflow: str | None,
+    tags: tuple[str, ...],
+) -> Shown:
     """List the runs that are kept, the latest first.
 
     One that is not over, and that no process drives, is "stopped": it waits for nbflow resume.
     """
     found = nbflow.runs(None)
-    kept = selected(found, status=status, workflow=workflow, last=None if every else last)
+    most = None if every else last
+    kept = selected(found, status=status, workflow=workflow, tags=tags, last=most)
     rows = [
         (r.run, r.workflow, r.status, r.on, r.created, r.closed and r.closed - r.created)
         for r in kept

@@ -149,6 +149,7 @@ def runs(_: Here, __: str, flags: argparse.Namespace) -> Table:
         found,
         status=flags.status,
         workflow=flags.workflow,
+        tags=flags.tags,
         last=None if flags.every else flags.last,
     )
     return tables.of_runs(kept, none_fits(found, settings.open_store().path))

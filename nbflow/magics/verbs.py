@@ -163,7 +163,7 @@ VERBS: Final[dict[str, Verb]] = {
         doing.runs,
         "",
         "list the runs that are kept, the latest first",
-        _of("runs", "last", "every", "status", "workflow"),
+        _of("runs", "last", "every", "status", "workflow", "tags"),
         "",
         "runs",
     ),

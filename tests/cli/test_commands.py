@@ -405,3 +405,20 @@ def test_the_doctor_says_in_a_line_what_is_wrong_with_dot(
         assert says in line
         assert "Command" not in said.out
         assert said.code == 1
+
+
+def test_runs_are_found_by_their_tags(do: Do) -> None:
+    """Those that were started with all of them, and the latest of those come first."""
+    for tags in (["--tag", "nightly"], ["--tag", "nightly", "--tag", "eu"], []):
+        assert do("run", "flow.py:revenue", "-i", '[["eu"]]', *tags).code == 0
+    every = [row["run"] for row in json.loads(do("runs", "--json").out)]
+    assert len(every) == 3
+
+    def found(*words: str) -> list[str]:
+        return [row["run"] for row in json.loads(do("runs", "--json", *words).out)]
+
+    assert found("--tag", "nightly") == every[1:]
+    assert found("--tag", "nightly", "--last", "1") == every[1:2]
+    assert found("--tag", "nightly", "--tag", "eu") == every[1:2]
+    assert found("--tag", "night") == []
+    assert "none of the 3 runs" in do("runs", "--tag", "night").out
