@@ -257,12 +257,11 @@ def _left(file: Path) -> int:
         return _LITTLE
 
 
-def prepare(directory: Path) -> None:
-    """Make the directory of a store, for its owner only, if there is none.
+def refuse_file(directory: Path) -> None:
+    """Say so if there is a file where a store's directory is to be.
 
     Raises:
-        StoreUnusable: There is a file of that name.
-        OSError: It cannot be made.
+        StoreUnusable: There is.
     """
     if directory.exists() and not directory.is_dir():
         message = (
@@ -270,6 +269,16 @@ def prepare(directory: Path) -> None:
             "place, or move the file away"
         )
         raise StoreUnusable(message)
+
+
+def prepare(directory: Path) -> None:
+    """Make the directory of a store, for its owner only, if there is none.
+
+    Raises:
+        StoreUnusable: There is a file of that name.
+        OSError: It cannot be made.
+    """
+    refuse_file(directory)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Only where there is nothing else: the directory may be somebody's project.
     if not any(directory.iterdir()):

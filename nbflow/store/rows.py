@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from nbflow.core.errors import StoreError, StoreUnusable
 from nbflow.core.events import RunClosed, RunResumed, RunStarted
 from nbflow.core.eventtext import decode
-from nbflow.store.opening import BUSY_SECONDS, connect_uri, error_of, why_readonly
+from nbflow.store.opening import BUSY_SECONDS, connect_uri, error_of, refuse_file, why_readonly
 from nbflow.store.schema import SEQ_BITS, checksum
 
 FILE: Final = "log.sqlite"
@@ -53,7 +53,11 @@ def file_of(directory: Path) -> Path:
     Raises:
         StoreError: There is none.
     """
+    refuse_file(directory)
     file = directory / FILE
+    if file.is_dir():
+        message = f"{file} is a directory, and no store. Move it away to begin anew"
+        raise StoreError(message)
     if not file.is_file():
         message = f"there is no store in {directory}: it has no file {FILE}"
         raise StoreError(message)

@@ -92,8 +92,8 @@ def content(store: Path) -> bytes:
         (beheaded, "damaged", "nbflow store recover NEW-DIR"),
         (some_text, "is not an SQLite file", "move it away"),
         (of_tomorrow, "schema 99", "pip install -U jupyter-nbflow"),
-        (a_directory, FILE, ""),
-        (a_file, "", ""),
+        (a_directory, "log.sqlite is a directory", "Move it away to begin anew"),
+        (a_file, "is a file, and a store is a directory", "move the file away"),
     ],
 )
 def test_each_command_says_in_one_line_what_is_wrong_and_what_to_do(
@@ -115,6 +115,8 @@ def test_each_command_says_in_one_line_what_is_wrong_and_what_to_do(
         for words in ("runs", "cache list", "run flow.py:revenue -i [[]]", "store import good.nbf"):
             said = do(*words.split())
             assert (said.code, said.err.count("\n")) == (1, 1), said.err
+            assert says in said.err
+            assert next_ in said.err
             assert content(store) == before
 
 
