@@ -35,25 +35,25 @@ def losses(pool: cf.Executor) -> str:
         A sentence without its full stop.
 
     Example:
-        >>> losses(concurrent.futures.ThreadPoolExecutor())[:45]
-        'calls on ThreadPoolExecutor cannot be stopped'
+        >>> losses(concurrent.futures.ProcessPoolExecutor())[:46]
+        'calls on ProcessPoolExecutor cannot be stopped'
     """
     stopped = (
         f"calls on {type(pool).__name__} cannot be stopped once they run: at a time limit, or "
         "when they are cancelled, they are left behind and keep their workers until they return"
     )
-    told = [stopped]
-    if isinstance(pool, cf.ThreadPoolExecutor):
-        told.append("they run in this process, and one that crashes ends it")
-    else:
-        told.append(_APART)
-        package = type(pool).__module__.partition(".")[0]
-        told.append(_DEATHS.get(package, "what becomes of a worker that dies is the pool's affair"))
-    return "; ".join(told)
+    package = type(pool).__module__.partition(".")[0]
+    death = _DEATHS.get(package, "what becomes of a worker that dies is the pool's affair")
+    return f"{stopped}; {_APART}; {death}"
 
 
 def tell_losses(pool: cf.Executor) -> None:
-    """Warn of what is lost, once for each pool, where it is handed over."""
+    """Warn of what is lost, once for each pool, where it is handed over.
+
+    Not of threads of this process: what is said of them holds for nbflow's own as well.
+    """
+    if isinstance(pool, cf.ThreadPoolExecutor):
+        return
     with contextlib.suppress(TypeError):  # one that no weak reference can be made of says it again
         if pool in _said:
             return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures as cf
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import loky
 import pytest
@@ -28,10 +29,25 @@ def one():
     return double(4)
 
 
+class Elsewhere(cf.Executor):
+    """A pool of somebody else's."""
+
+    def __init__(self, threads: cf.Executor) -> None:
+        self._threads = threads
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> cf.Future[Any]:
+        return self._threads.submit(fn, *args, **kwargs)
+
+
 @pytest.fixture
-def pool() -> Iterator[cf.Executor]:
+def threads() -> Iterator[cf.Executor]:
     with cf.ThreadPoolExecutor(1) as made:
         yield made
+
+
+@pytest.fixture
+def pool(threads) -> cf.Executor:
+    return Elsewhere(threads)
 
 
 def test_it_is_said_where_the_first_run_is_started_and_once(pool):
@@ -45,14 +61,15 @@ def test_it_is_said_where_the_first_run_is_started_and_once(pool):
     assert results == [8, 8]
     (warning,) = [w for w in told if STOPPED in str(w.message)]
     assert warning.filename == __file__
-    assert str(warning.message).startswith("calls on ThreadPoolExecutor")
-    assert "this process" in str(warning.message)
+    assert str(warning.message).startswith("calls on Elsewhere")
+    assert "the pool's affair" in str(warning.message)
 
 
-def test_it_is_not_said_of_executors_of_our_own():
-    """Nothing is lost there."""
+def test_it_is_not_said_of_executors_of_our_own_nor_of_threads(threads):
+    """Nothing is lost there that our own threads have."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        make(threads).close()
         for name in ("inline", "threads", "processes", "asyncio"):
             make(name).close()
 
