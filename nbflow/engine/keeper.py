@@ -52,10 +52,10 @@ LOOK_AGAIN = 30.0
 _ANNOUNCED = 0.2
 """Seconds that an attempt waits for its start to be written, where that matters."""
 _WINDOW = 1_000
-# Answers to calls that took so long (nanoseconds) wait for company while workers have more to do:
-# they come one by one, and the processor time that a turn for each takes is the workers'.
-_PATIENT = 1_000_000
 """So many attempts are with the run's own executor, or four a worker: more would only queue."""
+_PATIENT = 1_000_000
+"""Nanoseconds: answers to calls that took so long wait for company while workers have more to do,
+since they come one by one, and the processor time of a turn for each is the workers'."""
 _new = tuple.__new__
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import concurrent.futures as cf
 import contextlib
-import inspect
 import warnings
-from pathlib import Path
 from typing import Final
 from weakref import WeakSet
 
-_ROOT: Final = str(Path(__file__).parents[1])
+from nbflow.core.callers import outside
+
 _APART: Final = "heartbeats are not heard, and what they print comes with their answers"
 _DEATHS: Final = {
     "concurrent": "a worker that dies breaks the pool, and all its calls fail",
@@ -59,13 +58,4 @@ def tell_losses(pool: cf.Executor) -> None:
             return
         _said.add(pool)
     hint = '. on="processes" has none of this; warnings.filterwarnings can turn this off'
-    warnings.warn(losses(pool) + hint, UserWarning, stacklevel=_outside())
-
-
-def _outside() -> int:
-    """Count the frames from the caller to the first one that is not nbflow's."""
-    level, frame = 0, inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(_ROOT):
-        frame = frame.f_back
-        level += 1
-    return level
+    warnings.warn(losses(pool) + hint, UserWarning, stacklevel=outside())

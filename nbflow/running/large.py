@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
-from pathlib import Path
-from typing import Final
 
+from nbflow.core.callers import outside
 from nbflow.core.capture import Captured
 from nbflow.engine.sizes import LARGE_BYTES, megabytes
-
-_ROOT: Final = str(Path(__file__).parents[1])
 
 
 def warn_of_large(frozen: Captured) -> None:
@@ -27,14 +23,5 @@ def warn_of_large(frozen: Captured) -> None:
         f"each run of {frozen.definition.name} copies {names} of the notebook: hand it over as an "
         "argument, or have an activity read it",
         RuntimeWarning,
-        stacklevel=_outside(),
+        stacklevel=outside(),
     )
-
-
-def _outside() -> int:
-    """Count the frames from the caller to the first one that is not nbflow's."""
-    level, frame = 0, inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(_ROOT):
-        frame = frame.f_back
-        level += 1
-    return level
