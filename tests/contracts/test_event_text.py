@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbflow.core.events import KINDS, Event, RunClosed, TimerFired
+from nbflow.core import eventtext
+from nbflow.core.events import (
+    KINDS,
+    CallScheduled,
+    CallStarted,
+    CallSucceeded,
+    Event,
+    RunClosed,
+    TimerFired,
+)
 from nbflow.core.eventtext import decode, encode
+from nbflow.core.payload import Packed, Ref, Stored
 from nbflow.testing.checks import exactly
 from tests import strategies
 
@@ -36,6 +49,62 @@ def test_the_text_is_plain_ascii_json(events: list[Event]) -> None:
     assert text.isascii()
     assert "\n" not in text
     assert [name for name, _ in json.loads(text)] == [type(event).__name__ for event in events]
+
+
+_AWKWARD = [
+    math.nan,
+    -math.inf,
+    1 << 64,
+    -(1 << 63) - 1,
+    -0.0,
+    5e-324,
+    1.7976931348623157e308,
+    0.1 + 0.2,
+    "\ud800",
+    "\u2028 é \x00\x7f",
+    "$ref",
+    Ref("a-1"),
+    Packed("json", '{"a":[NaN]}'),
+    Packed("pickle", b"\x80"),
+    True,
+    None,
+]
+
+
+@pytest.mark.parametrize("value", _AWKWARD, ids=ascii)
+@pytest.mark.parametrize("where", ["argument", "keyword", "result"])
+def test_what_the_quick_writer_cannot_say_is_said_all_the_same(where: str, value: Stored) -> None:
+    """Calls that are alike but for one value are read back exactly, whichever writer wrote them."""
+    args = (1, value) if where == "argument" else (1, 2.5)
+    kwargs = {"n": value} if where == "keyword" else None
+    events: list[Event] = [
+        CallScheduled(1, 1.5, "f-1", "f", args, kwargs),
+        CallStarted(2, 1.25, "f-1", 1, "thread-1"),
+        CallSucceeded(3, 1.75, "f-1", 1, value if where == "result" else 7, "thread-1", 1.5),
+    ]
+    for batch in (events, tuple(events), events[1:], events[-1:]):
+        text = encode(batch)
+        assert text.isascii()
+        found, wanted = ([[type(e), *e] for e in some] for some in (decode(text), batch))
+        assert exactly(_loadable(found), _loadable(wanted))
+
+
+def _loadable(rows: list[list[Any]]) -> list[Any]:
+    """Leave out why a pickle that was read may not be loaded."""
+    return json.loads(json.dumps(rows, default=repr))  # type: ignore[no-any-return]
+
+
+def test_most_events_take_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls with small numbers, texts and references are written without the slow writer."""
+    monkeypatch.setattr(eventtext, "_write", None)
+    monkeypatch.setattr(eventtext, "_write_plain", None)
+    events: list[Event] = [
+        CallScheduled(1, 1.5, "f-1", "f", (1, "two", 3.5, None, True), {"n": 4}),
+        CallScheduled(2, 1.5, "f-2", "f", (Ref("f-1"),), None, ("f-1",)),
+        CallStarted(3, 1.25, "f-1", 1, "thread-1"),
+        CallSucceeded(4, 1.75, "f-1", 1, 0.25, "thread-1", 1.5),
+    ]
+    assert list(decode(encode(events))) == events
 
 
 @settings(max_examples=50, deadline=None)
