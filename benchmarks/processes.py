@@ -39,7 +39,8 @@ ABOUT = """Written by `python benchmarks/processes.py`; each run adds a section.
 workers and take turns. Times are medians of the repeats, ratios the medians of those of the single
 turns. *no-op*: calls that do nothing, all asked for at once, each submitted by itself (joblib puts
 them together). *5 ms*: calls that take five milliseconds of a processor; 100 % is what two cores
-could do at best. *arrays*: one of 50 MB that 16 calls take; and 8 arrays that calls make, others
+could do at best, and its last row what this machine gave to two processes that were asked for half
+of it each, once. *arrays*: one of 50 MB that 16 calls take; and 8 arrays that calls make, others
 double and others add up. joblib has its memory-mapped files (`max_nbytes="1M"`)."""
 
 
@@ -53,6 +54,10 @@ def busy(n: int) -> int:
     while time.thread_time() < end:
         pass
     return n
+
+
+def in_one_piece(fn: Callable[..., Any], numbers: range) -> int:
+    return sum(map(fn, numbers))
 
 
 def ones(megabytes: int) -> Any:
@@ -159,6 +164,12 @@ class Pools:
             "joblib": lambda: sum(together(call(n) for n in range(count))),
         }
 
+    def halves(self, fn: Callable[..., Any], count: int) -> Callable[[], Any]:
+        """Give the way without any calls: each process does half of it in one piece."""
+        stock = self._stack.enter_context(cf.ProcessPoolExecutor(WORKERS))
+        parts = [range(first, count, WORKERS) for first in range(WORKERS)]
+        return lambda: sum(stock.map(in_one_piece, [fn] * WORKERS, parts))
+
     def array(self, megabytes: int, count: int) -> dict[str, Callable[[], Any]]:
         mapped = self._mapped()
 
@@ -205,7 +216,8 @@ def small(pools: Pools, quick: bool) -> Iterator[str]:
     yield table(head, rows)
     calls, repeats = (200, 2) if quick else (1_000, 3)
     best = calls * 0.005 / WORKERS
-    times = turns(pools.ways(busy, calls), repeats)
+    whole = {"half in each process, in one piece": pools.halves(busy, calls)}
+    times = turns(pools.ways(busy, calls) | whole, repeats)
     rows = [
         (
             name,

@@ -14,7 +14,7 @@ from nbflow.engine.job import Job
 from nbflow.executors.child import Child
 from nbflow.executors.pipe import BATCH_BYTES, weight
 
-OVERDUE_SECONDS = 0.02
+OVERDUE_SECONDS = 0.12
 """Early jobs are taken back by whoever can run them where their process has not ended one job
 in that time."""
 

@@ -40,8 +40,13 @@ from nbflow.executors.voice import Ear
 
 SHORT_SECONDS = 0.05
 """Jobs are sent early while calls take less than this on average."""
-AHEAD_SECONDS = 0.02
+AHEAD_SECONDS = 0.08
 """With ``chunk="auto"``, so many are sent at once as take this long on average, or one."""
+NAP_SECONDS = 0.04
+"""A lane whose process has more to do leaves it alone for so long at most, and then takes several
+answers at once: to be woken for each takes processor time from the processes."""
+_LONG = 0.001
+"""Seconds: calls that take less are answered in heaps in any case."""
 MOST = 256
 """But no more than these."""
 
@@ -266,6 +271,7 @@ class _Lane(threading.Thread):
         if told:
             self._tell_begun(job, inbox, started)
         ear: Ear | None = None
+        self._nap(child, job)
         try:
             while type((message := child.receive())[0]) is not int:
                 if not told:
@@ -294,8 +300,18 @@ class _Lane(threading.Thread):
             else:
                 self._send_early()
         if wanted:
-            _tell(inbox, job, answer, more=following is not None)
+            more = following is not None and (self._mean < _LONG or child.heard())
+            _tell(inbox, job, answer, more=more)
         return following
+
+    def _nap(self, child: Child, job: Job) -> None:
+        """Leave the process alone as long as it surely has something to do.
+
+        Not where the time is kept: whether a call is over must be known as soon as it is.
+        """
+        ahead = len(self.early) * self._mean
+        if self._mean >= _LONG and ahead and job.timeout is None and not child.heard():
+            time.sleep(min(NAP_SECONDS, 0.75 * ahead))
 
     def _tell_begun(self, job: Job, inbox: Inbox, at: float) -> None:
         try:
