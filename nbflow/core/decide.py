@@ -205,6 +205,9 @@ class Collector:
         """See `Driver.restore`."""
         self._stop(ValueGone(state.id))
 
+    def take_in(self) -> None:
+        """See `Driver.take_in`: what is asked for is known at once."""
+
     def visible(self) -> int:
         """See `Driver.visible`."""
         return self._visible  # and not those that are skipped only now: the log does not have them

@@ -48,5 +48,8 @@ class Driver(Protocol):
     def stopped(self) -> BaseException | None:
         """What stops the code for good, whatever it makes of that."""
 
+    def take_in(self) -> None:
+        """Return once the history knows all that the code has asked for."""
+
     def visible(self) -> int:
         """How many settled calls the code may see: those whose settling is in the log."""

@@ -212,6 +212,7 @@ class Interpreter(Marking, Language, Asking, Awaiting, Stopping):
 
     def afresh(self) -> None:
         """Have the code executed again from its start, which then sees at once what it had seen."""
+        self.driver.take_in()  # else what is asked for again might not be known for the same yet
         kept: list[dict[Any, Any]] = [self._counts, self._callbacks, self._ids, self._read]
         for books in (*kept, self._randoms, self._patches, self._noted):
             books.clear()

@@ -175,6 +175,15 @@ class Live(Cancelling):
         if self._stop is not None:
             raise self._stop
 
+    def take_in(self) -> None:
+        """Wait until the owner has taken what was asked for so far."""
+        taken = threading.Event()
+        self._inbox.append(taken.set)
+        while not taken.is_set() and self._stop is None:
+            self._drain()
+            with Unbroken(self._lock):
+                pass  # whoever is the owner ends its turn
+
     def _to_nobody(self, run: str, told: SignalReceived) -> None:
         if run == self.run:
             self.signalled(told)

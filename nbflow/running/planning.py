@@ -225,6 +225,9 @@ class _Trace:
         """Stop the code; no result of a plan is gone, since all are from the cache."""
         raise ValueGone(state.id)
 
+    def take_in(self) -> None:
+        """Have nothing to wait for: what is asked for is known at once."""
+
     def visible(self) -> int:
         """How many calls are settled."""
         return len(self.history.settled)

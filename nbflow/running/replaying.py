@@ -346,6 +346,9 @@ class _Replayer:
         """Stop the code: the history does not have the value."""
         raise ValueGone(state.id)
 
+    def take_in(self) -> None:
+        """Have nothing to wait for: what is asked for is known at once."""
+
     def visible(self) -> int:
         """How many settled calls the history has."""
         return len(self.history.settled)

@@ -6,17 +6,21 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import nbflow
-from nbflow.compat.simpleflow import activity, exceptions, futures
+from nbflow.compat.simpleflow import Workflow, activity, exceptions, futures
 from nbflow.compat.simpleflow.canvas import Chain, Group
 from nbflow.compat.simpleflow.flows import flow_of
 from nbflow.compat.simpleflow.local import Executor
 from nbflow.core.decide import Close, Schedule
+from nbflow.core.events import CallScheduled
+from nbflow.core.future import current
+from nbflow.engine import owner
 from nbflow.running.config import settings
 from nbflow.store.memory import MemoryStore
 from nbflow.testing import FakeClock, HistoryBuilder
@@ -137,6 +141,34 @@ def test_code_that_is_blocked_is_executed_again():
     assert run.result(30)[1] == 4
     assert TOLD == ["again", "again"]
     assert nbflow.replay(run, workflow=flow_of(programs.Hand)).check().same_result
+
+
+class Late(Workflow):
+    """Asks for a call between the end of another one and waiting."""
+
+    name = "late"
+
+    def run(self):
+        """Be executed again until both are there."""
+        self.submit(programs.double, 1)
+        interpreter = current.get()
+        assert interpreter is not None
+        while not interpreter.history.settled:  # by the clock, as code must not do
+            time.sleep(0)
+        slow, also = self.submit(programs.Delay, 0.02, 2), self.submit(programs.double, 3)
+        TOLD.append("again")
+        if not (slow.finished and also.finished):
+            raise exceptions.ExecutionBlocked
+        return slow.result, also.result
+
+
+def test_what_was_asked_for_just_before_is_not_asked_for_again(monkeypatch):
+    """Code that is executed again finds all that it has asked for, however short ago."""
+    monkeypatch.setattr(owner, "PAUSE", 60.0)  # so that a call may wait a while before it is taken
+    run = Late.start()
+    assert run.result(30) == (2, 6)
+    asked = [event.call for event in run.events() if isinstance(event, CallScheduled)]
+    assert asked == ["double-1", "Delay-1", "double-2"]
 
 
 def test_a_step_is_done_once_over_all_runs():

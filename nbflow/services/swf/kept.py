@@ -131,6 +131,9 @@ class _Waiting(Collector):
     def block(self, state: CallState | None, position: int) -> None:  # noqa: ARG002 - asked again
         self._park()
 
+    def take_in(self) -> None:
+        """Have nothing to wait for: what is asked for is known at once."""
+
     def visible(self) -> int:
         return len(self.history.settled)
 

@@ -180,6 +180,9 @@ class _Trace:
         """Have no results that could be gone."""
         raise DefinitionError(f"the result of {state.id} is not there")
 
+    def take_in(self) -> None:
+        """Have nothing to wait for: what is asked for is known at once."""
+
     def visible(self) -> int:
         """How many calls are settled."""
         return 0
