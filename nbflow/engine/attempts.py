@@ -41,7 +41,9 @@ class Attempts:
         own: The run's own executor.
         inline: The executor that works in the workflow's thread: the same, or one that an activity
             of a run elsewhere asks for; None if there is none so far.
-        open: The job of every call that is with an executor. Not to be changed from outside.
+        open: The job of every call that is with an executor. Only `Swift` changes it from outside.
+        elsewhere: Where the open attempts are that are not with the run's own executor; once
+            calls are ordered, where all of them are.
     """
 
     def __init__(self, run: str, history: History, store: Store, resolve: Resolve) -> None:
@@ -53,9 +55,7 @@ class Attempts:
         self._fetch = store.get
         self._resolve = resolve
         self.open: dict[str, Job] = {}
-        self._elsewhere: dict[str, Executor] = {}
-        """Where the open attempts are that are not with the run's own executor; once calls are
-        ordered, where all of them are."""
+        self.elsewhere: dict[str, Executor] = {}
         self._told: Callable[[str, Executor], object] | None = None
         self.around: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
         """Puts what is to be done before and after each attempt around a function."""
@@ -74,7 +74,7 @@ class Attempts:
         if asks_where:
             executor = self.executor_of(activity)  # type: ignore[arg-type]
             if executor is not self.own:
-                self._elsewhere[state.id] = executor
+                self.elsewhere[state.id] = executor
         job = self.open[state.id] = self._job(state, code, limit)
         executor.submit(job, inbox)
 
@@ -83,6 +83,8 @@ class Attempts:
     ) -> None:
         """Hand over all calls at the head of `ready` that nothing has to be seen to for, at once.
 
+        For runs none of whose calls is suspected to have killed a process.
+
         Args:
             ready: Takes off it what is handed over; stops at the first that is not so simple.
             inbox: Where the answers go to.
@@ -90,13 +92,15 @@ class Attempts:
             held: Takes the calls for which there is no room then; None: they stay.
         """
         opened, kinds, jobs = self.open, self._kinds, []
-        most += len(self._elsewhere)
+        run, fetch = self._run, self._fetch
+        most += len(self.elsewhere)
         activity = kind = None
         while ready:
             state = ready[0]
             if state.activity is not activity:
                 activity = state.activity
                 kind = kinds.get(activity) or self._kind(activity)  # type: ignore[arg-type]
+                code, limit = kind.code, kind.limit
             if (
                 not kind.common  # type: ignore[union-attr] # there is one by now
                 or state.outcome is not None
@@ -110,7 +114,13 @@ class Attempts:
                 held.append(ready.popleft())
                 continue
             ready.popleft()
-            job = opened[state.id] = self._job(state, kind.code, kind.limit)  # type: ignore[union-attr]
+            args = state.args
+            if state.deps or state.kwargs or len(args) != 1 or type(args[0]) not in SCALARS:
+                job = self._job(state, code, limit)
+            else:  # what most come to, without a look at what they have not
+                attempt = state.attempt + (state.started is None)
+                job = Job(run, state.id, attempt, code, args, None, None, None, limit, fetch, True)  # noqa: FBT003 - keywords take longer
+            opened[state.id] = job
             jobs.append(job)
         if not jobs:
             return
@@ -125,13 +135,13 @@ class Attempts:
         if self.open.get(job.call) is not job:
             return False
         del self.open[job.call]
-        if self._elsewhere:
+        if self.elsewhere:
             self._left(job.call)
         return True
 
     def own_open(self) -> int:
         """Give how many attempts are with the run's own executor, as long as none are ordered."""
-        return len(self.open) - len(self._elsewhere)
+        return len(self.open) - len(self.elsewhere)
 
     def ordered(self, told: Callable[[str, Executor], object]) -> Counter[int]:
         """Tell of every attempt from now on where it was, once it is not open any more.
@@ -141,20 +151,20 @@ class Attempts:
         """
         self._told = told
         for call in self.open:
-            self._elsewhere.setdefault(call, self.own)
-        return Counter(id(executor) for executor in self._elsewhere.values())
+            self.elsewhere.setdefault(call, self.own)
+        return Counter(id(executor) for executor in self.elsewhere.values())
 
     def placed(self, call: str) -> None:
         """Take note of an attempt that was launched since calls are ordered."""
-        self._elsewhere.setdefault(call, self.own)
+        self.elsewhere.setdefault(call, self.own)
 
     def place_of(self, call: str) -> Executor:
         """Give where an open attempt is."""
-        return self._elsewhere.get(call, self.own)
+        return self.elsewhere.get(call, self.own)
 
     def _left(self, call: str) -> Executor:
         """Take note that an attempt is not open any more; give where it was."""
-        executor = self._elsewhere.pop(call, None) or self.own
+        executor = self.elsewhere.pop(call, None) or self.own
         if self._told is not None:
             self._told(call, executor)
         return executor
@@ -165,7 +175,7 @@ class Attempts:
 
     def running(self) -> list[tuple[Job, str, float]]:
         """Ask the executors that can tell what runs now, of this run or another."""
-        executors = {id(e): e for e in (self.own, *self._elsewhere.values())}.values()
+        executors = {id(e): e for e in (self.own, *self.elsewhere.values())}.values()
         return [entry for e in executors if hasattr(e, "running") for entry in e.running()]
 
     def give_up(self, call: str) -> bool:

@@ -251,10 +251,12 @@ class Live(Cancelling):
 
     def _take(self, inbox: deque[Any], most: int) -> int:
         # What comes in meanwhile is for the next turn: its time is not yet that of this one.
-        history, answered, left, now = self.history, False, len(inbox), clock.time()
-        while left and most and inbox:
-            left -= 1
-            most -= 1
+        history, answered, now = self.history, False, clock.time()
+        gained, asked = self._gained, self._asked
+        many = min(len(inbox), most)
+        for _ in range(many):
+            if not inbox:
+                break  # the run was stopped meanwhile
             item = inbox.popleft()
             if history.closed is not None or self._halted:
                 continue  # a late answer of a run that is over
@@ -262,17 +264,19 @@ class Live(Cancelling):
             if kind is tuple:
                 job, found = item
                 if type(found) is tuple:
-                    self._gained(job, found, now)
+                    gained(job, found, now)
                 else:
                     self._ended(job, found)
+                    now = clock.time()  # what settles after it did not settle before it
                 answered = True
             elif kind is CallState:
-                self._asked(item, now)
+                asked(item, now)
             else:
                 item()
+                now = clock.time()
         if answered and not self._restless:
             self._stir()  # another attempt may begin in its place
-        return most
+        return most - many
 
     def _broke(self, error: BaseException) -> None:
         """Stop: what is in memory may be half done, but the log is whole and can be resumed."""

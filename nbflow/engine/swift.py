@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.call import CallState
@@ -16,7 +15,7 @@ from nbflow.core.events import CallSucceeded, CallWrote
 from nbflow.core.history import History
 from nbflow.engine.clock import clock
 from nbflow.engine.job import Job
-from nbflow.engine.owner import PAUSE, Owner
+from nbflow.engine.owner import Owner
 
 if TYPE_CHECKING:
     from nbflow.engine.attempts import Attempts
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from nbflow.engine.output import Scribe
     from nbflow.engine.reuse import Reuse
 
+_COMPANY = 256
+"""So many items in the inbox are enough for a turn, though more come at once."""
 _new = tuple.__new__
 
 
@@ -56,8 +57,9 @@ class Swift(Owner):
 
         `more` is not keyword-only, since Python calls such functions in a slower way.
         """
-        self._inbox.append((job, gain))
-        if not more or perf_counter() - self._turned > PAUSE:
+        inbox = self._inbox
+        inbox.append((job, gain))
+        if not more or len(inbox) >= _COMPANY:
             self._drain()
         elif not self._flushing:
             self._soon(hurry=False)
@@ -72,9 +74,15 @@ class Swift(Owner):
 
     def _gained(self, job: Job, gain: Gain, now: float) -> None:
         """Settle a call by what `gave` was told, as `_ended` does."""
-        call = job.call
-        if not self._attempts.take(job):
-            return  # given up: nobody waits for it any more
+        call, attempts = job.call, self._attempts
+        opened = attempts.open
+        if attempts.elsewhere:
+            if not attempts.take(job):
+                return  # given up: nobody waits for it any more
+        elif opened.get(call) is job:
+            del opened[call]  # as `take` does
+        else:
+            return
         if self._texts:
             self._write(self._scribe.last(call))
         if clock.local is not None:
