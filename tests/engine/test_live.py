@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from typing import Any
@@ -20,6 +21,9 @@ from nbflow.core.events import (
     TimerFired,
     TimerStarted,
 )
+from nbflow.engine.brief import Gauge, run_brief
+from nbflow.engine.clock import clock
+from nbflow.engine.job import run_job
 from nbflow.engine.watched import TICK
 from nbflow.testing import Gate
 from nbflow.testing.checks import eventually
@@ -189,6 +193,57 @@ def test_many_calls_take_few_appends(place: str) -> None:
     assert [e.seq for e in events] == list(range(1, len(events) + 1))
     assert len(events) >= 20_000
     assert len(store.appends) < len(events) / 10
+
+
+def test_an_answer_that_took_its_time_does_not_wait_for_company() -> None:
+    """A call of milliseconds is written when it ends, though its executor has more to do at once.
+
+    A small one waits for others; so many at the most, and so long.
+    """
+    store, hand = Watched(), ByHand(slots=9)
+    nbflow.configure(store=store)
+
+    @nbflow.workflow
+    def flow() -> int:
+        return sum(nbflow.gather(*[double(n) for n in range(3)]).result())
+
+    run = flow.on(hand).start()
+    jobs = [hand.job(n) for n in range(3)]
+    live: Any = jobs[0][1]
+    live._flushing = True  # nobody else ends a turn meanwhile
+    small, large = (run_brief(job, Gauge("w")) for job, _ in jobs[:2])
+    assert isinstance(small, tuple)
+    assert isinstance(large, tuple)
+    before = len(store.appends)
+    live.gave(jobs[0][0], small, True)
+    assert len(store.appends) == before
+    live.gave(jobs[1][0], (*large[:3], 2_000_000, *large[4:]), True)
+    assert store.appends[before:] == [2]
+    hand.end(2)
+    assert run.result(WAIT) == 6
+
+
+def test_the_times_of_outcomes_are_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those of one turn, whichever ways their answers came, and what was asked meanwhile."""
+
+    @nbflow.workflow
+    def flow() -> int:
+        return sum(nbflow.gather(*[double(n) for n in range(6)]).result())
+
+    hand, times = ByHand(slots=6), itertools.count(int(time.time()) + 100)
+    run = flow.on(hand).start()
+    jobs = [hand.job(n) for n in range(6)]
+    with monkeypatch.context() as patched:
+        patched.setattr(clock, "time", lambda: float(next(times)))
+        live: Any = jobs[0][1]
+        for n, (job, _) in enumerate(jobs):  # all of them are in the inbox before anybody looks
+            found = run_brief(job, Gauge("w")) if n % 2 else run_job(job, "w")
+            live._inbox.append((job, found))
+        live._drain()
+        assert run.result(WAIT) == 30
+    outcomes = of(run, CallSucceeded)
+    assert [e.call for e in outcomes] == [job.call for job, _ in jobs]
+    assert [e.at for e in outcomes] == sorted(e.at for e in outcomes)
 
 
 # -------------------------------------------------------------------- late and false answers
