@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import importlib
 import importlib.util
 import re
+import threading
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -65,3 +69,38 @@ def test_there_is_something_to_draw_of_each_file(plots: ModuleType) -> None:
 def test_the_last_section_is_drawn(plots: ModuleType) -> None:
     """Of a file that sections are added to, the older ones are history."""
     assert plots.latest("# T\n\n## old\n\n1\n\n## new\n\n2\n") == "new\n\n2\n"
+
+
+@pytest.fixture
+def floor(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Give the bare pool that systems are held against."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("systems.floor")
+
+
+def test_the_floor_gets_through_calls_that_are_over_at_once(
+    floor: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many calls of a chain are over before anybody asks: none is told within another."""
+    begun, over, pool = threading.Event(), threading.Event(), floor.Pool(2, noted=True)
+    submit = pool.submit
+
+    def quickly(fn: Any, *args: Any) -> Any:
+        future = submit(fn, *args)
+        if begun.is_set():
+            concurrent.futures.wait([future])
+        return future
+
+    def first(x: int) -> int:
+        begun.wait()
+        return x
+
+    monkeypatch.setattr(pool, "submit", quickly)
+    handle = pool.call(first, 0)
+    for _ in range(2_000):
+        handle = pool.call(lambda x: x + 1, handle)
+    handle.add_done_callback(lambda _: over.set())
+    begun.set()
+    assert over.wait(30)
+    assert handle.result() == 2_000
+    pool.shutdown()

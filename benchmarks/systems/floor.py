@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -37,6 +38,19 @@ class Later:
     def _done(self, future: Future[Any]) -> None:
         with self._pool.lock:
             self._future = future
+        turn = self._pool.turns.mine
+        if turn.busy:
+            turn.over.append(self)  # it was over before it was asked about: see `Turn`
+            return
+        turn.busy = True
+        try:
+            self._tell()
+            while turn.over:
+                turn.over.popleft()._tell()
+        finally:
+            turn.busy = False
+
+    def _tell(self) -> None:
         for fn in self._callbacks:
             fn(self)
         if self._gate is not None:
@@ -58,6 +72,27 @@ class Later:
         return self._future.result()
 
 
+class Turn:
+    """What one thread has to pass on.
+
+    A callback that submits a call is told at once if that one is over by then, and may so submit
+    the next: one within the other, until Python's stack is full, and the pool drops that error.
+    """
+
+    __slots__ = ("busy", "over")
+
+    def __init__(self) -> None:
+        self.busy = False
+        self.over: deque[Later] = deque()
+
+
+class Turns(threading.local):
+    """The turns of all threads."""
+
+    def __init__(self) -> None:
+        self.mine = Turn()
+
+
 class Pool(ThreadPoolExecutor):
     """A thread pool, and the one lock of the calls that wait.
 
@@ -70,6 +105,7 @@ class Pool(ThreadPoolExecutor):
     def __init__(self, workers: int, *, noted: bool) -> None:
         super().__init__(workers)
         self.lock = threading.Lock()
+        self.turns = Turns()
         self.noted = noted
         self.done: list[Future[Any]] = []
 

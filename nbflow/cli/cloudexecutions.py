@@ -146,17 +146,19 @@ def stop(client: Any, flow: str, execution: str, error: str | None, cause: str |
 @click.option("--output", metavar="JSON", help="What the call gave; or @FILE.")
 @click.option("--error", metavar="CODE", help="What it failed with.")
 @click.option("--cause", metavar="TEXT", help="Why.")
+@shown
 @asking
 def report(
     client: Any, token: str, output: str | None, error: str | None, cause: str | None
-) -> None:
+) -> Shown:
     """Say what became of a call that waits for it, by its token."""
     if (output is None) == (error is None):
         raise CommandError("give either --output or --error", USAGE)
     if error is None:
         client.report_task_succeeded(token, data_of(output))
-    else:
-        client.report_task_failed(token, error, cause)
+        return "reported: the call has succeeded"
+    client.report_task_failed(token, error, cause)
+    return f"reported: the call has failed with {error}"
 
 
 @cloudflow.command("map-run")

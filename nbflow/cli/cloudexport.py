@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 from typing import Any, TypeVar
 
 import click
 
 from nbflow.cli import cloudworking
 from nbflow.cli.cloudflow import asking, cloudflow
-from nbflow.cli.faults import UNKNOWN, CommandError
-from nbflow.cli.options import Screen, common, screen, shown
+from nbflow.cli.faults import UNKNOWN, USAGE, CommandError, guarded
+from nbflow.cli.options import Screen, common, run_of, screen, shown
 from nbflow.cli.output import Column, Shown, Table
 from nbflow.cli.starting import find, given
 
@@ -33,6 +36,15 @@ def _export() -> Any:
 def _writing(do: F) -> F:
     """Add what says how a workflow is written as flows."""
     for option in (
+        click.option(
+            "--timed-by", metavar="RUN", help="Take these times from a run that has been."
+        ),
+        click.option(
+            "--seconds",
+            multiple=True,
+            metavar="NAME=N",
+            help="How long a call takes, or each of an activity, so that little time is lost.",
+        ),
         click.option("--most-calls", metavar="N", type=click.IntRange(2), help="Of one execution."),
         click.option("--queue", metavar="ACS", help="A queue to send calls to instead."),
         click.option("--function", metavar="ACS", help="The function that runs activities."),
@@ -48,8 +60,44 @@ def _made(
     """Give a workflow as flows."""
     write, _ = _export()
     found, (args, kwargs) = find(target, text, file, pairs)
-    how = write.Export(**{name: value for name, value in options.items() if value is not None})
-    return write.to_fdl(found, *args, export=how, **kwargs)
+    timed_by, told = options.pop("timed_by"), options.pop("seconds")
+    times = {**(_measured(timed_by) if timed_by else {}), **dict(map(_time, told))}
+    given = {name: value for name, value in options.items() if value is not None}
+    return write.to_fdl(found, *args, export=write.Export(**given, seconds=times), **kwargs)
+
+
+def _measured(run: str) -> dict[str, float]:
+    """Give how long the calls of a run took that succeeded, and those of an activity on average.
+
+    Raises:
+        CommandError: There is no such run, or none of its calls has succeeded.
+    """
+    handle = run_of(run)
+    done = [bar for bar in guarded(lambda: handle.profile).bars if bar.status == "done"]
+    if not done:
+        raise CommandError(f"no call of run {handle.id} has succeeded: there are no times to take")
+    of_activity: dict[str, list[float]] = {}
+    for bar in done:
+        of_activity.setdefault(bar.activity, []).append(bar.seconds(0))
+    means = {name: fmean(seconds) for name, seconds in of_activity.items()}
+    return {**means, **{bar.call: bar.seconds(0) for bar in done}}
+
+
+def _time(pair: str) -> tuple[str, float]:
+    """Read how long calls of a name take.
+
+    Raises:
+        CommandError: That does not say so.
+    """
+    name, _, text = pair.rpartition("=")
+    with contextlib.suppress(ValueError):
+        if name and 0 <= float(text) < math.inf:
+            return name, float(text)
+    raise CommandError(
+        f"--seconds {pair!r:.60}: write NAME=N, an activity or a call and its seconds, as in "
+        "fetch=12.5",
+        USAGE,
+    )
 
 
 @cloudflow.command("fdl")

@@ -179,10 +179,12 @@ _sure = click.confirmation_option(
 @cloudflow.command("delete")
 @click.argument("flow")
 @_sure
+@shown
 @asking
-def delete(client: Any, flow: str) -> None:
+def delete(client: Any, flow: str) -> Shown:
     """Delete a flow with its versions, aliases, schedules, executions and histories."""
     client.delete_flow(flow)
+    return f"flow {flow} is deleted"
 
 
 # Versions and aliases

@@ -14,6 +14,7 @@ import click
 from nbflow.cli import cloudexecutions
 from nbflow.cli.cloudflow import cloudflow
 from nbflow.cli.faults import CommandError, guarded
+from nbflow.cli.holding import ending_well
 from nbflow.cli.options import common
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -68,8 +69,7 @@ def worker(**given: Any) -> None:
     crew = guarded(lambda: _crew(**given))
     from nbflow.services.cloudflow.dynamic.working import work  # noqa: PLC0415 - as above
 
-    _say("activities", crew)
-    _until_interrupted(lambda: work(crew))
+    _until_interrupted("activities", crew, work)
 
 
 @cloudflow.command("orchestrator")
@@ -82,8 +82,7 @@ def orchestrator(**given: Any) -> None:
     crew = guarded(lambda: _crew(**given))
     from nbflow.running.conducting import conduct  # noqa: PLC0415 - as above
 
-    _say("runs", crew)
-    _until_interrupted(lambda: conduct(crew))
+    _until_interrupted("runs", crew, conduct)
 
 
 def _say(what: str, crew: Any) -> None:
@@ -92,9 +91,11 @@ def _say(what: str, crew: Any) -> None:
     click.echo(f"nbflow: {what} of queue {crew.queue} at {where}, until SIGTERM", err=True)
 
 
-def _until_interrupted(do: Callable[[], None]) -> None:
+def _until_interrupted(what: str, crew: Any, do: Callable[[Any], None]) -> None:
     try:
-        guarded(do)
+        with ending_well():
+            _say(what, crew)
+            guarded(lambda: do(crew))
     except KeyboardInterrupt:
         os._exit(130)  # what is under way is handed to others
 

@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn, TextIO
 import click
 
 import nbflow
+from nbflow.cli.spoken import spoken
 from nbflow.core.errors import NbflowError, RunNotFound
 from nbflow.viz.wording import clean
 
@@ -45,11 +46,6 @@ class CommandError(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Write the line."""
         click.echo(f"nbflow: {line_of(spoken(self.message))}", file=file or sys.stderr)
-
-
-def spoken(text: str) -> str:
-    """Name the verbs that a message speaks of as they are typed here, not in a notebook."""
-    return text.replace("%nbflow ", "nbflow ")
 
 
 def line_of(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import click
 
-from nbflow.cli.faults import INTERRUPTED
+from nbflow.cli.faults import DONE, INTERRUPTED
 from nbflow.core.errors import NbflowError
 from nbflow.running.config import settings
 from nbflow.running.session import sessions
@@ -83,6 +83,27 @@ def interrupts() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def ending_well() -> Iterator[None]:
+    """Have SIGTERM end this process well, until what it is to be has a handler of its own.
+
+    To be entered before it says what it is at: who reads that may ask it to end at once.
+    """
+    if threading.current_thread() is not threading.main_thread() or _guest.get():
+        yield
+        return
+
+    def end(*_: object) -> None:
+        os._exit(DONE)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is end:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _cancel() -> None:

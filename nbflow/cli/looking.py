@@ -62,7 +62,8 @@ def runs(
         for r in kept
     ]
     where = getattr(settings.open_store(), "path", "the store")
-    return Table(_RUN_COLUMNS, rows, none_fits(found, where))
+    none = none_fits(found, where)
+    return Table(_RUN_COLUMNS, rows, none if found else f"{none}: nbflow run starts one")
 
 
 def record(run: Run[Any]) -> Record:

@@ -15,6 +15,7 @@ import click
 from nbflow import services
 from nbflow.cli import targets
 from nbflow.cli.faults import DONE, FAILED, USAGE, CommandError, guarded, leave, line_of
+from nbflow.cli.holding import ending_well
 from nbflow.cli.options import common
 from nbflow.running.config import settings
 from nbflow.services.metrics import Listener
@@ -233,8 +234,9 @@ def _supervise(  # noqa: PLR0913 - one argument an option
         s, es = ("s", "") if count == 1 else ("", "es")
         what = f"decide{s}" if deciders else f"run{s} activities"
         where = f"{crew.domain}, task list {task_list}"
-        click.echo(f"nbflow: {count} process{es} {what} in {where}", err=True)
-        return Supervisor(crew, report=_told, listener=listener).run()
+        with ending_well():
+            click.echo(f"nbflow: {count} process{es} {what} in {where}", err=True)
+            return Supervisor(crew, report=_told, listener=listener).run()
 
     try:
         leave(guarded(supervise))

@@ -16,6 +16,7 @@ from nbflow.cli.following import follow
 from nbflow.cli.holding import aside, interrupts
 from nbflow.cli.looking import record, result_of
 from nbflow.cli.options import Screen, call_of, common, run_argument, run_of, screen
+from nbflow.cli.spoken import spoken
 from nbflow.core.errors import RunError
 from nbflow.core.workflow import definition
 from nbflow.running.asking import STARTING, Option, history_file, place_options
@@ -174,7 +175,7 @@ def failure(run: Run[Any]) -> str:
     if isinstance(run, ServiceRun) and run.service.name == "swf":
         onward += f"   start it once more: nbflow {run.service.name} restart {run.id}"
     lines.append(f"  {onward}   look at it: nbflow show {run.id}")
-    return "\n".join(lines)
+    return spoken("\n".join(lines), run.id)
 
 
 def _last_line(error: BaseException | None) -> str:
@@ -268,8 +269,8 @@ def _hinted(begin: Callable[[], Run[Any]]) -> Run[Any]:
     try:
         return begin()
     except RunError as error:
-        text = str(error).replace(_PYTHON_HINT, f"Name the code: --target {targets.HELP}")
-        error.args = (text.replace("run.rerun(call)", "nbflow rerun RUN CALL"),)
+        hint = f"Name the code: --target {targets.HELP}"
+        error.args = (str(error).replace(_PYTHON_HINT, hint),)
         raise
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 import nbflow
-from nbflow.cli.faults import DONE, FAILED, USAGE, CommandError, guarded, leave, spoken
+from nbflow.cli.faults import DONE, FAILED, UNKNOWN, USAGE, CommandError, guarded, leave
 from nbflow.cli.options import Screen, common, screen, shown
 from nbflow.cli.output import Column, Record, Shown, Table, count_column, seconds_column
+from nbflow.cli.spoken import spoken
 from nbflow.running.caring import store_directory
 from nbflow.running.quantities import age, size
 from nbflow.store.account import Account
@@ -190,6 +191,8 @@ def load(out: Screen, file: str) -> None:
     """Take the runs of a FILE that a store has exported."""
     from nbflow.store import care  # noqa: PLC0415
 
+    if not Path(file).exists():
+        raise CommandError(f"there is no file {file}: nothing was imported", UNKNOWN)
     _told(out, guarded(lambda: care.load(store_directory(), Path(file))))
 
 

@@ -15,8 +15,9 @@ from nbflow.cli.drawing import activities_of
 from nbflow.cli.faults import CommandError, guarded, unknown
 from nbflow.cli.options import Screen, call_of, screen, shown
 from nbflow.cli.output import Column, Record, Shown, plain
+from nbflow.cli.spoken import spoken_of_swf
 from nbflow.cli.swfplace import ENDS, HEAD, about, at_service, date_of, filtered, row_of, since
-from nbflow.core.errors import NbflowError
+from nbflow.core.errors import NbflowError, RunError
 from nbflow.running import ending
 from nbflow.running.asking import value_of
 from nbflow.running.remote import ServiceRun
@@ -226,10 +227,14 @@ def _code(target: str | None) -> dict[str, Any]:
     return {"code": "recorded"} if target is None else {"workflow": targets.find(target)}
 
 
-def _on(service: Any, act: Callable[[], Run]) -> str:
+def _on(service: Any, run: Run, act: Callable[[], Run]) -> str:
     """Have a run go on; whoever waits for it drives it, not this command."""
     service.attends = False
-    return started(service, act().id)
+    try:
+        return started(service, act().id)
+    except RunError as error:
+        error.args = (spoken_of_swf(str(error), run.id),)
+        raise
 
 
 @swf.command("resume")
@@ -244,7 +249,7 @@ def resume(service: Any, run: Run, target: str | None, reason: str) -> Shown:
     """
     if not run.done():
         return f"{run.id} is open: it goes on by itself, or by nbflow wait"
-    return _on(service, lambda: run.resume(reason=reason, **_code(target)))
+    return _on(service, run, lambda: run.resume(reason=reason, **_code(target)))
 
 
 @swf.command("settle")
@@ -257,7 +262,7 @@ def settle(service: Any, run: Run, call: str, value: str) -> Shown:
     """
     call_of(run, call)
     before = run.id
-    said = _on(service, lambda: run.settle(call, value_of(value)))
+    said = _on(service, run, lambda: run.settle(call, value_of(value)))
     return f"{before}: the result of {call} was given" if run.id == before else said
 
 
@@ -275,7 +280,7 @@ def settle(service: Any, run: Run, call: str, value: str) -> Shown:
 @shown
 def repair(service: Any, run: Run, target: str | None, force: str, workflow_id: str) -> Shown:
     """Start a new execution that takes over what has succeeded in one, open or closed."""
-    return _on(service, lambda: run.repair(force=force, run=workflow_id, **_code(target)))
+    return _on(service, run, lambda: run.repair(force=force, run=workflow_id, **_code(target)))
 
 
 @swf.command("rerun")

@@ -2,9 +2,10 @@
 
 Events are facts. They are appended in order, never edited, and everything that anyone shows or
 decides about a run is a fold over them. Every event begins with `seq`, its place in the log from
-1, and `at`, when it happened in seconds since the epoch. Fields are only ever added, at the end
-and with defaults, so that old logs stay readable; events of a kind that this version does not
-know are passed over.
+1, and `at`, when it happened in seconds since the epoch. The order is that of `seq`: some things
+are written a moment after they happened, and a clock may be set back. Fields are only ever added,
+at the end and with defaults, so that old logs stay readable; events of a kind that this version
+does not know are passed over.
 
 They are named tuples because a run of many small calls makes three for each: a frozen dataclass
 takes four times as long to make, and the JSON encoder writes tuples without any help from Python.

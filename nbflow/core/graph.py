@@ -215,16 +215,18 @@ class Graph:
             self._targets.setdefault(dep, []).append(event.call)
         if not self.history.groups:
             return
-        group = [c for c in self.history.groups.get(event.turn, ()) if c not in deps]
+        read = self.history.groups.get(event.turn, ())
+        group = [c for c in read if c not in deps]
         if not group:
             return
-        source = group[0] if len(group) == 1 else self._join(event.turn, group)
+        source = group[0] if len(group) == 1 else self._join(event.turn, read)
         self.edges.append(Edge(source, event.call, "control"))
 
-    def _join(self, turn: int, group: list[str]) -> str:
+    def _join(self, turn: int, group: tuple[str, ...]) -> str:
+        """Give the one node that stands for all that was read before a turn."""
         join = f"join {turn}"
         if join not in self._joins:
-            self._joins[join] = tuple(group)
+            self._joins[join] = group
             self.edges.extend(Edge(call, join, "control") for call in group)
             self.changed.add(join)
         return join

@@ -13,6 +13,7 @@ from nbflow.running.leases import holder_of
 
 if TYPE_CHECKING:
     from nbflow.running.run import Run
+    from nbflow.running.session import Session
     from nbflow.store.base import Store
     from nbflow.viz.details import About
 
@@ -29,6 +30,7 @@ class RunActions:
         self._run = run
         self._store = store
         self._alone = False
+        self._ending: Session | None = None
 
     def possible(self, status: str) -> Sequence[str]:
         """Name what can be done; while another process drives the run, it can be asked to cancel.
@@ -50,8 +52,17 @@ class RunActions:
             return ("resume",) if alone else ()
         if status == "running":
             return ("cancel", "cancel_call")
+        if session is not None and driven:
+            self._look_again(session)
+            return ()
         again = {"failed": ("retry",), "cancelled": ("resume",), "stopped": ("resume",)}
-        return () if driven else again.get(status, ())
+        return again.get(status, ())
+
+    def _look_again(self, session: Session) -> None:
+        """Have panels look once more when a run is let go of: its log has its end before that."""
+        if session is not self._ending:
+            self._ending = session
+            session.done.add_done_callback(lambda _: wake_panels(session.run))
 
     def cancel(self) -> None:
         """Cancel the run."""

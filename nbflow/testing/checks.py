@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
@@ -69,3 +70,12 @@ def exactly(one: object, other: object) -> bool:
     if isinstance(one, float):
         return repr(one) == repr(other)  # so that nan is nan, and -0.0 is not 0.0
     return one == other
+
+
+def is_gone(pid: int) -> bool:
+    """Whether there is no process of that number any more."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from nbflow.core.errors import StoreError
-from nbflow.core.payload import Fetch, Stored, pack, unpack
+from nbflow.core.payload import SCALARS, Fetch, Stored, pack, unpack
+from nbflow.engine.brief import Gain, as_answer
 from nbflow.engine.context import Beat
 from nbflow.engine.executor import Executor
 from nbflow.engine.job import Answer, Code, Job
@@ -26,7 +27,8 @@ class Collector:
 
     Attributes:
         begun: Job, worker and time for each call of ``began``.
-        answers: Job and answer for each call of ``ended``.
+        answers: Job and answer for each call of ``ended`` or ``gave``.
+        gained: The jobs that were answered by ``gave``, the short way.
         beats: Job and sign of life for each call of ``beat``.
         said: ``"began"``, ``"wrote"``, ``"beat"`` or ``"ended"`` with the job, for each call of
             these.
@@ -43,6 +45,7 @@ class Collector:
     def __init__(self) -> None:
         self.begun: list[tuple[Job, str, float]] = []
         self.answers: list[tuple[Job, Answer]] = []
+        self.gained: list[Job] = []
         self.said: list[tuple[str, Job]] = []
         self.texts: list[tuple[Job, str, str]] = []
         self.dropped: dict[int, int] = {}
@@ -81,6 +84,11 @@ class Collector:
             self.answers.append((job, answer))
             self.said.append(("ended", job))
             self._change.notify_all()
+
+    def gave(self, job: Job, gain: Gain, more: bool) -> None:  # noqa: FBT001 - as the engine's
+        """Keep what an attempt gave that went the short way."""
+        self.gained.append(job)
+        self.ended(job, as_answer(gain), more=more)
 
     def wait(self, jobs: Iterable[Job], seconds: float = PATIENCE) -> None:
         """Wait until each of the jobs is answered.
@@ -135,6 +143,7 @@ def make_job(
     kwargs: Mapping[str, object] | None = None,
     inputs: dict[str, Stored] | None = None,
     fetch: Fetch | None = None,
+    short: bool = True,
 ) -> Job:
     """Make the first attempt of a call, as the engine does.
 
@@ -144,20 +153,24 @@ def make_job(
         kwargs: Keyword arguments, likewise.
         inputs: Stored results of the calls that a `Ref` among the arguments names.
         fetch: Gives the bytes of a blob; by default there are none.
+        short: Whether the job is marked as one that may go the short way, `Job.plain`, if its
+            arguments are small scalars all; False sends it the long way in any case.
     """
     name = getattr(fn, "__name__", "activity")
     stored = {k: _stored(v) for k, v in kwargs.items()} if kwargs else None
+    given = tuple(_stored(a) for a in args)
     return Job(
         run=RUN,
         call=f"{name}-{next(_numbers)}",
         attempt=1,
         code=Code(name, fn),
-        args=tuple(_stored(a) for a in args),
+        args=given,
         kwargs=stored,
         inputs=inputs,
         live=None,
         timeout=None,
         fetch=fetch or no_blobs,
+        plain=short and not stored and not inputs and all(type(a) in SCALARS for a in given),
     )
 
 

@@ -18,7 +18,7 @@ from nbflow.core.payload import Packed, Ref, pack, spill
 from nbflow.engine.executor import Executor
 from nbflow.engine.job import Answer, Job
 from nbflow.testing import samples
-from nbflow.testing.checks import equal, eventually, never, true
+from nbflow.testing.checks import equal, eventually, is_gone, never, true
 from nbflow.testing.collector import Chain, Collector, make_job
 from nbflow.testing.faults import Gate
 from nbflow.testing.speaking import Speaking
@@ -36,6 +36,7 @@ class ExecutorContract(Speaking):
             given up and could not be stopped. Only foreign pools and the inline executor, whose
             slots are not their own, may say False.
         owns_workers: Whether `close` ends the workers; False where they are somebody else's.
+        short: Whether small jobs may go a short way, where there is one: see `make_job`.
 
     Example:
         >>> class TestMyExecutor(ExecutorContract):
@@ -46,6 +47,7 @@ class ExecutorContract(Speaking):
     many = 2_000
     makes_room = True
     owns_workers = True
+    short = True
 
     def make(self) -> Executor:
         """Make the executor for one test. To be written by the subclass."""
@@ -85,7 +87,7 @@ class ExecutorContract(Speaking):
 
     def submit(self, fn: Callable[..., Any], *args: object, **options: Any) -> Job:
         """Make a job and submit it."""
-        job = make_job(fn, *args, **options)
+        job = make_job(fn, *args, short=self.short, **options)
         self.listen()
         self.executor.submit(job, self.inbox)
         return job
@@ -286,7 +288,7 @@ class ExecutorContract(Speaking):
         true(type(stopped) is bool, "give_up should say whether the job was stopped")
         if stopped:
             for pid in set(gate.pids()) - {os.getpid()}:
-                eventually(functools.partial(_gone, pid), "the process of the job ends")
+                eventually(functools.partial(is_gone, pid), "the process of the job ends")
         if stopped or self.makes_room:
             others = [self.submit(samples.double, n) for n in range(2 * self.executor.slots)]
             self.inbox.wait(others)
@@ -390,11 +392,3 @@ def _settled(gate: Gate) -> None:
     """Wait a little for those who can still leave: they must not touch the next test's files."""
     with contextlib.suppress(AssertionError):  # some were killed
         eventually(lambda: gate.left() >= gate.entered(), "all leave the gate", 0.5)
-
-
-def _gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False

@@ -278,7 +278,10 @@ def test_code_that_cannot_be_loaded_is_said_with_its_line(do: Do, place: Path) -
 
 def test_there_is_nothing_yet(do: Do) -> None:
     """The empty store is told of, with what to do."""
-    assert do("runs").out.startswith("no runs in ")
+    said = do("runs")
+    assert said.code == 0
+    assert said.out.startswith("no runs in ")
+    assert said.out.endswith(" yet: nbflow run starts one\n")
     said = do("show")
     assert said.code == 3
     assert "nbflow run starts one" in said.err

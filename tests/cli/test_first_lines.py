@@ -38,7 +38,7 @@ def test_an_emulator_says_where_it_is_alone_on_standard_output(spawn: Spawn, ser
 def test_processes_on_swf_say_what_they_are_at(
     spawn: Spawn, words: tuple[str, ...], said: str
 ) -> None:
-    """Before the first poll, on standard error; standard output stays empty."""
+    """Before the first poll, on standard error; who is asked to end then ends with code 0."""
     emulator = pytest.importorskip("nbflow.services.swf.emulator")
     with emulator.running(limits=emulator.Limits(poll=0)) as endpoint:
         endpoint.client().register_domain(name="here", workflowExecutionRetentionPeriodInDays="1")
@@ -47,12 +47,12 @@ def test_processes_on_swf_say_what_they_are_at(
         assert command.stderr.readline() == said
         command.send_signal(signal.SIGTERM)
         out, _ = command.communicate(timeout=90)
-        assert out == ""
+        assert (command.returncode, out) == (0, "")
 
 
 @pytest.mark.parametrize(("word", "what"), [("worker", "activities"), ("orchestrator", "runs")])
 def test_processes_on_cloudflow_say_what_they_are_at(spawn: Spawn, word: str, what: str) -> None:
-    """Before there is anything to be done."""
+    """Before there is anything to be done; who is asked to end then ends with code 0."""
     emulator = pytest.importorskip("nbflow.services.cloudflow.emulator")
     with emulator.running() as endpoint:
         given = ("--queue", "night", "--values", "kept", "--endpoint", endpoint.url)
@@ -62,3 +62,4 @@ def test_processes_on_cloudflow_say_what_they_are_at(spawn: Spawn, word: str, wh
         assert first == f"nbflow: {what} of queue night at {endpoint.url}, until SIGTERM\n"
         command.send_signal(signal.SIGTERM)
         command.communicate(timeout=90)
+        assert command.returncode == 0

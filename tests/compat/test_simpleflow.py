@@ -24,6 +24,7 @@ from nbflow.engine import owner
 from nbflow.running.config import settings
 from nbflow.store.memory import MemoryStore
 from nbflow.testing import FakeClock, HistoryBuilder
+from nbflow.testing.checks import eventually
 from tests.compat import programs
 from tests.compat.programs import TOLD
 
@@ -181,6 +182,7 @@ def test_a_step_is_done_once_over_all_runs():
 def test_hooks_are_told_and_decide():
     """Of failures of tasks and of the run, in their own words; locally, too."""
     assert ran(programs.Told) is None
+    eventually(lambda: len(TOLD) == 5, "the last is told once the run is closed")
     assert TOLD == [
         "before",
         ("fail", "out of paper"),

@@ -36,6 +36,13 @@ class TestThreads(ExecutorContract):
         return Threads(max_workers=3)
 
 
+class TestThreadsTheLongWay(ExecutorContract):
+    short = False
+
+    def make(self) -> Executor:
+        return Threads(max_workers=3)
+
+
 class TestOneThread(ExecutorContract):
     def make(self) -> Executor:
         return Threads(max_workers=1)
@@ -86,6 +93,24 @@ class TestLoky(Foreign):
     @classmethod
     def setup_class(cls) -> None:
         cls.pool = loky.ProcessPoolExecutor(2)
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_the_contract_takes_both_ways_of_a_call(*, short: bool) -> None:
+    """Small jobs go the short way of threads, as those of the engine; without `short` none does."""
+    case = type("Case", (TestThreads,), {"short": short})()
+    case.setup_method()
+    try:
+        jobs = [case.submit(samples.double, n) for n in range(3)]
+        assert [case.inbox.result(job) for job in jobs] == [0, 2, 4]
+        large, named = (
+            case.submit(samples.give, [1]),
+            case.submit(samples.keywords, kwargs={"a": 1}),
+        )
+        case.inbox.wait([large, named])
+        assert {job.call for job in case.inbox.gained} == {job.call for job in jobs if short}
+    finally:
+        case.teardown_method()
 
 
 # -------------------------------------------------------------------- order

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from nbflow.core.events import (
     CallFailed,
     CallScheduled,
@@ -15,6 +18,7 @@ from nbflow.core.events import (
 )
 from nbflow.core.failure import Failure
 from nbflow.core.profile import Profile
+from tests.viz.runlog import revenue, simulate
 
 OOPS = Failure(kind="OSError", bases=("OSError",), message="oops")
 
@@ -146,3 +150,26 @@ def test_what_runs_anew_is_ready_when_the_run_is_resumed() -> None:
         ("a-1", 100.0, 101.0),
         ("b-1", 102.0, 103.0),
     ]
+
+
+@given(st.lists(st.floats(0, 0.05), min_size=64, max_size=64))
+def test_times_that_go_back_a_little_lengthen_and_shorten_nothing(back: list[float]) -> None:
+    """Events are written a moment late: how long bars are is what workers measured."""
+    events = simulate(revenue(6), failing={"fetch-2"})
+    late = [events[0]] + [
+        event._replace(at=max(events[0].at, event.at - back[n % len(back)]))
+        for n, event in enumerate(events[1:])
+    ]
+    known, found = Profile.of(events), Profile.of(late)
+    assert [(b.call, b.started, b.ended) for b in found.bars] == [
+        (b.call, b.started, b.ended) for b in known.bars
+    ]
+    assert found.latest == max(event.at for event in late)
+    assert all(bar.queued >= 0 for bar in found.bars)
+    assert found.busy() == known.busy()
+    assert found.critical_path()[-1].bar.call == known.critical_path()[-1].bar.call
+    moment = Profile()
+    for event in late:  # as a panel sees it, event by event
+        moment.apply(event)
+        assert moment.wall() >= 0
+        assert all(bar.seconds(moment.latest) >= 0 for bar in moment.bars)

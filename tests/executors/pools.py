@@ -55,10 +55,10 @@ class Box:
             assert self._changed.wait_for(lambda: job.key in self.workers, SOON)
             return self.workers[job.key]
 
-    def seen(self, job):
-        """Wait until it is known that a job has begun, or that it has ended."""
+    def seen(self, job, or_if=bool):
+        """Wait until it is known that a job has begun or ended, or until `or_if` is true."""
         with self._changed:
-            known = lambda: job.key in self.workers or job.key in self.answers  # noqa: E731
+            known = lambda: job.key in self.workers or job.key in self.answers or or_if()  # noqa: E731
             assert self._changed.wait_for(known, SOON)
 
     def answer(self, job):

@@ -57,13 +57,16 @@ def logs(draw: st.DrawFn) -> list[Event]:
     """Give the log of a run: retries, caches, failures, cancels, turns, cut off, resumed."""
     log = RunLog()
     asked: list[str] = []
+    turn = 0
     for i in range(draw(st.integers(1, 10))):
         deps = draw(st.lists(st.sampled_from(asked), max_size=3, unique=True)) if asked else []
-        turn = draw(st.integers(0, 2))
-        read = st.lists(st.sampled_from(asked), max_size=3, unique=True)
-        after = draw(read) if asked and turn else []
+        after: list[str] = []
+        reads = draw(st.booleans())
+        if asked and reads:  # the code reads something of what it has asked for
+            turn += 1
+            after = draw(st.lists(st.sampled_from(asked), min_size=1, max_size=3, unique=True))
         call = f"{draw(st.sampled_from(NAMES))}-{i}"
-        log.asked(call, deps, turn=turn, after=after)
+        log.asked(call, deps, turn=turn, after=after)  # `after` on the first call of a turn alone
         asked.append(call)
     ended: dict[str, str] = {}
     for place, call in enumerate(asked):
@@ -131,6 +134,22 @@ def test_what_was_read_before_a_turn_is_drawn_as_one_join():
     same(log.events)
     found = {(edge.source, edge.target) for edge in outlined(log.events).summary().edges}
     assert ("a", "d") in found
+
+
+def test_a_join_is_of_all_that_was_read_whatever_the_first_call_of_its_turn_takes():
+    """Calls that are asked for later in the turn need all of it, too."""
+    log = RunLog()
+    for call in ("a-1", "b-1", "e-1"):
+        log.asked(call)
+        log.succeeded(call, 0.1, 0.2)
+    log.asked("c-1", ("a-1",), turn=1, after=("a-1", "b-1", "e-1"))
+    log.asked("d-1", turn=1)
+    same(log.events)
+    edges = {(edge.source, edge.target) for edge in Graph.of(log.events).edges}
+    assert {(call, "join 1") for call in ("a-1", "b-1", "e-1")} <= edges
+    assert ("join 1", "d-1") in edges
+    found = {(edge.source, edge.target) for edge in outlined(log.events).summary().edges}
+    assert {("a", "d"), ("b", "d"), ("e", "d")} <= found
 
 
 def test_what_it_cannot_follow_it_does_not_count():

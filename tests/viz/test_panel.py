@@ -17,6 +17,7 @@ from nbclient import NotebookClient
 
 import nbflow
 from nbflow.core.errors import RunError
+from nbflow.running import session as _session
 from nbflow.running.acting import RunActions
 from nbflow.running.run import Run
 from nbflow.store.lease import new_lease
@@ -288,6 +289,13 @@ broken = threading.Event()
 waiting = threading.Event()
 
 
+@pytest.fixture(autouse=True)
+def _mended() -> None:
+    """Have each test begin with activities that work, and wait where they may."""
+    broken.clear()
+    waiting.clear()
+
+
 @nbflow.activity
 def shaky(x: int) -> int:
     """Fail while it is broken."""
@@ -335,6 +343,30 @@ def test_a_failed_run_is_tried_again_in_its_panel():
     assert found["args"] == [["x", "1"]]
     assert [attempt["status"] for attempt in found["attempts"]] == ["failed", "done"]
     assert "raise ValueError" in found["source"]
+    follower.stop()
+
+
+@nbflow.workflow
+def shakies_later() -> list[Any]:
+    return [held(0), shaky(1)]
+
+
+def test_a_run_that_is_let_go_of_late_can_be_tried_again_all_the_same():
+    """Its panel may read of the end before the run's driver is through; Retry comes after that."""
+    broken.set()
+    waiting.clear()
+    run, through = nbflow.start(shakies_later), threading.Event()
+    session = _session.known(run.id, run._store)
+    assert session is not None
+    session.live.on_over.insert(0, lambda: through.wait(SECONDS))
+    page, follower = shown(run)
+    waiting.set()
+    eventually(lambda: status(page) == "failed")
+    assert follower.finished.wait(SECONDS)
+    assert not session.done.done()
+    assert page.actions[-1] == []
+    through.set()
+    eventually(lambda: page.actions[-1] == ["retry"])
     follower.stop()
 
 

@@ -23,6 +23,7 @@ from nbflow.core.events import (
 from nbflow.core.hooks import HOOKS, HookContext
 from nbflow.core.workflow import definition
 from nbflow.engine import cancelling
+from nbflow.testing.checks import eventually
 
 WAIT = 30
 TOLD: list[tuple[str, str]] = []
@@ -99,7 +100,7 @@ def test_hooks_are_called_around_a_run(fails: bool) -> None:
     run = made.start()
     run.wait(WAIT)
     status = "failed" if fails else "completed"
-    assert ENDS[status] == TOLD
+    eventually(lambda: ENDS[status] == TOLD, "all are told, the last once the run is closed")
     TOLD.clear()
     found = definition(made)
     decide(found.fn, list(run.events())[:-1], now=0, options=found.settings)
@@ -117,10 +118,12 @@ def test_hooks_are_called_again_on_resuming() -> None:
     made = flow(body, before_replay=lambda h: resumed.append(h.resumed))
     run = made.start()
     run.wait(WAIT)
+    eventually(lambda: len(TOLD) == 3, "the last hook is told, once the run is closed")
     fails = False
     again = flow(body, before_replay=lambda h: resumed.append(h.resumed))
     assert run.resume(again).result(WAIT) == 2
     assert resumed == [0, 1]
+    eventually(lambda: len(TOLD) == 6, "the last hook is told, once the run is closed")
     assert [name for name, _ in TOLD] == [
         *["after_replay", "on_failure", "after_closed"],
         *["after_replay", "on_completed", "after_closed"],

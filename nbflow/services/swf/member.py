@@ -18,6 +18,8 @@ Role = Literal["decider", "worker"]
 """What a process of a crew does."""
 _log = logging.getLogger(__name__)
 _FAULTY: Final = 70
+ENDS: Final = (signal.SIGTERM, signal.SIGINT)
+"""What asks a process to end. A new one is to be forked with these held back."""
 
 
 class Teller:
@@ -95,3 +97,4 @@ def _drain_on_request(actor: CrewDecider | CrewWorker, crew: Crew) -> None:
             os._exit(0)
 
     signal.signal(signal.SIGTERM, drain)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)

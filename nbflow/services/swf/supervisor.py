@@ -25,7 +25,7 @@ from nbflow.services.metrics import Listener, exposition
 from nbflow.services.swf.api import Api
 from nbflow.services.swf.crew import Crew, answer_for_the_dead
 from nbflow.services.swf.figures import Figures
-from nbflow.services.swf.member import Role, be
+from nbflow.services.swf.member import ENDS, Role, be
 
 _log = logging.getLogger(__name__)
 FATAL: Final = 5
@@ -92,7 +92,7 @@ class Supervisor:
         self._wake, wake = os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ENDS:
             signal.signal(number, self._ask)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         now = time.monotonic()
@@ -153,6 +153,8 @@ class Supervisor:
         tells, told = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
+        # Until it has handlers of its own it would obey those of this process, and not end.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
@@ -163,6 +165,7 @@ class Supervisor:
             if self._listener is not None:
                 self._listener.close()
             be(role, self.crew, self._spare, told, self._lifeline)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
         os.close(told)
         os.set_blocking(tells, False)
         self._members[pid] = Member(role, pid, tells)
