@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from nbflow.core.events import (
     KINDS,
+    CallReused,
     CallScheduled,
     CallStarted,
     CallSucceeded,
@@ -62,6 +63,11 @@ def _quick(events: list[Event]) -> str | None:
             ):
                 return None
             rows.append(("CallScheduled", event[:]))
+        elif type(event) is CallReused:
+            result = event.result
+            if type(result) is float and not isfinite(result):
+                return None
+            rows.append(("CallReused", event[:]))
         elif type(event) is CallStarted:
             rows.append(("CallStarted", event[:]))
         else:

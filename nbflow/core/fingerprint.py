@@ -14,7 +14,7 @@ import dis
 import hashlib
 import linecache
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from types import CodeType
 from typing import Final, NamedTuple
@@ -29,11 +29,32 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 def digest(*parts: str) -> str:
     """Give the digest of texts, each told apart from its neighbours."""
+    return hashlib.blake2b(_joined(parts), digest_size=16).hexdigest()
+
+
+def _joined(parts: Iterable[str]) -> bytes:
     pieces: list[bytes] = []
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
         pieces += (len(data).to_bytes(8, "big"), data)
-    return hashlib.blake2b(b"".join(pieces), digest_size=16).hexdigest()
+    return b"".join(pieces)
+
+
+def digest_after(*parts: str) -> Callable[[str], str]:
+    """Give a function that gives the digest of these texts and one more.
+
+    Example:
+        >>> digest_after("a", "b")("c") == digest("a", "b", "c")
+        True
+    """
+    begun = hashlib.blake2b(_joined(parts), digest_size=16)
+
+    def after(part: str) -> str:
+        found, data = begun.copy(), part.encode("utf-8", "surrogatepass")
+        found.update(len(data).to_bytes(8, "big") + data)
+        return found.hexdigest()
+
+    return after
 
 
 def fingerprint(fn: object, reached: Iterable[str] = ()) -> str:

@@ -59,6 +59,7 @@ _GIVING = (
     TimerCancelled,
 )
 """The outcomes that have a result; of a failure that is ignored, None."""
+_RESULTS = _GIVING[:2]
 
 
 class Interpreter(Marking, Language, Asking, Awaiting, Stopping):
@@ -226,7 +227,7 @@ class Interpreter(Marking, Language, Asking, Awaiting, Stopping):
         """Give the result of a call, waiting for it, or raise what it failed with."""
         self._until(state)
         outcome = state.outcome
-        if type(outcome) is CallSucceeded and state.live is None:
+        if (type(outcome) is CallSucceeded or type(outcome) is CallReused) and state.live is None:
             result = outcome.result
             if type(result) in SCALARS:  # most of all: the rest is for what is not so simple
                 self._read[state.id] = None
@@ -245,7 +246,7 @@ class Interpreter(Marking, Language, Asking, Awaiting, Stopping):
             if type(future) is Future and future._interpreter is self:  # noqa: SLF001
                 state = future._state  # noqa: SLF001 - the other half of Future
                 index, outcome = state.index, state.outcome
-                if -1 < index < at_hand and type(outcome) is CallSucceeded:
+                if -1 < index < at_hand and isinstance(outcome, _RESULTS):
                     result: Any = outcome.result
                     if type(result) in SCALARS:  # as in `value`: one that is live is none
                         if index >= self.position:

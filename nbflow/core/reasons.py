@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Self
 
-from nbflow.core.fingerprint import digest
+from nbflow.core.fingerprint import digest, digest_after
 from nbflow.core.reach import Part
 
 FORMAT: Final = "1"
@@ -78,7 +79,7 @@ class Key:
     @property
     def text(self) -> str:
         """The key itself, under which results are kept."""
-        return digest("nbflow key", FORMAT, self.activity, self.code_digest, self.inputs_digest)
+        return texts_of(self.activity, self.code_digest)(self.inputs_digest)
 
     def to_json(self) -> str:
         """Write the parts, for a later comparison."""
@@ -93,6 +94,11 @@ class Key:
         """
         code, inputs = json.loads(text)
         return cls(activity, _parts(code), _parts(inputs))
+
+
+def texts_of(activity: str, code_digest: str) -> Callable[[str], str]:
+    """Give a function that gives the text of an activity's key by the digest of its inputs."""
+    return digest_after("nbflow key", FORMAT, activity, code_digest)
 
 
 def _parts(found: dict[str, list[str]]) -> dict[str, Part]:

@@ -35,7 +35,6 @@ from nbflow.engine.family import Family
 from nbflow.engine.job import Answer, Job
 from nbflow.engine.journal import Journal
 from nbflow.engine.limits import START_TO_CLOSE
-from nbflow.engine.lookup import Found
 from nbflow.engine.output import Scribe
 from nbflow.engine.repeating import Repeating
 from nbflow.engine.reuse import Reuse
@@ -235,20 +234,6 @@ class Keeper(Family, Repeating, Swift, Watched):
         """Have a ready call looked up in the cache, unless that was done."""
         calls = self.history.giving
         return self._reuse.ask(state, {dep: calls[dep].outcome.result for dep in state.deps})  # type: ignore[union-attr]
-
-    def _told(self, found: list[tuple[CallState, Found]]) -> None:
-        self._inbox.extend([partial(self._looked_up, *one) for one in found])
-        self._drain()
-
-    def _looked_up(self, state: CallState, found: Found) -> None:
-        """Settle a call by the result that was found for it, or let it run."""
-        if state.outcome is not None or self._stop is not None:
-            return
-        self._emit(found.event(self._next(), clock.time(), state.id))
-        if found.row is None:
-            if found.key is not None:
-                self._keys[state.id] = found
-            self.history.ready.append(state)
 
     def _held_back(self, state: CallState) -> bool:
         """Keep a call from beginning that must not, or must not yet."""

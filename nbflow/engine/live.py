@@ -319,7 +319,7 @@ class Live(Cancelling):
         ready = self.history.ready
         begun = bool(ready)
         while ready:
-            if len(ready) > 1:
+            if len(ready) > 1 and not ready[0].activity.settings.special:  # type: ignore[union-attr] # code has asked for it
                 self._start_common(ready, self._held)
             if ready:
                 self._start(ready.popleft())

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from inspect import Parameter, Signature
 from typing import Any, Final, NamedTuple
 
@@ -14,15 +13,17 @@ from nbflow.core.call import CallState
 from nbflow.core.errors import NbflowError
 from nbflow.core.events import CallMissed, CallReused
 from nbflow.core.extras import Extras
+from nbflow.core.fingerprint import digest, digest_after
 from nbflow.core.keys import Stand, Unkeyable, digest_of, preview
 from nbflow.core.payload import Blob, Stored
 from nbflow.core.reach import Part, Reached, code_of, reach
-from nbflow.core.reasons import Key, Reason, changes, digest_of_parts, likeness
+from nbflow.core.reasons import Key, Reason, changes, digest_of_parts, likeness, texts_of
 from nbflow.store.base import Store
 from nbflow.store.cached import CacheRow, Earlier
 
 HIDDEN: Final = "(hidden)"
 _NEAREST: Final = 50
+_SCALAR: Final = payload.SCALARS.issuperset
 _HINT: Final = {
     "argument": "pass what it is made of, and make it in the activity",
     "code": "make it in the activity, or pass as an argument what it is made of",
@@ -32,12 +33,11 @@ Results = Mapping[str, Stored]
 """The stored results of the calls that an argument refers to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What a lookup came to.
 
     Attributes:
-        key: What the call is; None where that cannot be told.
+        key: What the call is; None where that cannot be told, or need not since there is a row.
         row: The earlier result that answers it, or None.
         reasons: Why there is none.
         replace: Whether the result that this call will have takes the place of a kept one.
@@ -80,12 +80,15 @@ class _Coded(NamedTuple):
         digest: Of these.
         notes: What was not quite as it should be.
         names: Its parameters, if all may be given by position.
+        text: Gives the text of the key of a call that is given one value for each of these, small
+            scalars all, and for which nothing else counts. None: other things count, too.
     """
 
     parts: dict[str, Part]
     digest: str
     notes: tuple[str, ...]
     names: tuple[str, ...]
+    text: Callable[[tuple[Any, ...]], str] | None
 
 
 class Lookup:
@@ -117,8 +120,13 @@ class Lookup:
         Returns:
             What each came to.
         """
-        keys = [self._key_or_reason(one) for one in wanted]
-        texts = [key.text if isinstance(key, Key) else "" for key in keys]
+        keys: list[Key | Reason | None] = []
+        texts = []
+        for one in wanted:
+            text = self._text(one)
+            key = None if text else self._key_or_reason(one)
+            texts.append(key.text if isinstance(key, Key) else text)
+            keys.append(key)
         rows: dict[str, CacheRow] | Reason
         try:
             rows = self._store.cache.find([text for text in texts if text])
@@ -126,6 +134,18 @@ class Lookup:
             rows = Reason("lost", f"the cache cannot be read: {error}")
         each = zip(wanted, keys, texts, strict=True)
         return [self._come_to(one, key, text, rows) for one, key, text in each]
+
+    def _text(self, one: Wanted) -> str:
+        """Give the text of a call's key if that is simple; else "", and the key is to be made."""
+        state = one.state
+        known = self._codings.get(id(state.activity))
+        if known is None or one.anew or state.kwargs:
+            return ""
+        _, coded = known
+        args = state.args
+        if coded.text is None or len(args) != len(coded.names) or not _SCALAR(map(type, args)):
+            return ""
+        return coded.text(args)
 
     def _key_or_reason(self, one: Wanted) -> Key | Reason:
         try:
@@ -137,8 +157,13 @@ class Lookup:
             return Reason("never", text)
 
     def _come_to(
-        self, one: Wanted, key: Key | Reason, text: str, rows: dict[str, CacheRow] | Reason
+        self, one: Wanted, key: Key | Reason | None, text: str, rows: dict[str, CacheRow] | Reason
     ) -> Found:
+        if key is None:
+            row = rows.get(text) if type(rows) is dict else None
+            if row is not None and type(row.result) in payload.SCALARS:
+                return Found(None, row)
+            key = self._key_or_reason(one)
         if isinstance(key, Reason):
             return Found(reasons=(key,))
         if one.anew:
@@ -220,8 +245,10 @@ class Lookup:
         if declared.version is not None:
             code["version of cache_key"] = _part(declared.version)
         code = _masked(code, declared.hidden)
-        names = _by_position(activity.signature)
-        found = _Coded(code, digest_of_parts(code), tuple(reached.notes), names)
+        names, coded = _by_position(activity.signature), digest_of_parts(code)
+        simple = bool(names) and not (declared.files or declared.env or declared.hidden)
+        text = _texts(names, texts_of(activity.name, coded)) if simple else None
+        found = _Coded(code, coded, tuple(reached.notes), names, text)
         with self._lock:
             self._codings[id(activity)] = activity, found
         return found
@@ -296,6 +323,19 @@ class Lookup:
                 return None
             known = self._codes[id(thing)] = thing, found
         return known[1]
+
+
+def _texts(names: tuple[str, ...], text: Callable[[str], str]) -> Callable[[tuple[Any, ...]], str]:
+    """Give `_Coded.text`: the same as `Key.text`, without what is only needed to compare keys."""
+    if len(names) == 1:
+        alone = digest_after(*names)
+        return lambda args: text(alone(digest_of(args[0])))
+    order = sorted((name, n) for n, name in enumerate(names))
+
+    def of(args: tuple[Any, ...]) -> str:
+        return text(digest(*[part for name, n in order for part in (name, digest_of(args[n]))]))
+
+    return of
 
 
 def _by_position(signature: Signature) -> tuple[str, ...]:

@@ -7,11 +7,12 @@ is done for each call here is what a run of many small calls costs.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.call import CallState
-from nbflow.core.events import CallSucceeded, CallWrote
+from nbflow.core.events import CallReused, CallSucceeded, CallWrote
 from nbflow.core.history import History
 from nbflow.engine.clock import clock
 from nbflow.engine.job import Job
@@ -53,6 +54,9 @@ class Swift(Owner):
         _stop: BaseException | None
         _texts: dict[str, Any]
         _window: int
+
+        _next: Callable[[], int]
+        _emit: Callable[[Any], None]
 
         def _write(self, events: Iterable[CallWrote]) -> None: ...
 
@@ -98,6 +102,26 @@ class Swift(Owner):
         history.succeed(history.calls[call], event)
         if self._keys:
             self._reuse.ended(event)
+
+    def _told(self, found: list[tuple[CallState, Found]]) -> None:
+        self._inbox.append(partial(self._looked_up, found))
+        self._drain()
+
+    def _looked_up(self, each: list[tuple[CallState, Found]]) -> None:
+        """Settle calls by the results that were found for them, or let them run."""
+        journal, history, now = self._journal, self.history, clock.time()
+        for state, found in each:
+            if state.outcome is not None or self._stop is not None:
+                continue
+            event = found.event(self._next(), now, state.id)
+            if type(event) is CallReused:
+                journal.batch.append(event)
+                history.succeed(state, event)
+                continue
+            self._emit(event)
+            if found.key is not None:
+                self._keys[state.id] = found
+            history.ready.append(state)
 
     def _start_common(self, ready: deque[CallState], held: deque[CallState] | None) -> None:
         """Start the calls at the head of `ready`, as far as the run itself sees to nothing."""

@@ -7,7 +7,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from json.scanner import make_scanner
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -20,9 +19,8 @@ GRACE: Final = 3600.0
 _BLOB = re.compile(r'"\$blob":\s*\["\w+",\s*"(\w+)"')
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheRow:
-    """A result that is kept for other runs.
+class CacheRow(NamedTuple):
+    """A result that is kept for other runs. A tuple, since a reading makes one for each call.
 
     Attributes:
         key: What the call was, see `nbflow.core.reasons.Key`.

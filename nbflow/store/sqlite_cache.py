@@ -10,13 +10,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
+from nbflow.core.payload import SCALARS
 from nbflow.core.seals import Seal, checked, sealed
 from nbflow.store.cached import GRACE, CacheRow, Earlier, blobs_in, read_stored, write_stored
 from nbflow.store.letters import waiting
 from nbflow.store.schema import transaction
 
-_COLUMNS: Final = "key, activity, code, inputs, run, call, at, run_ns, size, result, parts"
-_NAMES: Final = tuple(_COLUMNS.split(", "))
+_COLUMNS: Final = ", ".join(CacheRow._fields)
 _INTO: Final = f"INTO cache({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 _EARLIER: Final = (
     "SELECT run, call, at, inputs, parts FROM cache "
@@ -140,11 +140,14 @@ class SqliteCache:
         with self._reading():
             statement = f"SELECT {_COLUMNS} FROM cache {where}"  # noqa: S608 - ours
             found = self._db.execute(statement, values).fetchall()
-        return [self._row(dict(zip(_NAMES, values, strict=True))) for values in found]
+        return [self._row(*values) for values in found]
 
-    def _row(self, row: dict[str, Any]) -> CacheRow:
-        row["result"] = checked(place_of(row["key"]), read_stored(row["result"]), self._seal)
-        return CacheRow(**row)
+    def _row(self, *values: Any) -> CacheRow:
+        *before, text, parts = values
+        result = read_stored(text)
+        if type(result) not in SCALARS:
+            result = checked(place_of(before[0]), result, self._seal)
+        return CacheRow._make((*before, result, parts))
 
 
 def place_of(key: str) -> tuple[object, ...]:

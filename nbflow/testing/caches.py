@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from nbflow.core.errors import StoreError
@@ -45,7 +44,7 @@ def kept(key: str, result: Stored = 1, **changes: object) -> CacheRow:
         result=result,
         parts='[{"K":["d","5",""]},{}]',
     )
-    return replace(row, **changes)  # type: ignore[arg-type]
+    return row._replace(**changes)  # type: ignore[arg-type]
 
 
 class CacheContract(ABC):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nbflow.core import eventtext
 from nbflow.core.events import (
     KINDS,
+    CallReused,
     CallScheduled,
     CallStarted,
     CallSucceeded,
@@ -72,7 +73,7 @@ _AWKWARD = [
 
 
 @pytest.mark.parametrize("value", _AWKWARD, ids=ascii)
-@pytest.mark.parametrize("where", ["argument", "keyword", "result"])
+@pytest.mark.parametrize("where", ["argument", "keyword", "result", "kept"])
 def test_what_the_quick_writer_cannot_say_is_said_all_the_same(where: str, value: Stored) -> None:
     """Calls that are alike but for one value are read back exactly, whichever writer wrote them."""
     args = (1, value) if where == "argument" else (1, 2.5)
@@ -80,9 +81,10 @@ def test_what_the_quick_writer_cannot_say_is_said_all_the_same(where: str, value
     events: list[Event] = [
         CallScheduled(1, 1.5, "f-1", "f", args, kwargs),
         CallStarted(2, 1.25, "f-1", 1, "thread-1"),
-        CallSucceeded(3, 1.75, "f-1", 1, value if where == "result" else 7, "thread-1", 1.5),
+        CallReused(3, 1.5, "f-2", "key", "run/f-1", value if where == "kept" else 7, 1.25, 5),
+        CallSucceeded(4, 1.75, "f-1", 1, value if where == "result" else 7, "thread-1", 1.5),
     ]
-    for batch in (events, tuple(events), events[1:], events[-1:]):
+    for batch in (events, tuple(events), events[1:3], events[-1:]):
         text = encode(batch)
         assert text.isascii()
         found, wanted = ([[type(e), *e] for e in some] for some in (decode(text), batch))
@@ -103,6 +105,7 @@ def test_most_events_take_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None
         CallScheduled(2, 1.5, "f-2", "f", (Ref("f-1"),), None, ("f-1",)),
         CallStarted(3, 1.25, "f-1", 1, "thread-1"),
         CallSucceeded(4, 1.75, "f-1", 1, 0.25, "thread-1", 1.5),
+        CallReused(5, 1.75, "f-2", "key", "run/f-9", 0.5, 1.25, 5),
     ]
     assert list(decode(encode(events))) == events
 

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import nbflow
 from nbflow.core.call import CallState
-from nbflow.core.payload import Packed
+from nbflow.core.payload import Packed, Stored
 from nbflow.engine.lookup import Lookup, Wanted
+from nbflow.store.memory import MemoryStore
 from nbflow.store.sqlite import SqliteStore
 from nbflow.testing.caches import kept
 
@@ -106,3 +109,34 @@ def test_what_has_no_key_leaves_the_others_alone(asked: Asked) -> None:
     assert second.replace
     assert third.reasons[0].group == "never"
     assert third.key is None
+
+
+@nbflow.activity(cache=True)
+def three(b: object, a: object, c: object = None) -> int:
+    return 3
+
+
+@nbflow.activity(cache=True, cache_key=nbflow.CacheKey(hidden=["a"]))
+def hiding(b: object, a: object) -> int:
+    return 4
+
+
+_scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+
+
+@settings(max_examples=200, deadline=None)
+@given(args=st.lists(_scalars, min_size=1, max_size=3).map(tuple))
+def test_keys_made_in_the_short_way_are_the_same(args: tuple[Stored, ...]) -> None:
+    """Whether a call's key is made whole or only its text, what was kept is found by both."""
+    lookup = Lookup("run", MemoryStore())
+    for activity in (double, three, hiding):
+        state = CallState("f-1", "f", args, activity=activity)
+        one = Wanted(state, {})
+        try:
+            lookup._coded(activity)
+            whole = lookup._key(one).text
+        except TypeError:
+            continue  # it does not take so many
+        assert lookup._text(one) in {"", whole}
+        given = len(activity.signature.parameters) == len(args)
+        assert bool(lookup._text(one)) == (given and activity is not hiding)
