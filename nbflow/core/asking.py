@@ -15,6 +15,7 @@ from nbflow.core.payload import WORD, Ref, Stored, is_plain, pack
 
 if TYPE_CHECKING:
     from nbflow.core.history import History
+    from nbflow.core.payload import Put
     from nbflow.core.recall import Recall
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ class Asking(Naming):
         run: str
         history: History
         limit: int | None
+        put: Put | None
         recall: Recall
         _asked: list[CallState]
         _counts: dict[str, int]
@@ -160,7 +162,7 @@ class Asking(Naming):
                 self._own(value)
             state = value._state  # noqa: SLF001
             if not state.name:  # a signal or a timer: no call to depend on
-                return pack(self.value(state), f"argument {where!r} of {call}")
+                return pack(self.value(state), f"argument {where!r} of {call}", put=self.put)
             self._check_edge(state, activity, where)
             deps.append(state.id)
             return Ref(state.id)
@@ -180,7 +182,7 @@ class Asking(Naming):
                 deps.append(found)
             return found
 
-        return pack(value, f"argument {where!r} of {call}", ref)
+        return pack(value, f"argument {where!r} of {call}", ref, put=self.put)
 
     def _own(self, future: Future[Any]) -> None:
         other = future._interpreter  # noqa: SLF001 - the other half of Future

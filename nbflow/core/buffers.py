@@ -15,8 +15,12 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
+Bytes = bytes | bytearray | memoryview
+
 ALIGNED: Final = 64
 """What the place of each is a multiple of, as the processor's cache has it."""
+APART: Final = 1024 * 1024
+"""Bytes from which a buffer is not copied into the pickle, but is a part of its own."""
 
 _MARK: Final = b"\x00nbflow\x01"
 _PLACE: Final = struct.Struct("<QQ?")
@@ -27,45 +31,59 @@ _READONLY_BUFFER: Final = b"\x98"
 _HEADS: Final = {0x96: 9, 0x8E: 9, 0x42: 5}
 
 
-class Writer(io.BytesIO):
+class Writer:
     """What a pickler writes to.
 
     Example:
         >>> writer = Writer()
         >>> pickle.Pickler(writer, 5).dump([1])
-        >>> data = writer.finished()
+        >>> data = b"".join(writer.finished())
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self._places: list[tuple[int, int, bool]] = []
+        self._before: list[Bytes] = []
+        self._length = 0
+        self._text = io.BytesIO()
 
     def write(self, data: Any, /) -> int:
         """Take a piece of the pickle; a large buffer comes as a piece of its own."""
         if type(data) is not pickle.PickleBuffer:
-            return super().write(data)
-        with data.raw() as raw:
-            self._align()
-            self._places.append((self.tell(), raw.nbytes, raw.readonly))
-            return super().write(raw)
+            return self._text.write(data)
+        raw = data.raw()
+        self._align()
+        place = self._length + self._text.tell()
+        self._places.append((place, raw.nbytes, raw.readonly))
+        if raw.nbytes < APART:
+            return self._text.write(raw)
+        self._before += (self._text.getvalue(), raw)
+        self._length = place + raw.nbytes
+        self._text = io.BytesIO()
+        return raw.nbytes
 
     def _align(self) -> None:
         """Move the head of the coming buffer, which was just written, so that the rest fits."""
-        before = self.getbuffer()
+        text = self._text
+        before = text.getbuffer()
         length = next(n for n in (9, 5) if _HEADS.get(before[-n]) == n)
         head = bytes(before[-length:])
         before.release()
-        self.seek(-length, io.SEEK_END)
-        room = -(self.tell() + length) % ALIGNED
-        super().write(_nothing(room if room != 1 else room + ALIGNED) + head)
+        text.seek(-length, io.SEEK_END)
+        room = -(self._length + text.tell() + length) % ALIGNED
+        text.write(_nothing(room if room != 1 else room + ALIGNED) + head)
 
-    def finished(self) -> bytes:
-        """Give all that was written, and behind it where the large buffers are."""
+    def finished(self) -> tuple[Bytes, ...]:
+        """Give all that was written, and behind it where the large buffers are.
+
+        Returns:
+            The parts of it. Those of `APART` bytes are the memory of the value itself, so they
+            are to be used up before anybody can change it.
+        """
         if self._places:
             for place in self._places:
-                super().write(_PLACE.pack(*place))
-            super().write(_END.pack(len(self._places), _MARK))
-        return self.getvalue()
+                self._text.write(_PLACE.pack(*place))
+            self._text.write(_END.pack(len(self._places), _MARK))
+        return (*self._before, self._text.getvalue())
 
 
 def _nothing(size: int) -> bytes:

@@ -60,14 +60,15 @@ def parts(state: CallState) -> dict[int | str, object]:
         *enumerate(state.args),
         *(state.kwargs or {}).items(),
     ]
-    return {where: _comparable(spill(stored)) for where, stored in named}
+    return {where: _comparable(stored) for where, stored in named}
 
 
 def _comparable(stored: Stored) -> object:
     if getattr(stored, "codec", "") == "pickle":
         return "pickle"
+    kept = spill(stored)
     # Of two NaN neither equals the other.
-    return type(stored), repr(stored) if type(stored) is float else stored
+    return type(kept), repr(kept) if type(kept) is float else kept
 
 
 def describe(state: CallState) -> str:

@@ -36,7 +36,7 @@ from nbflow.core.history import History
 from nbflow.core.hooks import NO_HOOKS
 from nbflow.core.language import Language
 from nbflow.core.markers import Marking
-from nbflow.core.payload import SCALARS, Fetch, Packed, Ref, Stored, pack, unpack
+from nbflow.core.payload import SCALARS, Fetch, Packed, Put, Ref, Stored, pack, unpack
 from nbflow.core.recall import Recall
 from nbflow.core.stopping import Stopping
 
@@ -71,6 +71,7 @@ class Interpreter(Marking, Language, Asking, Awaiting, Stopping):
         fetch: Gives the bytes of a blob.
         run: The run's id, for messages.
         strict: Whether all that the code asks for has to be as it was recorded.
+        put: Keeps large arguments of calls; without it they are held in full.
     """
 
     __slots__ = (
@@ -94,6 +95,7 @@ class Interpreter(Marking, Language, Asking, Awaiting, Stopping):
         "limit",
         "loop",
         "position",
+        "put",
         "recall",
         "run",
     )
@@ -106,6 +108,7 @@ class Interpreter(Marking, Language, Asking, Awaiting, Stopping):
         run: str = "",
         *,
         strict: bool = False,
+        put: Put | None = None,
     ) -> None:
         self.history = history
         self.recall = Recall(history, driver, run, strict=strict)
@@ -113,6 +116,7 @@ class Interpreter(Marking, Language, Asking, Awaiting, Stopping):
         self.fetch = fetch
         self.run = run
         self.position = 0
+        self.put = put
         self._asked: list[CallState] = []
         self._counts: dict[str, int] = {}
         self._edges: set[tuple[Activity[..., Any], Activity[..., Any], int | str]] = set()

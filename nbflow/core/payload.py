@@ -13,21 +13,22 @@ process, or where a store has seen by its signature that this user's own nbflow 
 from __future__ import annotations
 
 import base64
-import hashlib
-import io
 import json
 import math
 import os
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from nbflow.core import buffers
-from nbflow.core.byname import pickler
-from nbflow.core.culprit import culprit
+from nbflow.core.buffers import Bytes
+from nbflow.core.digests import digest
 from nbflow.core.errors import PickleRefused, Unserialisable
 from nbflow.core.held import GONE, Held
+from nbflow.core.pickling import RefOf as RefOf  # noqa: PLC0414 - what stored values need is here
+from nbflow.core.pickling import ValueOf as ValueOf  # noqa: PLC0414
+from nbflow.core.pickling import dumps as dumps  # noqa: PLC0414
+from nbflow.core.pickling import joined, load, no_ref, parts
+from nbflow.core.pickling import loads as loads  # noqa: PLC0414
 from nbflow.core.secret import Secret
 
 BLOB_BYTES = 64 * 1024
@@ -67,7 +68,7 @@ class Packed:
     """
 
     codec: str
-    data: str | bytes
+    data: str | Bytes
     refused: str = field(default="", compare=False, repr=False)
     sig: str = field(default="", compare=False, repr=False)
 
@@ -114,23 +115,19 @@ def is_plain(value: object) -> bool:
 Stored = None | bool | int | float | str | Ref | Packed | Blob | Held
 """What an event holds in the place of a value."""
 
-RefOf = Callable[[object], "str | None"]
-"""Gives the call id of a Future, and None for anything else."""
-ValueOf = Callable[[str], Any]
-"""Gives the value of a settled call by its id."""
 Fetch = Callable[[str], bytes]
 """Gives the bytes of a blob by its digest."""
 
 
-Bytes = bytes | bytearray | memoryview  # values live in a memoryview: see `buffers.loaded`
+class Put(Protocol):
+    """Keeps bytes, and gives the digest under which they are found."""
+
+    def __call__(self, *parts: Bytes) -> str:
+        """Keep the parts as one."""
 
 
 class _NotJson(Exception):
     """This value has no exact JSON form."""
-
-
-def no_ref(_: object) -> None:
-    """Know no futures: for values that come from outside a workflow."""
 
 
 def pickles_allowed() -> bool:
@@ -138,7 +135,9 @@ def pickles_allowed() -> bool:
     return os.environ.get("NBFLOW_ALLOW_PICKLE", "").strip().lower() not in {"0", "no", "false"}
 
 
-def pack(value: object, what: str, ref: RefOf = no_ref, *, kept: bool = True) -> Stored:
+def pack(
+    value: object, what: str, ref: RefOf = no_ref, *, kept: bool = True, put: Put | None = None
+) -> Stored:
     """Give the stored form of `value`.
 
     Args:
@@ -146,6 +145,7 @@ def pack(value: object, what: str, ref: RefOf = no_ref, *, kept: bool = True) ->
         what: What the value is, for the error: ``"argument rows of fetch-1"``.
         ref: Tells futures from other things.
         kept: Whether it is for a log; what stays in this process may be pickled in any case.
+        put: Keeps what is large, before this returns; without it the stored form holds all of it.
 
     Raises:
         Unserialisable: The value cannot be stored.
@@ -164,7 +164,10 @@ def pack(value: object, what: str, ref: RefOf = no_ref, *, kept: bool = True) ->
         if kept and not pickles_allowed():
             message = f"{what}, of type {type(value).__name__}, cannot be stored: {JSON_ONLY}"
             raise Unserialisable(message) from None
-        return Packed("pickle", dumps(value, what, ref))
+        pieces = parts(value, what, ref)
+        if put is not None and (size := sum(map(len, pieces))) > BLOB_BYTES:
+            return Blob("pickle", put(*pieces), size)
+        return Packed("pickle", joined(pieces))
 
 
 def unpack(stored: Stored, value_of: ValueOf, fetch: Fetch) -> Any:
@@ -178,15 +181,16 @@ def unpack(stored: Stored, value_of: ValueOf, fetch: Fetch) -> Any:
         case Ref():
             return value_of(stored.call)
         case Packed(codec="json"):
-            return _read_json(stored.data, value_of)
+            return _read_json(stored.data, value_of)  # type: ignore[arg-type]
         case Packed():
             check(stored.refused)
-            return _load(stored.data, value_of)  # type: ignore[arg-type]
+            return load(stored.data, value_of)  # type: ignore[arg-type]
         case Blob(codec="json"):
             return _read_json(fetch(stored.digest), value_of)
         case Blob():
             check(stored.refused)
-            return _load(fetch(stored.digest), value_of)
+            # Who can gives memory that nobody else uses: large buffers are not copied from that.
+            return load(getattr(fetch, "own", fetch)(stored.digest), value_of)
         case Held():
             return _held(stored, value_of, fetch)
         case _:
@@ -227,17 +231,13 @@ def check(refused: str) -> None:
         raise PickleRefused(message)
 
 
-def digest(data: bytes) -> str:
-    """Give the name under which bytes are kept."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
 def spill(stored: Stored, put: Callable[[bytes], str] = digest) -> Stored:
     """Move a large packed value to where `put` keeps bytes; give others back as they are."""
     if type(stored) is not Packed or stored.size <= BLOB_BYTES:
         return stored
     data = stored.data.encode() if isinstance(stored.data, str) else stored.data
-    return Blob(stored.codec, put(data), len(data), stored.refused)
+    kept = put(data)  # type: ignore[arg-type] # only a store of this process meets a memoryview
+    return Blob(stored.codec, kept, len(data), stored.refused)
 
 
 def _exact(value: object, ref: RefOf) -> object:
@@ -280,86 +280,6 @@ def _read_json(text: str | bytes, value_of: ValueOf) -> object:
         return found
 
     return json.loads(text, object_hook=hook)
-
-
-def dumps(value: object, what: str, ref: RefOf = no_ref) -> bytes:
-    """Pickle `value` by cloudpickle; futures in it become persistent references.
-
-    Raises:
-        Unserialisable: It cannot be pickled. The message names the value and the cause.
-    """
-    stop: Exception | None = None
-
-    class Pickler(pickler()):  # type: ignore[misc]
-        def persistent_id(self, obj: object) -> str | None:
-            nonlocal stop
-            try:
-                return ref(obj)
-            except Exception as error:
-                stop = error
-                raise
-
-    def dumped(part: object) -> bytes:
-        writer = buffers.Writer()
-        (pickler() if ref is no_ref else Pickler)(writer).dump(part)
-        return writer.finished()
-
-    try:
-        return dumped(value)
-    except Exception as error:
-        if stop is not None:
-            raise stop from None
-        message = f"{what} cannot be stored: {type(error).__name__}: {error}"
-        raise Unserialisable(message + _where(value, error, dumped)) from error
-
-
-def _where(value: object, error: Exception, dumped: Callable[[object], bytes]) -> str:
-    """Say which part of a value cannot be pickled, and what to do."""
-    if isinstance(error, RecursionError) or isinstance(error.__context__, RecursionError):
-        return ". It is nested too deeply: keep it flat, as a list of pairs or rows"
-
-    def fails(part: object) -> bool:
-        try:
-            dumped(part)
-        except Exception:  # noqa: BLE001 - pickling runs code of the value's own
-            return True
-        return False
-
-    path, kind = culprit(value, fails)
-    if not path:
-        return ". Leave it out, or make it where it is used"
-    return f". The culprit is {path}, of type {kind}: leave it out, or make it where it is used"
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, data: Bytes, value_of: ValueOf, **more: Any) -> None:
-        super().__init__(io.BytesIO(data), **more)
-        self._value_of = value_of
-
-    def persistent_load(self, pid: str) -> object:
-        return self._value_of(pid)
-
-
-def loads(data: Bytes) -> Any:
-    """Unpickle what this process has pickled, or one that it started and is joined to.
-
-    Never for bytes that were stored: those are for `unpack`.
-
-    Raises:
-        Unserialisable: The bytes do not give a value here.
-    """
-    return _load(data, None)
-
-
-def _load(data: Bytes, value_of: ValueOf | None) -> Any:
-    """Unpickle: the one place where nbflow does so."""
-    try:
-        if value_of is None:
-            return pickle.loads(data)  # noqa: S301 - see the two callers
-        return buffers.loaded(data, lambda read, **more: _Unpickler(read, value_of, **more).load())
-    except Exception as error:
-        message = f"a stored value cannot be read back: {type(error).__name__}: {error}"
-        raise Unserialisable(message) from error
 
 
 def to_json(stored: object) -> object:

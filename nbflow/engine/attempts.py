@@ -16,6 +16,7 @@ from nbflow.core.payload import SCALARS, Ref, Stored
 from nbflow.engine.executor import Executor, Inbox
 from nbflow.engine.job import Code, Job
 from nbflow.store.base import Store
+from nbflow.store.reading import BlobReader
 
 POISON = 3
 """A call that was running so many times when its process died is taken for the cause."""
@@ -52,7 +53,7 @@ class Attempts:
         self._submit_all = getattr(self.own, "submit_all", None)
         self._run = run
         self._history = history
-        self._fetch = store.get
+        self._fetch = BlobReader(store)
         self._resolve = resolve
         self.open: dict[str, Job] = {}
         self.elsewhere: dict[str, Executor] = {}

@@ -20,6 +20,7 @@ from nbflow.core.reach import Part, Reached, code_of, reach
 from nbflow.core.reasons import Key, Reason, changes, digest_of_parts, likeness, texts_of
 from nbflow.store.base import Store
 from nbflow.store.cached import CacheRow, Earlier
+from nbflow.store.reading import BlobReader
 
 HIDDEN: Final = "(hidden)"
 _NEAREST: Final = 50
@@ -295,10 +296,10 @@ class Lookup:
             result = results[call]
             if isinstance(result, Blob):
                 return Stand(result.digest)
-            return payload.unpack(result, result_of, self._store.get)
+            return payload.unpack(result, result_of, BlobReader(self._store))
 
         def one(item: Any) -> Any:
-            return payload.unpack(item, result_of, self._store.get)
+            return payload.unpack(item, result_of, BlobReader(self._store))
 
         try:
             if type(stored) is tuple:

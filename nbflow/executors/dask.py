@@ -17,6 +17,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from nbflow.core import payload
+from nbflow.core.digests import digest
 from nbflow.core.errors import NbflowError, WorkerDied
 from nbflow.core.failure import Failure
 from nbflow.core.held import Held
@@ -257,7 +258,7 @@ class Dask:
         try:
             packed = where.fetch()
             data = packed.data.encode() if isinstance(packed.data, str) else packed.data
-            where.link.has(payload.digest(data), where.future)
+            where.link.has(digest(data), where.future)
             answer.result = packed
         except Exception as error:  # noqa: BLE001 - whatever it is, the call is answered
             answer.result, answer.error = None, Failure.of(error)

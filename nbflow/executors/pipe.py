@@ -227,7 +227,7 @@ def arrived(request: Request, side: Side) -> Request:
     def here(value: Stored | Far) -> Stored:
         if type(value) is not Far:
             return value  # type: ignore[return-value]
-        return Packed("pickle", side.receive(value.size).own(), value.refused)  # type: ignore[arg-type]
+        return Packed("pickle", side.receive(value.size).own(), value.refused)
 
     return request._replace(
         args=tuple([here(value) for value in request.args]),
@@ -354,8 +354,10 @@ def fetched(answer: Answer, side: Side, job: Job) -> Answer:
         return answer
     try:
         segment = side.receive(far.size)
-        held = Held.of_elsewhere(segment) if job.code.held else None
-        answer.result = held or segment.fetch()
+        if job.code.held:
+            answer.result = Held.of_elsewhere(segment)
+        else:
+            answer.result = Packed("pickle", segment.seen())
     except (OSError, MemoryError) as error:
         error.add_note("The activity ran to its end, so its side effects have happened.")
         answer.result, answer.error = None, Failure.of(error)

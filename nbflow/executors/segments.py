@@ -1,8 +1,8 @@
 """Large values on their way between the pool and its workers: in memory that both of them see.
 
-A segment is a file without a name, in memory where the system has such. Its descriptor travels
-over a connection of its own, and the bytes do not travel at all. Nothing of it is left once nobody
-has it open, however the processes end.
+A segment is a file without a name, in memory where the system has such, or the file in which a
+store keeps the value. Its descriptor travels over a connection of its own, and the bytes do not
+travel at all. Nothing else of it is left once nobody has it open, however the processes end.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from nbflow.core import payload
 from nbflow.core.payload import Blob, Packed
+from nbflow.store.reading import BlobReader
 
 LEAST: Final = 1024 * 1024
 """Bytes from which on a pickled value travels in a segment."""
@@ -71,6 +72,10 @@ class Segment:
         """Give a copy of what it holds."""
         with mmap.mmap(self.fd, self.size, access=mmap.ACCESS_READ) as seen:
             return seen[:]
+
+    def seen(self) -> memoryview:
+        """Give what it holds, where it is."""
+        return memoryview(mmap.mmap(self.fd, self.size, access=mmap.ACCESS_READ))
 
     # ------------------------------------------------------------ where a `Held` has its value
 
@@ -135,12 +140,15 @@ class Shelf:
         self._bytes = 0
 
     def of(self, blob: Blob, fetch: payload.Fetch) -> Segment:
-        """Give the segment of a blob, which is read from the store unless it is there.
+        """Give the segment of a blob: the store's own file, or else a copy that is kept here.
 
         Raises:
             NbflowError: The store does not have it.
             OSError: There is no room for it.
         """
+        opened = fetch.open(blob.digest) if isinstance(fetch, BlobReader) else None
+        if opened is not None:
+            return Segment(opened, blob.size)  # the system keeps it in memory
         with self._lock:
             found = self._kept.get(blob.digest)
             if found is not None:

@@ -18,6 +18,7 @@ from nbflow.core.history import History
 from nbflow.core.payload import unpack
 from nbflow.running.output import written
 from nbflow.store.base import Store
+from nbflow.store.reading import BlobReader
 from nbflow.viz.wording import clean
 
 Cancel = Callable[[str, str], None]
@@ -92,7 +93,7 @@ class CallView:
                 message = f"{self.id} has no result any more: {GONE}"
                 raise RunError(message)
             return replace(self, _state=repeat).result
-        return unpack(outcome.result, self._result_of, self._store.get)
+        return unpack(outcome.result, self._result_of, BlobReader(self._store))
 
     @property
     def repeats(self) -> str:
@@ -157,7 +158,7 @@ class CallView:
         self._cancel(self.id, reason)
 
     def _value(self, stored: Any) -> Any:
-        return unpack(stored, self._result_of, self._store.get)
+        return unpack(stored, self._result_of, BlobReader(self._store))
 
     def _result_of(self, call: str) -> Any:
         state = self._history.calls[call]

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nbflow.__about__ import __version__
+from nbflow.core.digests import fits
 from nbflow.core.errors import NbflowError, RunError, StoreError
 from nbflow.core.events import Event, RunStarted
 from nbflow.core.eventtext import decode, encode
-from nbflow.core.payload import Blob, Fetch, digest
+from nbflow.core.payload import Blob, Fetch
 
 if TYPE_CHECKING:
     from nbflow.core.seals import Seal
@@ -158,7 +159,7 @@ class _Lines:
             self._begin(found)
         elif isinstance(found, dict):
             data = base64.b64decode(found["data"], validate=True)
-            if digest(data) != found["blob"]:
+            if not fits(found["blob"], data):
                 message = f"the bytes of value {found['blob']} are not what they were"
                 raise StoreError(message)
             self._blobs[found["blob"]] = data

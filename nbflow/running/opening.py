@@ -226,7 +226,7 @@ def _check_pickles(values: Iterable[Stored]) -> None:
 
 
 def _stored(store: Store, value: object, what: str) -> Stored:
-    return spill(pack(value, what), store.put)
+    return spill(pack(value, what, put=store.put), store.put)
 
 
 def _create(store: Store, workflow: str, event: RunStarted) -> str:

@@ -28,6 +28,7 @@ from nbflow.running.tail import Tail
 from nbflow.running.watching import watchers
 from nbflow.running.why import Why, of_call, why
 from nbflow.store.base import Log, Store
+from nbflow.store.reading import BlobReader
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -283,7 +284,7 @@ class Run(Waitable[T], Resumable[T]):
     def _value(self) -> T:
         closed = self._history().closed
         assert closed is not None  # noqa: S101 - `result` waited
-        return unpack(closed.result, _no_ref, self._store.get)  # type: ignore[no-any-return]
+        return unpack(closed.result, _no_ref, BlobReader(self._store))  # type: ignore[no-any-return]
 
     # ------------------------------------------------------------ inside
 

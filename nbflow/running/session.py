@@ -38,6 +38,7 @@ from nbflow.running.leases import Held
 from nbflow.running.onward import continued, take_over
 from nbflow.running.post import Mailbox, deliver
 from nbflow.store.base import Store
+from nbflow.store.reading import BlobReader
 
 sessions: weakref.WeakValueDictionary[str, Session] = weakref.WeakValueDictionary()
 """The runs that this process drives or has driven and still has a handle of, by id."""
@@ -131,7 +132,9 @@ class Session:
         if settings.middleware != Middlewares():
             self.live.surround(settings.middleware.around)
         self.live.on_over.append(self._settle)
-        self.interpreter = Interpreter(self.history, self.live, store.get, run)
+        # Where the power fails, the code gives what it hands on once more.
+        put = partial(store.put, sync=False)
+        self.interpreter = Interpreter(self.history, self.live, BlobReader(store), run, put=put)
         recall = self.interpreter.recall
         recall.code, recall.captured = frozen.code, frozen.names
         self.mailbox = Mailbox(self)

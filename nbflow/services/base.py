@@ -227,6 +227,9 @@ class ServiceStore:
         """See `nbflow.store.base.Store`."""
         return self.service.get(digest)
 
+    def open(self, digest: str) -> None:
+        """See `nbflow.store.base.Store`: there is no file of it here."""
+
     def runs(self, limit: int | None = None) -> list[RunRow]:
         """See `nbflow.store.base.Store`."""
         return self.service.runs(limit)

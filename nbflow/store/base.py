@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from nbflow.core.buffers import Bytes
 from nbflow.core.events import Event, RunStarted
 from nbflow.store.cached import ResultCache
 from nbflow.store.lease import Lease
@@ -102,14 +103,31 @@ class Store(Log, Protocol):
     def runs(self, limit: int | None = None) -> list[RunRow]:
         """List runs, the latest first."""
 
-    def put(self, data: bytes) -> str:
-        """Keep bytes, and give the digest under which `get` finds them. Keeps equal ones once."""
+    def put(self, *parts: Bytes, sync: bool = True) -> str:
+        """Keep bytes, and give the digest under which `get` finds them. Keeps equal ones once.
+
+        Args:
+            parts: The bytes, in one part or several. They may change once this has returned.
+            sync: Whether they have to survive the end of the power once this returns, as they
+                survive that of the process; otherwise they do so soon, and in any case before
+                the next event that does.
+        """
 
     def get(self, digest: str) -> bytes:
         """Give the bytes of a digest.
 
         Raises:
             StoreError: They are missing, or are not what they were.
+        """
+
+    def open(self, digest: str) -> int | None:
+        """Give a descriptor of a file that holds the bytes of a digest, for the caller to close.
+
+        Returns:
+            None where there is no such file, or none that may be mapped into memory.
+
+        Raises:
+            StoreError: As of `get`.
         """
 
     def close(self) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from nbflow.core import payload
+from nbflow.core.buffers import Bytes
+from nbflow.core.digests import digest, fits
 from nbflow.core.errors import StoreError
+from nbflow.store.syncing import Syncing, put_on_disk
 
 _LARGE: Final = 256 * 1024
 """Bytes from which to read a file twice, or to digest it again, costs more than to ask for its
@@ -33,34 +36,50 @@ class Blobs:
         # What large files looked like when they were known to be whole. Whoever changes a file
         # changes its times, and on Unix nobody can set the last of them.
         self._whole: dict[str, _Mark] = {}
+        self._later = Syncing()
 
-    def put(self, data: bytes) -> str:
-        """See `Store.put`. The file is whole and on the disk before this returns."""
-        name = payload.digest(data)
+    def put(self, *parts: Bytes, sync: bool = True, name: str = "") -> str:
+        """See `Store.put`. The file is whole before this returns, and with `sync` on the disk.
+
+        `name` is its digest, if that was made by another version of nbflow.
+        """
+        name = name or digest(*parts)
         path = self.file(name)
-        with contextlib.suppress(OSError):
-            whole = self._whole.get(name, ()) == _mark(path)
+        with contextlib.suppress(OSError, StoreError):  # it is not there, or damaged
+            os.close(self.open(name))
             os.utime(path)  # it is in use again: `SqliteCache.sweep` leaves young ones alone
-            if whole or path.read_bytes() == data:  # else it was damaged, and is written anew
-                self._note(name, _mark(path))
-                return name
+            self._note(name, _mark(path))
+            if sync:
+                self._later.settle()
+            return name
         temporary = path.with_name(f"{name}.{os.getpid()}.{threading.get_ident()}")
         try:
             _make(self.directory)
             _make(path.parent)
-            with open(temporary, "wb", opener=_private) as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            with open(temporary, "wb", opener=_private, buffering=0) as file:
+                for part in parts:
+                    _write(file.fileno(), part)
+                if sync:
+                    os.fsync(file.fileno())
             temporary.replace(path)
-            _sync(path.parent)
-            self._note(name, _mark(path))
+            if sync:
+                put_on_disk(path.parent)
+            else:
+                self._later.later(path, sum(map(len, parts)))
+            # Parts may be memory that another thread has changed meanwhile: whoever reads it looks.
+            if len(parts) == 1:
+                self._note(name, _mark(path))
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-            message = f"a value of {len(data)} bytes cannot be kept in {self._path}: {error}"
+            size = sum(map(len, parts))
+            message = f"a value of {size} bytes cannot be kept in {self._path}: {error}"
             raise StoreError(message) from error
         return name
+
+    def settle(self) -> None:
+        """Return once all that was put is on the disk."""
+        self._later.settle()
 
     def get(self, digest: str) -> bytes:
         """See `Store.get`."""
@@ -70,14 +89,39 @@ class Blobs:
             data = path.read_bytes()
             whole = before == self._whole.get(digest) == _mark(path)
         except OSError as error:
-            message = f"blob {digest} is missing from {self._path}: {error}"
-            raise StoreError(message) from error
+            raise self._missing(digest, error) from error
         if not whole:
-            if payload.digest(data) != digest:
-                message = f"blob {digest} in {self._path} is damaged"
-                raise StoreError(message)
+            self._check(digest, data)
             self._note(digest, before)
         return data
+
+    def open(self, digest: str) -> int:
+        """Give a descriptor of the file that holds these bytes, to be closed by the caller.
+
+        Raises:
+            StoreError: As of `get`.
+        """
+        try:
+            opened = os.open(self.file(digest), os.O_RDONLY)
+        except OSError as error:
+            raise self._missing(digest, error) from error
+        try:
+            mark = _mark_of(os.fstat(opened))
+            if mark != self._whole.get(digest):
+                self._check(digest, _mapped(opened) if mark[1] else b"")
+                self._note(digest, mark)
+        except BaseException:
+            os.close(opened)
+            raise
+        return opened
+
+    def _missing(self, digest: str, error: OSError) -> StoreError:
+        return StoreError(f"blob {digest} is missing from {self._path}: {error}")
+
+    def _check(self, digest: str, data: Bytes) -> None:
+        if not fits(digest, data):
+            message = f"blob {digest} in {self._path} is damaged"
+            raise StoreError(message)
 
     def _note(self, digest: str, mark: _Mark) -> None:
         """Note what a file looks like that is whole."""
@@ -100,8 +144,21 @@ class Blobs:
 
 def _mark(path: Path) -> _Mark:
     """Give what changes when somebody changes a file."""
-    found = path.stat()
+    return _mark_of(path.stat())
+
+
+def _mark_of(found: os.stat_result) -> _Mark:
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _mapped(opened: int) -> memoryview:
+    return memoryview(mmap.mmap(opened, 0, access=mmap.ACCESS_READ))
+
+
+def _write(fd: int, data: Bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(fd, left) :]
 
 
 def _private(path: str, flags: int) -> int:
@@ -111,14 +168,4 @@ def _private(path: str, flags: int) -> int:
 def _make(directory: Path) -> None:
     if not directory.exists():
         directory.mkdir(mode=0o700, exist_ok=True)
-        _sync(directory.parent)
-
-
-def _sync(directory: Path) -> None:
-    """Put the names in a directory on the disk: syncing a file does not do that everywhere."""
-    with contextlib.suppress(OSError):  # not every system can
-        opened = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
+        put_on_disk(directory.parent)

@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from nbflow.core.digests import fits
 from nbflow.core.errors import RunNotFound, StoreError
 from nbflow.core.events import SignalReceived
 from nbflow.core.eventtext import decode, encode
-from nbflow.core.payload import digest
 from nbflow.core.seals import left_out, mapped, pickles_in
 from nbflow.store.account import Account
 from nbflow.store.blobs import Blobs
@@ -345,10 +345,10 @@ def _take(
     try:
         for name, member in found.blobs.items():
             data = archive.read(member) if archive is not None else b""
-            if digest(data) != name:
+            if not fits(name, data):
                 message = f"blob {name!r:.60} is damaged"
                 raise ValueError(message)
-            store.put(data)
+            store.put(data, name=name)
             account.add("blobs")
     finally:
         store.close()

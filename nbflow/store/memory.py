@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nbflow.core import payload
+from nbflow.core.buffers import Bytes
+from nbflow.core.digests import digest
 from nbflow.core.errors import RunNotFound, StoreConflict, StoreError
 from nbflow.core.events import (
     CallScheduled,
@@ -18,6 +19,7 @@ from nbflow.core.events import (
     RunResumed,
     RunStarted,
 )
+from nbflow.core.pickling import joined
 from nbflow.store.base import RunRow
 from nbflow.store.cached import MemoryCache
 from nbflow.store.lease import Lease
@@ -106,12 +108,16 @@ class MemoryStore:
         """See `Store.runs`."""
         return list(reversed(self._rows.values()))[:limit]
 
-    def put(self, data: bytes) -> str:
+    def put(self, *parts: Bytes, sync: bool = True) -> str:  # noqa: ARG002 - as long as it lives
         """See `Store.put`."""
-        name = payload.digest(data)
+        data = joined(parts)
+        name = digest(data)
         self._put_at[name] = time.time()  # the time first: `sweep` leaves young ones alone
         self._blobs.setdefault(name, data)
         return name
+
+    def open(self, digest: str) -> None:
+        """See `Store.open`."""
 
     def get(self, digest: str) -> bytes:
         """See `Store.get`."""

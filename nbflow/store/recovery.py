@@ -73,7 +73,7 @@ def _write_letters(directory: Path, new: Path, runs: set[str], account: Account)
             continue
         for digest in blobs_in(letter.text):
             with account.noting(f"signal {letter.name} to run {letter.run}"):
-                Blobs(new / "blobs", str(new)).put(blobs.get(digest))
+                Blobs(new / "blobs", str(new)).put(blobs.get(digest), name=digest)
         deposit(new / DIRECTORY, letter)
         account.add("signals that wait")
 
@@ -168,7 +168,7 @@ def _write(
                 wanted.update(dict.fromkeys(blobs_in(text), name))
     for digest, run in wanted.items():
         try:
-            store.put(blobs.get(digest))
+            store.put(blobs.get(digest), name=digest)
             account.add("blobs")
         except StoreError as error:
             account.problem(f"run {run}: {error}")

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from nbflow.core.buffers import Bytes
 from nbflow.core.errors import PickleRefused, RunNotFound, StoreConflict, StoreError
 from nbflow.core.events import Event, RunClosed, RunResumed, RunStarted
 from nbflow.core.eventtext import encode
@@ -260,6 +261,7 @@ class SqliteStore:
 
     @contextlib.contextmanager
     def _synced(self) -> Iterator[None]:
+        self._blobs.settle()  # so that nothing on the disk names what is not there
         self._db.execute("PRAGMA synchronous=FULL")
         try:
             yield
@@ -367,9 +369,16 @@ class SqliteStore:
             message = "a store cannot be used in a forked process: open it there anew"
             raise StoreError(message)
 
-    def put(self, data: bytes) -> str:
-        """See `Store.put`. The file is whole and on the disk before this returns."""
-        return self._blobs.put(data)
+    def put(self, *parts: Bytes, sync: bool = True, name: str = "") -> str:
+        """See `Store.put`. Each is a file, which is whole before this returns.
+
+        `name` is its digest, if that was made by another version of nbflow.
+        """
+        return self._blobs.put(*parts, sync=sync or self._level == "FULL", name=name)
+
+    def open(self, digest: str) -> int | None:
+        """See `Store.open`. None on a network file system, where a file may end under its map."""
+        return None if self.network else self._blobs.open(digest)
 
     def get(self, digest: str) -> bytes:
         """See `Store.get`."""
@@ -382,6 +391,7 @@ class SqliteStore:
         with self._lock:
             if not self._closed:
                 self._closed = True
+                self._blobs.settle()
                 self._ends.clear()  # so that an append looks, and sees that it is closed
                 self._db.close()
 

@@ -7,9 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from nbflow.core.digests import digest
 from nbflow.core.errors import StoreError
 from nbflow.core.events import CallReused, CallSucceeded, RunStarted
-from nbflow.core.payload import Blob, Packed, Stored, digest
+from nbflow.core.payload import Blob, Packed, Stored
 from nbflow.store.cached import CacheRow, Earlier
 from nbflow.testing.checks import equal, raises, true
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 
+from nbflow.core.digests import digest
 from nbflow.core.errors import DefinitionError, RunNotFound, StoreConflict, StoreError
 from nbflow.core.events import (
     CallCancelled,
@@ -27,7 +29,7 @@ from nbflow.core.events import (
     TimerStarted,
 )
 from nbflow.core.failure import Failure, Frame
-from nbflow.core.payload import Blob, Packed, Ref, digest
+from nbflow.core.payload import Blob, Packed, Ref
 from nbflow.store.base import RunRow, Store
 from nbflow.testing.caches import CacheContract
 from nbflow.testing.checks import equal, raises, true
@@ -321,6 +323,28 @@ class StoreContract(CacheContract, MarksContract):
             self._reopen()
         equal([self.store.put(data) for data in blobs], names, "the digests the second time")
         equal(names, [digest(data) for data in blobs], "the digests")
+
+    def test_blobs_may_come_in_parts(self) -> None:
+        """What is kept is the parts as one, as they were when they were given."""
+        first, last = bytearray(b"x" * 1_500_000), b"end"
+        name = self.store.put(first, memoryview(last), b"", sync=False)
+        whole = bytes(first) + last
+        first[:5] = b"other"
+        equal(name, digest(whole), "the digest")
+        for _ in range(2):
+            equal(self.store.get(name), whole, "the blob")
+            equal(self.store.put(whole), name, "the digest of the whole")
+            self._reopen()
+
+    def test_blobs_may_be_mapped(self) -> None:
+        """Where `open` gives a file, it has the bytes; it is the caller's, and stays readable."""
+        data = b"x" * 2_000_000
+        name = self.store.put(data)
+        opened = self.store.open(name)
+        if opened is not None:
+            with os.fdopen(opened, "rb") as file:
+                equal(file.read(), data, "what is in the file")
+                raises(StoreError, lambda: self.store.open(digest(b"nobody put this")), "no blob")
 
     def test_a_missing_blob_is_an_error(self) -> None:
         """`get` raises StoreError and names it; names that lead elsewhere are none."""

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from nbflow.core import payload
 from nbflow.core.call import SUCCESSES, CallState
+from nbflow.core.digests import digest
 from nbflow.core.errors import StoreConflict
 from nbflow.core.events import CallStarted, Event, RunResumed
 from nbflow.core.history import History
@@ -106,10 +106,14 @@ def blob_late(kind: type[Any]) -> type[Any]:
     class BlobLate(kind):  # type: ignore[misc]
         late: ClassVar[dict[str, bytes]] = {}
 
-        def put(self, data: bytes) -> str:
-            name = payload.digest(data)
+        def put(self, *parts: Any, sync: bool = True, name: str = "") -> str:
+            data = b"".join(parts)
+            name = digest(data)
             self.late[name] = data
             return name
+
+        def open(self, digest: str) -> int | None:
+            return None if digest in self.late else super().open(digest)
 
         def get(self, digest: str) -> bytes:
             return self.late.get(digest) or bytes(super().get(digest))

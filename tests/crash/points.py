@@ -92,8 +92,8 @@ class PointStore(SqliteStore):
     def release(self, run: str, lease: Lease) -> None:
         self._around("release", super().release)(run, lease)
 
-    def put(self, data: bytes) -> str:
-        found: str = self._around("put", super().put)(data)
+    def put(self, *parts: Any, sync: bool = True, name: str = "") -> str:
+        found: str = self._around("put", super().put)(*parts, sync=sync, name=name)
         return found
 
 

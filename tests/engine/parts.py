@@ -60,8 +60,11 @@ class Watched:
     def runs(self, limit: int | None = None) -> list[RunRow]:
         return self.store.runs(limit)
 
-    def put(self, data: bytes) -> str:
-        return self.store.put(data)
+    def put(self, *parts: Any, sync: bool = True) -> str:
+        return self.store.put(*parts, sync=sync)
+
+    def open(self, digest: str) -> int | None:
+        return self.store.open(digest)
 
     def get(self, digest: str) -> bytes:
         return self.store.get(digest)

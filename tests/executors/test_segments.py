@@ -11,6 +11,7 @@ import pytest
 
 import nbflow
 from nbflow.core import payload
+from nbflow.core.digests import digest
 from nbflow.core.errors import NbflowError, WorkerDied
 from nbflow.core.events import CallSucceeded
 from nbflow.core.held import Held
@@ -48,7 +49,7 @@ def _dies_with(array):
 def stored():
     """Give an array as a blob, and the store that it is in."""
     data = payload.dumps(np.ones(COUNT), "ones")
-    return Blob("pickle", payload.digest(data), len(data)), {payload.digest(data): data}
+    return Blob("pickle", digest(data), len(data)), {digest(data): data}
 
 
 @pytest.fixture
@@ -106,12 +107,13 @@ def test_a_worker_that_dies_harms_no_value(shared, box, stored):
 
 
 def test_large_results_come_home_as_they_are_stored(shared, box):
-    """The answer has the bytes, for the log; they read as the value."""
+    """The answer has the bytes, for the log, where the worker put them; they read as the value."""
     call = job(_ones)
     shared.submit(call, box)
     answer = box.answer(call)
     assert type(answer.result) is Packed
-    assert type(answer.result.data) is bytes
+    assert type(answer.result.data) is memoryview
+    assert answer.result.data.readonly
     assert answer.report.size == answer.result.size > LEAST
     assert value_of(answer).sum() == COUNT
 
@@ -203,8 +205,8 @@ def test_only_so_much_is_kept(monkeypatch):
         asked.append(digest)
         return b"x" * 100
 
-    for digest in ("a", "b", "a", "c", "a", "b"):
-        assert shelf.of(Blob("pickle", digest, 100), fetch).size == 100
+    for name in ("a", "b", "a", "c", "a", "b"):
+        assert shelf.of(Blob("pickle", name, 100), fetch).size == 100
     assert asked == ["a", "b", "c", "b"]
     monkeypatch.setattr(segments, "KEPT_BYTES", 50)
     shelf.of(Blob("pickle", "d", 100), fetch)

@@ -438,7 +438,7 @@ def test_only_one_place_unpickles() -> None:
         for path in root.rglob("*.py")
         if words.search(path.read_text())
     }
-    assert found == {"core/payload.py"}
+    assert found == {"core/pickling.py"}
 
 
 def test_with_json_only_a_run_of_plain_values_is_resumed(

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from nbflow.core.buffers import Bytes
 from nbflow.core.events import Event, RunStarted
+from nbflow.core.pickling import joined
 from nbflow.services.cloudflow.dynamic.logs import ServiceLogs
 from nbflow.services.cloudflow.dynamic.mail import ServiceMail
 from nbflow.services.cloudflow.dynamic.names import Flows
@@ -62,9 +64,12 @@ class ServiceSide:
         """List none: what was started from a machine is noted there."""
         return []
 
-    def put(self, data: bytes) -> str:
+    def put(self, *parts: Bytes, sync: bool = True) -> str:  # noqa: ARG002 - others keep them
         """See `Store.put`."""
-        return self.values.put(data)
+        return self.values.put(joined(parts))
+
+    def open(self, digest: str) -> None:
+        """See `Store.open`."""
 
     def get(self, digest: str) -> bytes:
         """See `Store.get`."""

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from nbflow.core import payload
+from nbflow.core.digests import digest, fits
 from nbflow.core.errors import StoreError
 from nbflow.services.cloudflow.client.errors import Invalid
 from nbflow.store.blobs import Blobs
@@ -123,16 +123,16 @@ class RemoteValues:
 
     def put(self, data: bytes) -> str:
         """See `Values.put`."""
-        digest = payload.digest(data)
-        self._write(f"blobs/{digest}", data)
-        return digest
+        name = digest(data)
+        self._write(f"blobs/{name}", data)
+        return name
 
     def get(self, digest: str) -> bytes:
         """See `Values.get`."""
         data = self._read(f"blobs/{_checked(digest)}")
         if data is None:
             raise StoreError(f"value {digest} is missing from {self.path}")
-        if payload.digest(data) != digest:
+        if not fits(digest, data):
             raise StoreError(f"value {digest} in {self.path} is damaged")
         return data
 
