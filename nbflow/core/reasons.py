@@ -58,6 +58,7 @@ class Key:
         inputs: What it is given: arguments, and what it declares besides.
         notes: What was not quite as it should be.
         coded: The digest of the code's parts, where it is known already.
+        given: That of the inputs' parts, likewise.
     """
 
     activity: str
@@ -65,6 +66,7 @@ class Key:
     inputs: dict[str, Part]
     notes: tuple[str, ...] = ()
     coded: str = field(default="", compare=False)
+    given: str = field(default="", compare=False)
 
     @property
     def code_digest(self) -> str:
@@ -74,7 +76,7 @@ class Key:
     @property
     def inputs_digest(self) -> str:
         """Of the inputs."""
-        return digest_of_parts(self.inputs)
+        return self.given or digest_of_parts(self.inputs)
 
     @property
     def text(self) -> str:
@@ -110,14 +112,9 @@ def digest_of_parts(parts: dict[str, Part]) -> str:
     return digest(*[text for name in sorted(parts) for text in (name, parts[name].digest)])
 
 
-def likeness(before: Key, now: Key) -> int:
-    """Count the parts that two keys have in common."""
-    return sum(
-        old[name].digest == part.digest
-        for old, new in ((before.code, now.code), (before.inputs, now.inputs))
-        for name, part in new.items()
-        if name in old
-    )
+def in_common(before: dict[str, Part], now: dict[str, Part]) -> int:
+    """Count the parts that are the same in both."""
+    return sum(before[name].digest == part.digest for name, part in now.items() if name in before)
 
 
 def changes(before: Key, now: Key) -> list[Reason]:

@@ -17,13 +17,13 @@ from nbflow.core.fingerprint import digest, digest_after
 from nbflow.core.keys import Stand, Unkeyable, digest_of, preview
 from nbflow.core.payload import Blob, Stored
 from nbflow.core.reach import Part, Reached, code_of, reach
-from nbflow.core.reasons import Key, Reason, changes, digest_of_parts, likeness, texts_of
+from nbflow.core.reasons import Key, Reason, digest_of_parts, texts_of
+from nbflow.engine.nearest import Missed, Nearest
 from nbflow.store.base import Store
-from nbflow.store.cached import CacheRow, Earlier
+from nbflow.store.cached import CacheRow
 from nbflow.store.reading import BlobReader
 
 HIDDEN: Final = "(hidden)"
-_NEAREST: Final = 50
 _SCALAR: Final = payload.SCALARS.issuperset
 _HINT: Final = {
     "argument": "pass what it is made of, and make it in the activity",
@@ -110,7 +110,7 @@ class Lookup:
         self._reached: dict[int, tuple[object, Reached | Unkeyable]] = {}
         self._codes: dict[int, tuple[object, str | None]] = {}
         self._codings: dict[int, tuple[object, _Coded]] = {}
-        self._latest: dict[str, list[Earlier]] = {}
+        self._nearest = Nearest(run, store)
 
     def look(self, wanted: Sequence[Wanted]) -> list[Found]:
         """Look for the results of calls, all in one reading. No error comes out of this.
@@ -132,9 +132,24 @@ class Lookup:
         try:
             rows = self._store.cache.find([text for text in texts if text])
         except Exception as error:  # noqa: BLE001 - a store of somebody else's may raise anything
-            rows = Reason("lost", f"the cache cannot be read: {error}")
+            rows = _unread(error)
         each = zip(wanted, keys, texts, strict=True)
-        return [self._come_to(one, key, text, rows) for one, key, text in each]
+        found = [self._come_to(one, key, text, rows) for one, key, text in each]
+        return self._with_reasons(found)
+
+    def _with_reasons(self, found: list[Found | Missed]) -> list[Found]:
+        """Say of the calls that nothing is kept for why they run."""
+        missed = [each for each in found if isinstance(each, Missed)]
+        try:
+            reasons = iter(self._nearest.reasons(missed) if missed else ())
+        except Exception as error:  # noqa: BLE001 - a store of somebody else's may raise anything
+            reasons = iter([[_unread(error)]] * len(missed))
+        return [
+            Found(each.key, None, (*next(reasons), *_notes(each.key)))
+            if isinstance(each, Missed)
+            else each
+            for each in found
+        ]
 
     def _text(self, one: Wanted) -> str:
         """Give the text of a call's key if that is simple; else "", and the key is to be made."""
@@ -159,7 +174,7 @@ class Lookup:
 
     def _come_to(
         self, one: Wanted, key: Key | Reason | None, text: str, rows: dict[str, CacheRow] | Reason
-    ) -> Found:
+    ) -> Found | Missed:
         if key is None:
             row = rows.get(text) if type(rows) is dict else None
             if row is not None and type(row.result) in payload.SCALARS:
@@ -175,12 +190,11 @@ class Lookup:
         try:
             return self._found(key, one.state.id, rows.get(text))
         except Exception as error:  # noqa: BLE001 - as above
-            return Found(key, None, (Reason("lost", f"the cache cannot be read: {error}"),))
+            return Found(key, None, (_unread(error),))
 
-    def _found(self, key: Key, call: str, row: CacheRow | None) -> Found:
+    def _found(self, key: Key, call: str, row: CacheRow | None) -> Found | Missed:
         if row is None:
-            notes = [Reason("note", note) for note in key.notes]
-            return Found(key, None, (*self._compared(key, call), *notes))
+            return Missed(key, call)
         if getattr(row.result, "refused", ""):
             source = f"the result of {row.call} in {row.run} is kept, but is not this user's own"
             return Found(key, None, (Reason("lost", source),), replace=True)
@@ -191,30 +205,6 @@ class Lookup:
                 source = f"the result of {row.call} in {row.run} is kept, but {error}"
                 return Found(key, None, (Reason("lost", source),), replace=True)
         return Found(key, row)
-
-    def _compared(self, key: Key, call: str) -> list[Reason]:
-        """Say what differs from the nearest earlier call of the activity."""
-        nearest = _nearest(self._earlier(key), key, call)
-        if nearest is None:
-            return [Reason("first", f"no earlier result of {key.activity} is kept")]
-        found = changes(nearest, key)
-        return found or [Reason("code", "keys are made in another way since nbflow was upgraded")]
-
-    def _earlier(self, key: Key) -> list[Earlier]:
-        """Give earlier calls of the activity: those of the same inputs, else the latest ones.
-
-        Those are asked for once: the run itself keeps ever more, which do not count.
-        """
-        cache = self._store.cache
-        with self._lock:
-            latest = self._latest.get(key.activity)
-        if latest is None:
-            latest = cache.latest(key.activity, self._run, _NEAREST)
-            with self._lock:
-                self._latest[key.activity] = latest
-        if not latest:
-            return []
-        return cache.alike(key.activity, key.inputs_digest, self._run, _NEAREST) or latest
 
     # ------------------------------------------------------------ keys
 
@@ -232,7 +222,8 @@ class Lookup:
         if declared.files or declared.env:
             inputs |= self._extras.parts(declared, values)
         inputs = _masked(inputs, declared.hidden)
-        return Key(activity.name, coded.parts, inputs, coded.notes, coded.digest)
+        given = digest_of_parts(inputs)
+        return Key(activity.name, coded.parts, inputs, coded.notes, coded.digest, given)
 
     def _coded(self, activity: Activity[..., Any]) -> _Coded:
         """Give what all calls of an activity have in common; made once."""
@@ -357,6 +348,14 @@ def _bound(state: CallState, names: tuple[str, ...]) -> Mapping[str, Any]:
     return bound.arguments
 
 
+def _unread(error: Exception) -> Reason:
+    return Reason("lost", f"the cache cannot be read: {error}")
+
+
+def _notes(key: Key) -> list[Reason]:
+    return [Reason("note", note) for note in key.notes]
+
+
 def _part(value: object) -> Part:
     return Part(digest_of(value), preview(value))
 
@@ -373,17 +372,3 @@ def _masked(parts: dict[str, Part], hidden: Collection[str]) -> dict[str, Part]:
 def _explained(error: Unkeyable, kind: str, name: str) -> Unkeyable:
     what = f"argument {name}" if kind == "argument" else "global "
     return Unkeyable(f"{error.reason}: {_HINT[kind]}", f"{what}{error.path}")
-
-
-def _nearest(earlier: list[Earlier], key: Key, call: str) -> Key | None:
-    """Give the latest earlier call of the same inputs, else the one that has most in common."""
-    alike = [row for row in earlier if row.inputs == key.inputs_digest]
-    if alike:
-        best = max(alike, key=lambda row: (row.call == call, row.at))
-        return Key.of_json(key.activity, best.parts)
-    others = [(row, Key.of_json(key.activity, row.parts)) for row in earlier]
-    return max(
-        others,
-        key=lambda other: (likeness(other[1], key), other[0].call == call, other[0].at),
-        default=(None, None),
-    )[1]

@@ -81,14 +81,16 @@ class ResultCache(Protocol):
     def extend(self, rows: Sequence[CacheRow]) -> None:
         """Keep results in one writing; those that are there already stay."""
 
-    def alike(self, activity: str, inputs: str, besides: str, limit: int) -> list[Earlier]:
+    def alike(
+        self, activity: str, inputs: Sequence[str], besides: str, limit: int
+    ) -> list[Earlier]:
         """Give the latest calls of an activity with these inputs, to compare with.
 
         Args:
             activity: Its name.
-            inputs: The digest of the inputs.
+            inputs: Digests of inputs.
             besides: The run to leave out.
-            limit: How many at most.
+            limit: How many at most for each digest; of each the latest comes first.
         """
 
     def latest(self, activity: str, besides: str, limit: int) -> list[Earlier]:
@@ -195,11 +197,13 @@ class MemoryCache:
         for row in rows:
             self.add(row)
 
-    def alike(self, activity: str, inputs: str, besides: str, limit: int) -> list[Earlier]:
+    def alike(
+        self, activity: str, inputs: Sequence[str], besides: str, limit: int
+    ) -> list[Earlier]:
         """See `ResultCache.alike`."""
         with self._lock:
-            rows = list(self._alike.get((activity, inputs), {}).values())
-        return _earlier(rows, besides, limit)
+            found = [list(self._alike.get((activity, each), {}).values()) for each in inputs]
+        return [row for rows in found for row in _earlier(rows, besides, limit)]
 
     def latest(self, activity: str, besides: str, limit: int) -> list[Earlier]:
         """See `ResultCache.latest`."""

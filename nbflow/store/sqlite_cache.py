@@ -18,9 +18,14 @@ from nbflow.store.schema import transaction
 
 _COLUMNS: Final = ", ".join(CacheRow._fields)
 _INTO: Final = f"INTO cache({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
-_EARLIER: Final = (
-    "SELECT run, call, at, inputs, parts FROM cache "
-    "WHERE activity = ?{} AND run <> ? ORDER BY at DESC LIMIT ?"
+_EARLIER: Final = "run, call, at, inputs, parts"
+_LATEST: Final = (
+    f"SELECT {_EARLIER} FROM cache WHERE activity = ? AND run <> ? ORDER BY at DESC LIMIT ?"  # noqa: S608 - ours
+)
+_ALIKE: Final = (
+    f"SELECT {_EARLIER} FROM (SELECT {_EARLIER}, "  # noqa: S608 - ours
+    "row_number() OVER (PARTITION BY inputs ORDER BY at DESC) AS place "
+    "FROM cache WHERE activity = ? AND run <> ? AND inputs IN ({})) WHERE place <= ?"
 )
 _MANY: Final = 500
 
@@ -82,17 +87,24 @@ class SqliteCache:
             *(row.run_ns, row.size, write_stored(result), row.parts),
         )
 
-    def alike(self, activity: str, inputs: str, besides: str, limit: int) -> list[Earlier]:
+    def alike(
+        self, activity: str, inputs: Sequence[str], besides: str, limit: int
+    ) -> list[Earlier]:
         """See `ResultCache.alike`."""
-        return self._earlier(" AND inputs = ?", (activity, inputs, besides, limit))
+        found: list[Earlier] = []
+        for first in range(0, len(inputs), _MANY):
+            some = inputs[first : first + _MANY]
+            statement = _ALIKE.format(",".join("?" * len(some)))
+            found += self._earlier(statement, (activity, besides, *some, limit))
+        return found
 
     def latest(self, activity: str, besides: str, limit: int) -> list[Earlier]:
         """See `ResultCache.latest`."""
-        return self._earlier("", (activity, besides, limit))
+        return self._earlier(_LATEST, (activity, besides, limit))
 
-    def _earlier(self, which: str, values: tuple[Any, ...]) -> list[Earlier]:
+    def _earlier(self, statement: str, values: tuple[Any, ...]) -> list[Earlier]:
         with self._reading():
-            rows = self._db.execute(_EARLIER.format(which), values).fetchall()
+            rows = self._db.execute(statement, values).fetchall()
         return [Earlier(*row) for row in rows]
 
     def rows(self, activity: str | None = None) -> list[CacheRow]:

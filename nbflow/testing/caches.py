@@ -112,20 +112,25 @@ class CacheContract(ABC):
         for n in range(6):
             cache.add(kept(f"k{n}", at=float(n), inputs=f"i{n % 3}", run=f"r{n}", call=f"f-{n}"))
         cache.add(kept("other", activity="g", inputs="i1", at=50.0, run="r9"))
-        found = cache.alike("f", "i1", "r5", 4)
+        found = cache.alike("f", ["i1"], "r5", 4)
         equal([row.run for row in found], ["r4", "r1"], "the runs, the latest first")
         wanted = Earlier("r4", "f-4", 4.0, "i1", kept("").parts)
         equal(found[0], wanted, "the nearest")
-        equal([row.run for row in cache.alike("f", "i1", "", 1)], ["r4"], "one at most")
-        equal([row.run for row in cache.alike("f", "i1", "r4", 4)], ["r1"], "none of the run")
-        equal(cache.alike("h", "i1", "", 4), [], "those of an activity without any")
+        equal([row.run for row in cache.alike("f", ["i1"], "", 1)], ["r4"], "one at most")
+        equal([row.run for row in cache.alike("f", ["i1"], "r4", 4)], ["r1"], "none of the run")
+        found = cache.alike("f", ["i2", "none", "i0"], "", 1)
+        equal(sorted(row.run for row in found), ["r3", "r5"], "the latest for each of some inputs")
+        many = [f"i{n}" for n in range(2000)]
+        equal(len(cache.alike("f", many, "", 1)), 3, "those of many inputs")
+        equal(cache.alike("f", [], "", 1), [], "those of none")
+        equal(cache.alike("h", ["i1"], "", 4), [], "those of an activity without any")
         found = cache.latest("f", "r4", 3)
         equal([row.run for row in found], ["r5", "r3", "r2"], "whatever their inputs")
         cache.remove(["k4"])
-        equal([row.run for row in cache.alike("f", "i1", "", 4)], ["r1"], "what is left of them")
+        equal([row.run for row in cache.alike("f", ["i1"], "", 4)], ["r1"], "what is left of them")
         cache.add(kept("k1", at=9.0, inputs="i7", run="r7"), replace=True)
-        equal(cache.alike("f", "i1", "", 4), [], "one that was replaced")
-        equal([row.run for row in cache.alike("f", "i7", "", 4)], ["r7"], "what replaced it")
+        equal(cache.alike("f", ["i1"], "", 4), [], "one that was replaced")
+        equal([row.run for row in cache.alike("f", ["i7"], "", 4)], ["r7"], "what replaced it")
 
     def test_results_are_forgotten(self) -> None:
         """`remove` counts what there was; the rest stays, for good."""

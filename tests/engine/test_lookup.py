@@ -94,8 +94,8 @@ def test_a_run_does_not_go_through_what_it_keeps_itself(asked: Asked) -> None:
             [kept(key.text, activity="double", call=one.state.id) for key, one in rows if key]
         )
     statements = asked.take()
-    assert sum("inputs = " not in text and "key IN" not in text for text in statements) == 1
-    assert len(statements) == MANY // 100 + 1 + MANY  # keys, the latest, and those of each input
+    assert sum("inputs IN" not in text and "key IN" not in text for text in statements) == 1
+    assert len(statements) == 2 * (MANY // 100) + 1  # keys and those of the same inputs; the latest
 
 
 def test_what_has_no_key_leaves_the_others_alone(asked: Asked) -> None:
