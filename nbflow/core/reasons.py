@@ -59,6 +59,7 @@ class Key:
         notes: What was not quite as it should be.
         coded: The digest of the code's parts, where it is known already.
         given: That of the inputs' parts, likewise.
+        known: The key itself, likewise.
     """
 
     activity: str
@@ -67,6 +68,7 @@ class Key:
     notes: tuple[str, ...] = ()
     coded: str = field(default="", compare=False)
     given: str = field(default="", compare=False)
+    known: str = field(default="", compare=False)
 
     @property
     def code_digest(self) -> str:
@@ -81,7 +83,7 @@ class Key:
     @property
     def text(self) -> str:
         """The key itself, under which results are kept."""
-        return texts_of(self.activity, self.code_digest)(self.inputs_digest)
+        return self.known or texts_of(self.activity, self.code_digest)(self.inputs_digest)
 
     def to_json(self) -> str:
         """Write the parts, for a later comparison."""

@@ -80,6 +80,7 @@ class _Coded(NamedTuple):
         parts: Those of its code.
         digest: Of these.
         notes: What was not quite as it should be.
+        key: Gives the text of the key of a call by the digest of its inputs.
         names: Its parameters, if all may be given by position.
         text: Gives the text of the key of a call that is given one value for each of these, small
             scalars all, and for which nothing else counts. None: other things count, too.
@@ -88,6 +89,7 @@ class _Coded(NamedTuple):
     parts: dict[str, Part]
     digest: str
     notes: tuple[str, ...]
+    key: Callable[[str], str]
     names: tuple[str, ...]
     text: Callable[[tuple[Any, ...]], str] | None
 
@@ -223,7 +225,8 @@ class Lookup:
             inputs |= self._extras.parts(declared, values)
         inputs = _masked(inputs, declared.hidden)
         given = digest_of_parts(inputs)
-        return Key(activity.name, coded.parts, inputs, coded.notes, coded.digest, given)
+        text = coded.key(given)
+        return Key(activity.name, coded.parts, inputs, coded.notes, coded.digest, given, text)
 
     def _coded(self, activity: Activity[..., Any]) -> _Coded:
         """Give what all calls of an activity have in common; made once."""
@@ -239,8 +242,9 @@ class Lookup:
         code = _masked(code, declared.hidden)
         names, coded = _by_position(activity.signature), digest_of_parts(code)
         simple = bool(names) and not (declared.files or declared.env or declared.hidden)
-        text = _texts(names, texts_of(activity.name, coded)) if simple else None
-        found = _Coded(code, coded, tuple(reached.notes), names, text)
+        key = texts_of(activity.name, coded)
+        text = _texts(names, key) if simple else None
+        found = _Coded(code, coded, tuple(reached.notes), key, names, text)
         with self._lock:
             self._codings[id(activity)] = activity, found
         return found
