@@ -21,6 +21,7 @@ from nbflow.cli.output import (
     time_column,
 )
 from nbflow.running.config import settings
+from nbflow.running.remote import ServiceRun
 from nbflow.running.run import Run
 from nbflow.running.selecting import none_fits, selected
 
@@ -152,10 +153,19 @@ def result_of(run: Run[Any]) -> Record:
     """
     if run.status != "completed" and run.onward is None:
         error = run.exception()
-        raise CommandError(f"run {run.id} {run.status}: {type(error).__name__}: {error}", FAILED)
+        why = f"run {run.id} {run.status}: {type(error).__name__}: {error}"
+        raise CommandError(f"{why} ({'; '.join(ways_on(run))})", FAILED)
     value = run.result()
     text = value if isinstance(value, str) else repr(value)
     return Record((Column("run"), Column("result", data=plain)), (run.id, value), text or "''")
+
+
+def ways_on(run: Run[Any]) -> list[str]:
+    """Say what to type now that a run has come to no result."""
+    ways = [f"go on with it: nbflow resume {run.id}"]
+    if isinstance(run, ServiceRun) and run.service.name == "swf":
+        ways.append(f"start it once more: nbflow {run.service.name} restart {run.id}")
+    return [*ways, f"look at it: nbflow show {run.id}"]
 
 
 @click.command("calls")

@@ -14,14 +14,13 @@ from nbflow.cli import inputs, targets
 from nbflow.cli.faults import DONE, FAILED, INTERRUPTED, USAGE, CommandError, guarded, leave
 from nbflow.cli.following import follow
 from nbflow.cli.holding import aside, interrupts
-from nbflow.cli.looking import record, result_of
+from nbflow.cli.looking import record, result_of, ways_on
 from nbflow.cli.options import Screen, call_of, common, run_argument, run_of, screen
 from nbflow.cli.spoken import spoken
 from nbflow.core.errors import RunError
 from nbflow.core.workflow import definition
 from nbflow.running.asking import STARTING, Option, history_file, place_options
 from nbflow.running.config import settings
-from nbflow.running.remote import ServiceRun
 from nbflow.running.replaying import Replay
 from nbflow.running.run import Run
 
@@ -171,10 +170,7 @@ def failure(run: Run[Any]) -> str:
         for call in run.failed[:3]
     ]
     lines.append(f"  kept: {counts}")
-    onward = f"go on with it: nbflow resume {run.id}"
-    if isinstance(run, ServiceRun) and run.service.name == "swf":
-        onward += f"   start it once more: nbflow {run.service.name} restart {run.id}"
-    lines.append(f"  {onward}   look at it: nbflow show {run.id}")
+    lines.append("  " + "   ".join(ways_on(run)))
     return spoken("\n".join(lines), run.id)
 
 
