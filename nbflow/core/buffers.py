@@ -100,9 +100,8 @@ def loaded(data: bytes | bytearray | memoryview, unpickle: Callable[..., Any]) -
             to be of memory that nobody else uses; from bytes they are copied.
         unpickle: Called with the instructions, and with ``buffers=`` where there are such.
     """
-    if type(data) is not memoryview:
+    if type(data) is not memoryview or not (places := _places(data)):
         return unpickle(data)
-    places = _places(data)
     parts: list[bytes | memoryview] = []
     at = 0
     for start, size, readonly in places:

@@ -99,6 +99,7 @@ class Job:
             be able to give a job up.
         fetch: Gives the bytes of a blob.
         plain: Whether `args` are the values themselves and there is nothing else.
+        put: Takes a large result, if the one who runs it has a place for it.
     """
 
     run: str
@@ -116,6 +117,7 @@ class Job:
     """When its code began here (seconds, epoch); 0 before."""
     dropped: bool = False
     """Set when nobody wants the answer any more: a worker that has not begun need not."""
+    put: payload.Put | None = None
     blocks: list[Measured] | None = None
     """What the activity has measured so far, where it runs; None: nothing."""
 
@@ -228,11 +230,11 @@ def answer(job: Job, value: object, worker: str, times: Times, *, shared: bool) 
         return Answer(report, value)  # type: ignore[arg-type]
     clock = perf_counter_ns()
     try:
-        stored = payload.pack(_storable(value), f"the result of {job.call}")
+        stored = payload.pack(_storable(value), f"the result of {job.call}", put=job.put)
     except BaseException as error:  # noqa: BLE001 - pickling runs code of the result's own
         error.add_note("The activity ran to its end, so its side effects have happened.")
         return failed(error, worker, times)
-    size = stored.size if isinstance(stored, Packed) else 0
+    size = stored.size if isinstance(stored, Packed | Blob) else 0
     packing = perf_counter_ns() - clock
     report = Report(worker, *times, packing, size, peak_memory())
     return Answer(report, stored, live=value if shared and size >= LIVE_BYTES else None)

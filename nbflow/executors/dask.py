@@ -16,12 +16,11 @@ from queue import SimpleQueue
 from typing import Any, Final
 from uuid import uuid4
 
-from nbflow.core import payload
 from nbflow.core.digests import digest
 from nbflow.core.errors import NbflowError, WorkerDied
 from nbflow.core.failure import Failure
 from nbflow.core.held import Held
-from nbflow.core.payload import BLOB_BYTES
+from nbflow.core.payload import BLOB_BYTES, loads
 from nbflow.engine import streams
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Answer, Job, refused
@@ -233,7 +232,7 @@ class Dask:
         if flight is None:
             return
         self._spent.append(flight.future)  # let go of it later: that is a message, too
-        home: Home = payload.loads(data)
+        home: Home = loads(data)
         answer, _ = answer_of(home.reply, home.worker)
         self._pace.heard(answer.report)
         for channel, text in home.pieces:

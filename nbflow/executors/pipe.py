@@ -6,6 +6,7 @@ and results travel as bytes within it, so that no class of a user's can break th
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import math
 import pickle
@@ -17,10 +18,12 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from nbflow.core import payload
+from nbflow.core.buffers import Bytes
 from nbflow.core.events import Report
 from nbflow.core.failure import Failure
 from nbflow.core.held import Held
 from nbflow.core.payload import Blob, Packed, Stored
+from nbflow.core.pickling import joined
 from nbflow.engine.job import Answer, Code, Job, inlined, no_blobs
 from nbflow.engine.output import Rules
 from nbflow.executors.segments import LEAST as LARGE
@@ -293,8 +296,8 @@ class Shipped(Code):
         return self._loaded
 
 
-def job_of(request: Request, code: Code) -> Job:
-    """Make the job of a request again, in the worker."""
+def job_of(request: Request, code: Code, parcel: Parcel) -> Job:
+    """Make the job of a request again, in the worker; a large result goes to `parcel`."""
     return Job(
         *request.job,
         code,
@@ -304,6 +307,7 @@ def job_of(request: Request, code: Code) -> Job:
         live=None,
         timeout=None,
         fetch=no_blobs,
+        put=parcel.put,
     )
 
 
@@ -317,21 +321,36 @@ def reply(answer: Answer, read: int) -> tuple[object, ...]:
     return (read, *answer.report[1:], answer.result, answer.error)
 
 
-def sent_beside(answer: Answer, side: Side) -> Answer:
-    """Send a large result in a segment, if there is room for one; its `Far` takes its place.
+class Parcel:
+    """Takes large results of jobs, one after the other, from where they lie into segments."""
 
-    Raises:
-        OSError: The pool has closed.
-    """
-    result = answer.result
-    if type(result) is Packed and type(result.data) is bytes and result.size >= LARGE:
-        try:
-            segment = Segment.of(result.data)
-        except OSError:
-            return answer
-        side.send(segment)
-        answer.result = Far(segment.size)  # type: ignore[assignment]
-    return answer
+    def __init__(self) -> None:
+        self._segment: Segment | None = None
+        self._data = b""
+
+    def put(self, *parts: Bytes) -> str:
+        """Be `Job.put`."""
+        if sum(map(len, parts)) >= LARGE:
+            with contextlib.suppress(OSError):  # without room for it it goes with the answer
+                self._segment = Segment.of(*parts)
+                return ""
+        self._data = joined(parts)
+        return ""
+
+    def sent(self, answer: Answer, side: Side) -> Answer:
+        """Send the segment, if there is one; its `Far` stands for the result then.
+
+        Raises:
+            OSError: The pool has closed.
+        """
+        if type(answer.result) is Blob:
+            if self._segment is None:
+                answer.result = Packed("pickle", self._data)
+            else:
+                side.send(self._segment)
+                answer.result = Far(self._segment.size)  # type: ignore[assignment]
+        self._segment, self._data = None, b""
+        return answer
 
 
 def answer_of(reply: Any, worker: str) -> tuple[Answer, int]:

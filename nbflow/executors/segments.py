@@ -17,6 +17,7 @@ from collections import OrderedDict
 from typing import Final, NamedTuple
 
 from nbflow.core import payload
+from nbflow.core.buffers import Bytes
 from nbflow.core.payload import Blob, Packed
 from nbflow.store.reading import BlobReader
 
@@ -52,16 +53,17 @@ class Segment:
         weakref.finalize(self, os.close, fd)
 
     @classmethod
-    def of(cls, data: bytes) -> Segment:
-        """Make one that holds these bytes.
+    def of(cls, *parts: Bytes) -> Segment:
+        """Make one that holds these bytes, which come in one part or several.
 
         Raises:
             OSError: There is no room for it.
         """
-        made = cls(_anonymous(), len(data))
-        view = memoryview(data)
-        while view:
-            view = view[os.write(made.fd, view) :]
+        made = cls(_anonymous(), sum(map(len, parts)))
+        for part in parts:
+            view = memoryview(part)
+            while view:
+                view = view[os.write(made.fd, view) :]
         return made
 
     def own(self) -> memoryview:

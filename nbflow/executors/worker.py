@@ -27,13 +27,13 @@ from nbflow.executors.pipe import (
     CODES,
     Channel,
     Early,
+    Parcel,
     Place,
     Request,
     Shipped,
     arrived,
     job_of,
     reply,
-    sent_beside,
 )
 from nbflow.executors.segments import Side
 from nbflow.executors.voice import Voice
@@ -156,7 +156,7 @@ class _Requests:
 def _serve(channel: Channel, side: Side, requests: _Requests, name: str) -> None:
     codes: dict[str, Shipped] = {}
     request = None
-    voice = Voice(channel)
+    voice, parcel = Voice(channel), Parcel()
     streams.serve(voice, voice.flushed)
     while True:
         try:
@@ -165,7 +165,7 @@ def _serve(channel: Channel, side: Side, requests: _Requests, name: str) -> None
             if request.far:
                 request = arrived(request, side)
             _go(requests.home)
-            job = voice.job = job_of(request, _code(request, codes))
+            job = voice.job = job_of(request, _code(request, codes), parcel)
             answer = run_job(job, name, shared=False)
             with contextlib.suppress(Exception):  # an activity may have put anything there
                 sys.stdout.flush()
@@ -176,7 +176,7 @@ def _serve(channel: Channel, side: Side, requests: _Requests, name: str) -> None
                 voice.end(job)
             # Before the answer goes, so that the answer tells whether the next one has begun.
             request = requests.next(wait=False)
-            channel.send(reply(sent_beside(answer, side), requests.read))
+            channel.send(reply(parcel.sent(answer, side), requests.read))
             # Let go of the values before waiting for the next request.
             del answer, job
         except (EOFError, OSError):

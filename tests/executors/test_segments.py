@@ -13,13 +13,13 @@ import nbflow
 from nbflow.core import payload
 from nbflow.core.digests import digest
 from nbflow.core.errors import NbflowError, WorkerDied
-from nbflow.core.events import CallSucceeded
+from nbflow.core.events import CallSucceeded, Report
 from nbflow.core.held import Held
 from nbflow.core.payload import Blob, Packed
-from nbflow.engine.job import Code
+from nbflow.engine.job import Answer, Code
 from nbflow.executors import segments
-from nbflow.executors.pipe import Channel, Request
-from nbflow.executors.segments import LEAST, Segment, Shelf, Side
+from nbflow.executors.pipe import Channel, Parcel, Request
+from nbflow.executors.segments import LEAST, Far, Segment, Shelf, Side
 from nbflow.store.memory import MemoryStore
 from tests.executors.pools import job, value_of
 
@@ -169,6 +169,37 @@ def test_a_workflow_passes_large_arrays_from_process_to_process():
     assert run.result(60) == ([COUNT, 2 * COUNT, 2 * COUNT], 2 * COUNT)
     kept = {e.call: e.result for e in run.events() if isinstance(e, CallSucceeded)}
     assert kept["ones-1"] == Held()
+
+
+@pytest.mark.parametrize("count", [20_000, COUNT])
+@pytest.mark.parametrize("room", [True, False])
+def test_a_result_is_sent_from_where_it_lies(monkeypatch, count, room):
+    """A large one is written into a segment; a smaller one, or one without room, into the answer.
+
+    Of either the bytes are those that it is stored as, and the next answer has nothing of them.
+    """
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    value, parcel, before = np.arange(count), Parcel(), open_files()
+    near, far = socket.socketpair()
+    with near, far, monkeypatch.context() as patch:
+        if not room:
+            patch.setattr(Segment, "of", full)
+        stored = payload.pack(value, "the result", put=parcel.put)
+        assert type(stored) is Blob
+        value[:] = 0
+        answer = parcel.sent(Answer(Report("worker", 0.0), stored), Side(near))
+        if room and count == COUNT:
+            assert answer.result == Far(stored.size)
+            found = Side(far).receive(stored.size).data()
+        else:
+            found = answer.result.data
+        assert payload.loads(found).sum() == count * (count - 1) // 2
+        assert parcel.sent(Answer(Report("worker", 0.0), 7), Side(near)).result == 7
+    del answer
+    assert open_files() == before
 
 
 def test_no_descriptors_are_left():
