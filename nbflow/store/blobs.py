@@ -100,6 +100,7 @@ class Blobs:
 
         Raises:
             StoreError: As of `get`.
+            OSError: It cannot be mapped into memory.
         """
         try:
             opened = os.open(self.file(digest), os.O_RDONLY)
@@ -107,8 +108,9 @@ class Blobs:
             raise self._missing(digest, error) from error
         try:
             mark = _mark_of(os.fstat(opened))
+            data = _mapped(opened) if mark[1] else b""  # in any case: not every system can
             if mark != self._whole.get(digest):
-                self._check(digest, _mapped(opened) if mark[1] else b"")
+                self._check(digest, data)
                 self._note(digest, mark)
         except BaseException:
             os.close(opened)

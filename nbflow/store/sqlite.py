@@ -370,15 +370,14 @@ class SqliteStore:
             raise StoreError(message)
 
     def put(self, *parts: Bytes, sync: bool = True, name: str = "") -> str:
-        """See `Store.put`. Each is a file, which is whole before this returns.
-
-        `name` is its digest, if that was made by another version of nbflow.
-        """
+        """See `Store.put` and `Blobs.put`. Each is a file, which is whole before this returns."""
         return self._blobs.put(*parts, sync=sync or self._level == "FULL", name=name)
 
     def open(self, digest: str) -> int | None:
         """See `Store.open`. None on a network file system, where a file may end under its map."""
-        return None if self.network else self._blobs.open(digest)
+        with contextlib.suppress(OSError):
+            return None if self.network else self._blobs.open(digest)
+        return None
 
     def get(self, digest: str) -> bytes:
         """See `Store.get`."""

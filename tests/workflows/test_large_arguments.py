@@ -135,6 +135,27 @@ def test_it_is_written_from_where_it_lies(tmp_path: Path) -> None:
         assert (store.opened, store.read) == (3, 0)
 
 
+@pytest.mark.parametrize("place", ["threads", "processes"])
+def test_where_files_cannot_be_mapped_values_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """On a file system without that they come to calls as they did before: copied."""
+
+    def no_such_device(_: int) -> memoryview:
+        raise OSError(19, "No such device")
+
+    monkeypatch.setattr("nbflow.store.blobs._mapped", no_such_device)
+    with closing(Counting(tmp_path)) as store:
+        nbflow.configure(store=store)
+
+        @nbflow.workflow
+        def flow(array: Any) -> float:
+            return sum(future.result() for future in [total(array), total(array), total(ones(2))])
+
+        assert flow.on(place).start(np.ones(COUNT)).result(60) == 4 * COUNT
+        assert store.read
+
+
 def test_results_are_stored_from_where_workers_put_them(tmp_path: Path) -> None:
     """A large result of a worker is kept with a sync, and the call that takes it maps the file."""
     with closing(Counting(tmp_path)) as store:
