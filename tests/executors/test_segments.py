@@ -199,7 +199,7 @@ def test_a_result_is_sent_from_where_it_lies(monkeypatch, count, room):
         assert payload.unpack(result, str, lambda digest: b"").sum() == count * (count - 1) // 2
         assert parcel.sent(Answer(Report("worker", 0.0), 7), Side(near)).result == 7
     del answer
-    assert open_files() == before
+    assert open_files() <= before  # something of another test may have been closed meanwhile
 
 
 def test_no_descriptors_are_left():
