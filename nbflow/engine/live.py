@@ -89,9 +89,13 @@ class Live(Cancelling):
         inbox.append(state)
         if len(inbox) >= TURN_ITEMS or (not state.deps and len(self._attempts.open) < self._hungry):
             if not self._lock.locked():  # else whoever is the owner takes it
-                self._soon(hurry=True)
+                self._soon(hurry=len(inbox) >= TURN_ITEMS or not self._likely(state))
         elif not self._flushing:
             self._soon(hurry=False)
+
+    def _likely(self, state: CallState) -> bool:
+        """Whether a call is likely to be answered by what is kept, and so begins nowhere."""
+        return self._reuse.hits and state.activity.settings.cache  # type: ignore[union-attr] # code has asked for it
 
     def bind(self, rules: WorkflowOptions) -> None:
         """Have the run obey the options of its workflow."""
@@ -329,6 +333,8 @@ class Live(Cancelling):
             begun |= self._line.pump()
         if not begun:
             return
+        if found := self._reuse.answers():
+            self._inbox.append(partial(self._looked_up, found))
         if not self._restless:
             self._stir()
         if self._attempts.inline is not None:

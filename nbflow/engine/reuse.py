@@ -1,8 +1,10 @@
 """Answers calls of ``cache=True`` activities by the results of earlier runs.
 
 Making a key may hash much and read files, so it happens on threads of its own. The owner of the
-run hands over a call that is ready and gets an answer: a result, or why there is none. An error
-here never fails a call: it is a miss that says so.
+run hands over a call that is ready and gets an answer: a result, or why there is none. Where the
+latest calls were all answered, the owner itself looks for those whose keys take no time, a whole
+turn of them at once: a hand-off to a thread costs more than they do. An error here never fails a
+call: it is a miss that says so.
 """
 
 from __future__ import annotations
@@ -80,6 +82,7 @@ class Reuse:
 
     Attributes:
         bypass: Calls that are to run whatever is kept.
+        hits: Whether there was a result for each of the calls that a thread looked for last.
         keys: By call, under what its result will be kept.
         fresh: Results that are in the turn that is being written, to be kept once it is.
     """
@@ -90,25 +93,44 @@ class Reuse:
         self._store = store
         self._tell = tell
         self._asked: set[str] = set()
+        self._new: list[Wanted] = []
         self._wanted: deque[Wanted] = deque()
         self._lock = threading.Lock()
         self._lookers = 0
         self.bypass: frozenset[str] = frozenset()
+        self.hits = False
         self.keys: dict[str, Found] = {}
         self.fresh: list[tuple[Found, CallSucceeded]] = []
 
     def ask(self, state: CallState, results: Results) -> bool:
-        """Have a call looked up that is ready; False if it was already, and is to run now."""
+        """Have a call looked up that is ready; False if it was already, and is to run now.
+
+        It is by the next call of `answers`.
+        """
         if state.id in self._asked:
             return False
         self._asked.add(state.id)
-        with self._lock:
-            self._wanted.append(Wanted(state, results, state.id in self.bypass))
-            more = self._lookers < THREADS and self._lookers < len(self._wanted)
-            self._lookers += more
-        if more:
-            _threads(os.getpid()).do(self._look)
+        self._new.append(Wanted(state, results, state.id in self.bypass))
         return True
+
+    def answers(self) -> list[tuple[CallState, Found]]:
+        """Give the answers that are at hand to what was asked in this turn; `tell` has the rest."""
+        new, self._new = self._new, []
+        if not new:
+            return []
+        found = self._lookup.at_hand(new) if self.hits else {}
+        rest = [one for one in new if one.state.id not in found] if found else new
+        if rest:
+            self._hand_over(rest)
+        return [(one.state, found[one.state.id]) for one in new if one.state.id in found]
+
+    def _hand_over(self, wanted: list[Wanted]) -> None:
+        with self._lock:
+            self._wanted.extend(wanted)
+            more = min(THREADS, len(self._wanted)) - self._lookers
+            self._lookers += max(0, more)
+        for _ in range(more):
+            _threads(os.getpid()).do(self._look)
 
     def _look(self) -> None:
         """Look for what is wanted, many at once where many are, until nothing is any more."""
@@ -126,6 +148,7 @@ class Reuse:
                 _log.exception("nbflow: %d calls could not be looked up", len(some))
                 reasons = (Reason("lost", f"{type(error).__name__}: {error}"),)
                 found = [Found(reasons=reasons)] * len(some)
+            self.hits = all(each.row is not None for each in found)
             self._tell([(one.state, each) for one, each in zip(some, found, strict=True)])
 
     def ended(self, event: CallSucceeded) -> None:

@@ -127,7 +127,8 @@ class Dask:
                 try:
                     end(self._made)
                     self._made = []
-                    self._link, self._made = open_link(self._place, self._workers, self._told.put)
+                    made = open_link(self._place, self._workers, self._told.put, self._link)
+                    self._link, self._made = made
                 except NbflowError as error:
                     # One wait is enough for all that are queued.
                     self._refused = time.monotonic() + PATIENCE, error
@@ -337,12 +338,9 @@ class Dask:
         while True:
             with self._lock:
                 room = self._pace.room(self._slots or 1, len(self._flights))
-                waiting = [
-                    self._queue.popitem(last=False) for _ in range(min(room, len(self._queue)))
-                ]
-                flights = [
-                    self._flight(job, inbox) for _, (job, inbox) in waiting if not job.dropped
-                ]
+                room = min(room, len(self._queue))
+                waiting = [self._queue.popitem(last=False)[1] for _ in range(room)]
+                flights = [self._flight(*one) for one in waiting if not one[0].dropped]
             if not waiting:
                 return
             try:

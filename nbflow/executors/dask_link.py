@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from nbflow.core import payload
-from nbflow.core.errors import DefinitionError, NbflowError, Unserialisable
+from nbflow.core.errors import DefinitionError, NbflowError, Unserialisable, WorkerDied
 from nbflow.core.payload import Blob, Packed
 from nbflow.engine.job import Code
 from nbflow.executors import dask_worker
@@ -281,10 +281,25 @@ def _synchronous(client: Any) -> Any:
 
 
 def open_link(
-    place: Any, workers: int | None, hear: Callable[[tuple[Any, ...]], object]
+    place: Any,
+    workers: int | None,
+    hear: Callable[[tuple[Any, ...]], object],
+    before: Link | None = None,
 ) -> tuple[Link, list[Any]]:
-    """Connect to a cluster and look at it; see `connect` and `Link`."""
-    client, made = connect(place, workers)
+    """Connect to a cluster and look at it; see `connect` and `Link`.
+
+    `before` is the connection to the same place that this one is made instead of.
+
+    Raises:
+        WorkerDied: There was one before, and there is none now.
+    """
+    try:
+        client, made = connect(place, workers)
+    except DefinitionError as error:
+        if before is None:
+            raise
+        message = f"the scheduler of {before.name} is gone, and there is no other: {error}"
+        raise WorkerDied(message) from error
     try:
         return Link(client, hear), made
     except BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 import nbflow
 from nbflow.core.call import CallState
-from nbflow.core.payload import Packed, Stored
-from nbflow.engine.lookup import Lookup, Wanted
+from nbflow.core.payload import Blob, Packed, Stored
+from nbflow.engine.lookup import Found, Lookup, Wanted
+from nbflow.engine.reuse import Reuse
 from nbflow.store.memory import MemoryStore
 from nbflow.store.sqlite import SqliteStore
 from nbflow.testing.caches import kept
@@ -140,3 +142,115 @@ def test_keys_made_in_the_short_way_are_the_same(args: tuple[Stored, ...]) -> No
         assert lookup._text(one) in {"", whole}
         given = len(activity.signature.parameters) == len(args)
         assert bool(lookup._text(one)) == (given and activity is not hiding)
+
+
+# ------------------------------------------------------------ who looks, and when
+
+
+class Looking:
+    """A `Reuse` whose kept results are those of `double`, with what it has told so far."""
+
+    def __init__(self, asked: Asked) -> None:
+        keys = [each.key for each in Lookup("first", asked.store).look(wanted())]
+        rows = [kept(key.text, 2 * n, run="first") for n, key in enumerate(keys) if key]
+        asked.store.cache.extend(rows)
+        asked.take()
+        self.asked = asked
+        self.told: SimpleQueue[list[tuple[CallState, Found]]] = SimpleQueue()
+        self.reuse = Reuse("second", asked.store, self.told.put)
+
+    def turn(self, some: list[Wanted]) -> list[int | None]:
+        """Ask for calls as an owner does in one turn; give which were answered in it, by `x`."""
+        for one in some:
+            if one.anew:
+                self.reuse.bypass |= {one.state.id}
+            assert self.reuse.ask(one.state, one.results)
+        answers = self.reuse.answers()
+        assert all(found.row and found.row.result == 2 * _x(state) for state, found in answers)
+        return [_x(state) for state, _ in answers]
+
+    def heard(self, number: int) -> list[int]:
+        """Wait until so many calls were answered by threads, and give them."""
+        told: list[int] = []
+        while len(told) < number:
+            told += [_x(state) for state, _ in self.told.get(timeout=30)]
+        return sorted(told)
+
+
+def _x(state: CallState) -> int:
+    value = (*state.args, *(state.kwargs or {}).values())[0]
+    assert isinstance(value, int)
+    return value
+
+
+def numbered(*numbers: int) -> list[Wanted]:
+    return [wanted()[n] for n in numbers]
+
+
+def test_where_all_calls_had_results_the_next_are_answered_in_their_turn(asked: Asked) -> None:
+    """The first go to threads, as nothing is known of them; then a turn costs one reading."""
+    looking = Looking(asked)
+    assert looking.turn(numbered(0)) == []
+    assert looking.heard(1) == [0]
+    asked.take()
+    assert looking.turn(wanted()[1:]) == list(range(1, MANY))
+    assert len(asked.take()) == 1
+    assert looking.told.empty()
+    assert looking.turn([]) == []
+
+
+def test_what_is_not_at_hand_is_looked_for_by_threads(asked: Asked) -> None:
+    """Misses, calls to run anew and keys that take time to make; those beside them are answered."""
+    looking = Looking(asked)
+    looking.turn(numbered(0))
+    looking.heard(1)
+    missed = Wanted(CallState("double-m", "double", (-1,), activity=double), {})
+    packed = CallState("double-p", "double", (Packed("json", "[1]"),), activity=double)
+    named = CallState("double-k", "double", (), {"x": 5}, activity=double)
+    anew = wanted()[6]._replace(anew=True)
+    assert looking.turn([*numbered(1), missed, Wanted(named, {}), anew, *numbered(2)]) == [1, 2]
+    assert looking.heard(3) == [-1, 5, 6]
+    # One of these had no result: threads look for the next, until all of a batch have one.
+    assert not looking.reuse.hits
+    assert looking.turn(numbered(3)) == []
+    assert looking.heard(1) == [3]
+    assert looking.turn(numbered(4)) == [4]
+    assert looking.reuse.ask(packed, {})
+    assert looking.reuse.answers() == []
+    ((state, found),) = looking.told.get(timeout=30)
+    assert (state, found.row) == (packed, None)
+
+
+def test_a_result_that_lies_in_the_store_is_not_looked_for_in_a_turn(asked: Asked) -> None:
+    """It is large: whether it is there is found out by a thread."""
+    looking = Looking(asked)
+    looking.turn(numbered(0))
+    looking.heard(1)
+    (key,) = (each.key for each in Lookup("x", asked.store).look(numbered(7)))
+    assert key is not None
+    large = Blob("pickle", asked.store.put(b"large"), 5)
+    asked.store.cache.add(kept(key.text, large), replace=True)
+    assert looking.turn(numbered(7, 8)) == [8]
+    ((_, found),) = looking.told.get(timeout=30)
+    assert found.row is not None
+    assert isinstance(found.row.result, Blob)
+
+
+def test_a_store_that_cannot_be_read_is_told_by_the_threads(asked: Asked) -> None:
+    """The turn goes on, and the calls run, with the reason."""
+    looking = Looking(asked)
+    looking.turn(numbered(0))
+    looking.heard(1)
+    asked.store.close()
+    assert looking.turn(numbered(1)) == []
+    ((_, found),) = looking.told.get(timeout=30)
+    assert found.row is None
+    assert "Reopen" in str(found.reasons[0]) or "closed" in str(found.reasons[0])
+
+
+def test_a_call_is_looked_for_once(asked: Asked) -> None:
+    """When it comes again, it is to run."""
+    looking = Looking(asked)
+    (one,) = numbered(9)
+    assert looking.reuse.ask(one.state, {})
+    assert not looking.reuse.ask(one.state, {})

@@ -88,6 +88,11 @@ def one_once():
 
 
 @nbflow.workflow
+def sized():
+    return size(b"four")
+
+
+@nbflow.workflow
 def gated(ledger, gate):
     return sum(future.result() for future in [held(ledger, gate, n) for n in range(4)])
 
@@ -287,6 +292,19 @@ def test_a_run_whose_cluster_is_gone_is_resumed_on_another(breakable, tmp_path, 
     assert bool(repeated) is not spill
     blocks = [line for line in lines(ledger) if line.startswith("block")]
     assert len(blocks) == 4 + len(repeated)
+
+
+def test_calls_after_the_schedulers_end_are_told_that_it_is_gone(breakable, dask, monkeypatch):
+    """Not that the address is wrong: it was right. The calls of a later run are told as well."""
+    monkeypatch.setattr("nbflow.executors.dask_link.CONNECT_SECONDS", 0.5)
+    executor = dask(breakable.address)
+    assert sized.on(executor).start().result(BOUND) == 4
+    kill(breakable.scheduler)
+    gone = rf"the scheduler of the Dask cluster at {breakable.address} is gone.*dask scheduler"
+    eventually(lambda: not executor._link.alive(), "it has been noticed")
+    for _ in range(2):
+        with pytest.raises(WorkerDied, match=gone):
+            sized.on(executor).start().result(BOUND)
 
 
 def _made(directory):
