@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import mmap
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from nbflow.core.buffers import Bytes
     from nbflow.store.base import Store
+
+MAPPED_BYTES: Final = 1024 * 1024
+"""Bytes from which on a value is mapped from its file: below, a map costs more than a copy."""
 
 
 class BlobReader:
@@ -40,11 +44,8 @@ class BlobReader:
         opened = self.open(digest)
         if opened is None:
             return self._get(digest)
-        try:
-            data = memoryview(bytearray(os.fstat(opened).st_size))
-            left = data
-            while left and (count := os.readv(opened, [left])):
-                left = left[count:]
-            return data
-        finally:
-            os.close(opened)
+        with os.fdopen(opened, "rb", buffering=0) as file:
+            size = os.fstat(opened).st_size
+            if size < MAPPED_BYTES:
+                return file.readall()
+            return memoryview(mmap.mmap(opened, size, access=mmap.ACCESS_COPY))

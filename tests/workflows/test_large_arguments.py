@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +17,7 @@ from nbflow.core.digests import digest
 from nbflow.core.events import CallScheduled
 from nbflow.core.payload import Blob
 from nbflow.store.memory import MemoryStore
+from nbflow.store.reading import MAPPED_BYTES, BlobReader
 from nbflow.store.sqlite import SqliteStore
 
 COUNT = 250_000
@@ -133,6 +135,29 @@ def test_it_is_written_from_where_it_lies(tmp_path: Path) -> None:
         large = [(sizes, sync) for sizes, sync in store.puts if sum(sizes) >= 8 * COUNT]
         assert [(8 * COUNT in sizes, sync) for sizes, sync in large] == [(True, False)] * 3
         assert (store.opened, store.read) == (3, 0)
+
+
+def test_a_large_value_is_read_by_a_map_of_its_file(tmp_path: Path) -> None:
+    """Each reader has one of its own, which it may write to, and which outlives the file."""
+    data = bytes(MAPPED_BYTES)
+    with closing(SqliteStore(tmp_path)) as store:
+        reader, name = BlobReader(store), store.put(data)
+        one, other = reader.own(name), reader.own(name)
+        assert isinstance(one, memoryview)
+        assert isinstance(one.obj, mmap.mmap)
+        one[:4] = b"mine"
+        assert (bytes(other), reader(name)) == (data, data)
+        (tmp_path / "blobs" / name[:2] / name).unlink()
+        assert bytes(one) == b"mine" + data[4:]
+        assert bytes(other) == data
+
+
+def test_a_small_value_is_read(tmp_path: Path) -> None:
+    """Below a size a map costs more than a copy, and a process may have so many maps only."""
+    with closing(SqliteStore(tmp_path)) as store:
+        name = store.put(data := bytes(MAPPED_BYTES - 1))
+        assert BlobReader(store).own(name) == data
+        assert type(BlobReader(store).own(name)) is bytes
 
 
 @pytest.mark.parametrize("place", ["threads", "processes"])
