@@ -25,8 +25,8 @@ from nbflow.engine import streams
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Answer, Job, refused
 from nbflow.engine.timekeeper import timekeeper
-from nbflow.executors import dask_flight, dask_worker
-from nbflow.executors.dask_flight import Flight, Pace, cancel, failed, why
+from nbflow.executors import dask_flight
+from nbflow.executors.dask_flight import Flight, Pace, Spent, cancel, failed, why
 from nbflow.executors.dask_link import Link, OnCluster, check_options, end, open_link
 from nbflow.executors.dask_worker import BEGAN, ENDED, HEAVY, PREFIX, Home
 from nbflow.executors.pipe import answer_of
@@ -105,7 +105,7 @@ class Dask:
         self._numbers = itertools.count(1)
         self._own = uuid4().hex[:12]
         self._pace = Pace()
-        self._spent: list[Any] = []
+        self._spent = Spent()
         self._slots, self._looked = 0, 0.0
         self._closed = self._watching = False
 
@@ -177,7 +177,7 @@ class Dask:
             self._told.put(_END)
             if thread is not threading.current_thread():
                 thread.join(5)
-        self._spent.clear()
+        self._spent.release(busy=False)
         self._fetchers.shutdown(wait=False, cancel_futures=True)
         with self._connecting:
             link, self._link = self._link, None
@@ -232,7 +232,6 @@ class Dask:
         flight = self._landed(key)
         if flight is None:
             return
-        self._spent.append(flight.future)  # let go of it later: that is a message, too
         home: Home = loads(data)
         answer, _ = answer_of(home.reply, home.worker)
         self._pace.heard(answer.report)
@@ -241,6 +240,7 @@ class Dask:
         if home.dropped:
             flight.inbox.wrote(flight.job, home.cut_on, "", home.dropped)
         if home.kept is None:
+            self._spent.add(flight.future, len(data))
             self._tell(flight, answer)
             return
         link = self._link
@@ -278,7 +278,7 @@ class Dask:
     def _watch(self) -> None:
         """Look for what has ended without a word. Dask would tell, by two more threads a call."""
         self._watching = False
-        self._spent.clear()
+        self._spent.release(busy=bool(self._flights or self._queue))
         for key, flight in list(self._flights.items()):
             if flight.future is not None and flight.future.done():
                 # Behind the answer, which is in the queue by now if there is one.
@@ -385,14 +385,6 @@ class Dask:
             return
         rules = streams.rules()
         sent = [dask_flight.message(link, flight, rules, self._limit) for flight in flights]
-        futures = link.client.map(
-            dask_worker.attempt,
-            sent,
-            [link.code(flight.job.code) for flight in flights],
-            [flight.values for flight in flights],
-            key=[flight.key for flight in flights],
-            **self._how,
-        )
-        for flight, future in zip(flights, futures, strict=True):
-            flight.future = future
+        codes = [link.code(flight.job.code) for flight in flights]
+        dask_flight.take_off(link.client, flights, sent, codes, self._how)
         self._watch_soon()

@@ -16,6 +16,7 @@ from nbflow.core.payload import Blob, Stored
 from nbflow.engine.executor import Inbox
 from nbflow.engine.job import Answer, Job, inlined
 from nbflow.engine.output import Rules
+from nbflow.executors import dask_worker
 from nbflow.executors.dask_link import Link, OnCluster
 from nbflow.executors.dask_worker import Home, Sent
 
@@ -28,6 +29,9 @@ AHEAD_SHORT: Final = 16
 SHORT_SECONDS: Final = 0.05
 """Mean time up to which attempts are short."""
 _WEIGHT: Final = 0.1
+_RELEASE_SECONDS: Final = 1.0
+_RELEASE: Final = 256
+_RELEASE_BYTES: Final = 4 << 20
 
 _logger = logging.getLogger(__name__)
 
@@ -86,6 +90,44 @@ class Flight:
     where: dict[str, OnCluster] = field(default_factory=dict)
     future: Any = None
     asked: bool = False
+
+
+class Spent:
+    """Futures whose answers have come, which are let go of many at a time.
+
+    Letting go is a message to the scheduler, and Dask's client sends what comes after a message
+    10 ms later at the earliest: each attempt of a chain had to wait for that now and then.
+
+    Example:
+        >>> spent = Spent()
+        >>> spent.add("a future", 100)
+        >>> spent.release(busy=True), spent.release(busy=False)
+        (0, 1)
+    """
+
+    def __init__(self) -> None:
+        self._futures: list[Any] = []
+        self._bytes = 0
+        self._last = time.monotonic()
+
+    def add(self, future: Any, size: int) -> None:
+        """Keep one until the next release; `size` is that of its result, in bytes."""
+        self._futures.append(future)
+        self._bytes += size
+
+    def release(self, *, busy: bool) -> int:
+        """Let go of them if it is time to, and give how many those were.
+
+        Args:
+            busy: Whether there are attempts to be handed over or on their way.
+        """
+        now, number = time.monotonic(), len(self._futures)
+        few = number < _RELEASE and self._bytes < _RELEASE_BYTES
+        if busy and few and now - self._last < _RELEASE_SECONDS:
+            return 0
+        self._last, self._bytes = now, 0
+        self._futures.clear()
+        return number
 
 
 def provide(link: Link, flight: Flight) -> tuple[str, ...]:
@@ -167,6 +209,29 @@ def message(link: Link, flight: Flight, rules: Rules, limit: int) -> bytes:
         ),
         pickle.HIGHEST_PROTOCOL,
     )
+
+
+def take_off(
+    client: Any, flights: list[Flight], sent: list[bytes], codes: list[Any], how: dict[str, Any]
+) -> None:
+    """Hand attempts to the cluster in one message, and note their futures.
+
+    Args:
+        client: Dask's.
+        flights: The attempts.
+        sent: What `message` made of each.
+        codes: The code of each, or where it is on the cluster.
+        how: Dask's options.
+    """
+    if len(flights) == 1:  # as in a chain, where each waits for the one before: half the time
+        flight = flights[0]
+        given = sent[0], codes[0], flight.values
+        flight.future = client.submit(dask_worker.attempt, *given, key=flight.key, **how)
+        return
+    values, keys = [flight.values for flight in flights], [flight.key for flight in flights]
+    futures = client.map(dask_worker.attempt, sent, codes, values, key=keys, **how)
+    for flight, future in zip(flights, futures, strict=True):
+        flight.future = future
 
 
 def cancel(flight: Flight) -> None:

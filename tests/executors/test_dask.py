@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 
 import nbflow
 from nbflow.core.errors import DefinitionError, WorkerDied
@@ -15,6 +15,7 @@ from nbflow.core.held import Held
 from nbflow.core.payload import Blob
 from nbflow.executors import make
 from nbflow.executors.dask import Dask
+from nbflow.executors.dask_worker import PREFIX
 from nbflow.store.memory import MemoryStore
 from nbflow.store.sqlite import SqliteStore
 from nbflow.testing import Gate
@@ -221,6 +222,27 @@ def test_code_and_large_arguments_are_sent_once(cluster, dask):
         run = many.on(executor).start(b"x" * LARGE)
         assert run.result(BOUND) == 50 * (LARGE + 512_000) + 1225
         assert tap.sent - before < 2 * (LARGE + 512_000)
+        executor.close()
+
+
+def _known(dask_scheduler):
+    return [key for key in dask_scheduler.tasks if str(key).startswith(PREFIX)]
+
+
+def test_small_results_do_not_stay_on_the_cluster(cluster, dask):
+    """Once nothing runs, the cluster is told that nobody needs them: the log has them."""
+
+    @nbflow.workflow
+    def chain(n):
+        size_of = size(b"")
+        for _ in range(n):
+            size_of = size([size_of])
+        return size_of.result()
+
+    with Client(cluster, set_as_default=False) as client:
+        executor = dask(client)
+        assert chain.on(executor).start(30).result(BOUND) == 1
+        eventually(lambda: client.run_on_scheduler(_known) == [], "nothing stays")
         executor.close()
 
 
